@@ -1,0 +1,2 @@
+Console.WriteLine("usage: bench/run main");
+return 0;
