@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Server.Schema;
+using Watchword.UserSync;
+
+[assembly: AssemblyFixture(typeof(Watchword.Tests.PostgresFixture))]
+
+namespace Watchword.Tests;
+
+/// <summary>One real PostgreSQL for the run; each test gets a database cloned from a template.</summary>
+public sealed class PostgresFixture : IAsyncLifetime
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("watchword-pg-").FullName;
+    private readonly int _port = FreePort();
+    private Process? _server;
+    private int _clones;
+
+    public async ValueTask InitializeAsync()
+    {
+        var bin = FindBinaries();
+        if (Environment.UserName == "root")
+            await RunAsync("chown", "postgres", _folder);
+        await RunAsPostgresAsync(Path.Combine(bin, "initdb"), "-D", _folder + "/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");
+        // Durability is not what the tests are about: the machine does not lose power in a run.
+        _server = StartAsPostgres(Path.Combine(bin, "postgres"), "-D", _folder + "/data", "-p", $"{_port}",
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+            "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "shared_buffers=128MB");
+        await WaitUntilReadyAsync();
+        await using var postgres = NpgsqlDataSource.Create(ConnectionString("postgres"));
+        foreach (var template in (string[])["identity_template", "target_template"])
+            await postgres.CreateCommand($"CREATE DATABASE {template}").ExecuteNonQueryAsync();
+        await using (var identity = NpgsqlDataSource.Create(ConnectionString("identity_template", pooling: false)))
+            await MigrationRunner.ApplyAsync(identity, IdentitySchema.Migrations, NullLogger.Instance);
+        await using (var target = NpgsqlDataSource.Create(ConnectionString("target_template", pooling: false)))
+            await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, NullLogger.Instance);
+    }
+
+    /// <summary>A database of the identity server with the newest schema, for one test.</summary>
+    public Task<TestDatabase> IdentityAsync() => CloneAsync("identity_template");
+
+    /// <summary>A target of user sync, for one test.</summary>
+    public Task<TestDatabase> TargetAsync() => CloneAsync("target_template");
+
+    /// <summary>An empty database, for one test.</summary>
+    public Task<TestDatabase> EmptyAsync() => CloneAsync("template0");
+
+    private async Task<TestDatabase> CloneAsync(string template)
+    {
+        var name = $"t{Interlocked.Increment(ref _clones)}";
+        await using var postgres = NpgsqlDataSource.Create(ConnectionString("postgres", pooling: false));
+        await using var create = postgres.CreateCommand($"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY");
+        await create.ExecuteNonQueryAsync();
+        return new TestDatabase(ConnectionString(name));
+    }
+
+    private string ConnectionString(string database, bool pooling = true) =>
+        $"Host=127.0.0.1;Port={_port};Username=postgres;Database={database};Maximum Pool Size=20;Pooling={pooling};Include Error Detail=true";
+
+    private async Task WaitUntilReadyAsync()
+    {
+        await using var postgres = NpgsqlDataSource.Create(ConnectionString("postgres", pooling: false));
+        for (var deadline = Stopwatch.StartNew(); ;)
+        {
+            try
+            {
+                await using var connection = await postgres.OpenConnectionAsync();
+                return;
+            }
+            catch (NpgsqlException) when (deadline.Elapsed < TimeSpan.FromSeconds(30) && !_server!.HasExited)
+            {
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_server is { HasExited: false } server)
+        {
+            server.Kill();
+            await server.WaitForExitAsync();
+        }
+        _server?.Dispose();
+        await RunAsync("rm", "-rf", _folder);
+    }
+
+    private static string FindBinaries() =>
+        Directory.Exists("/usr/lib/postgresql")
+            ? Directory.GetDirectories("/usr/lib/postgresql").Select(d => d + "/bin").Where(d => File.Exists(d + "/postgres"))
+                .OrderByDescending(d => d, StringComparer.Ordinal).FirstOrDefault() ?? throw Missing()
+            : Environment.GetEnvironmentVariable("PATH")!.Split(':').FirstOrDefault(d => File.Exists(d + "/postgres")) ?? throw Missing();
+
+    private static InvalidOperationException Missing() =>
+        new("PostgreSQL's server is not installed: `apt-get install postgresql` (./test does it where it may)");
+
+    // The server refuses to run as root. It must not outlive a killed test run either.
+    private static Process StartAsPostgres(string file, params string[] arguments) =>
+        Environment.UserName == "root"
+            ? Start("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT", file, .. arguments])
+            : Start(file, arguments);
+
+    private static async Task RunAsPostgresAsync(string file, params string[] arguments)
+    {
+        using var process = StartAsPostgres(file, arguments);
+        await process.WaitForExitAsync();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{file} ended with exit code {process.ExitCode}");
+    }
+
+    private static async Task RunAsync(string file, params string[] arguments)
+    {
+        using var process = Start(file, arguments);
+        await process.WaitForExitAsync();
+    }
+
+    private static Process Start(string file, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(file, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
