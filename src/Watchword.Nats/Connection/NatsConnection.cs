@@ -1,0 +1,210 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+
+namespace Watchword.Nats;
+
+/// <summary>Where a connection stands.</summary>
+public enum NatsConnectionState
+{
+    /// <summary>Not started, or disposed.</summary>
+    Closed,
+
+    /// <summary>On its way to its first server.</summary>
+    Connecting,
+
+    /// <summary>In service.</summary>
+    Open,
+
+    /// <summary>Lost its server and is looking for one.</summary>
+    Reconnecting,
+}
+
+/// <summary>
+/// A connection to NATS that mends itself. Many threads may use it; one is enough for a process. While it is away,
+/// subscriptions stand and are renewed, but publishes and requests fail at once with
+/// <see cref="NatsDisconnectedException"/>: nothing is held back in memory, so nothing is lost unnoticed there. What
+/// had been written but not sent when the connection dropped is gone too; core NATS delivers at most once, and
+/// whoever waits for an answer or an ack is told.
+/// </summary>
+public sealed partial class NatsConnection : IAsyncDisposable
+{
+    private readonly ServerPool _servers;
+    private readonly ConcurrentDictionary<long, Subscription> _subscriptions = new();
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly RequestInbox _requests;
+    private volatile Session? _session;
+    private long _lastSid;
+
+    /// <summary>Prepares a connection; nothing is sent before <see cref="ConnectAsync"/> or <see cref="Start"/>.</summary>
+    /// <exception cref="ArgumentException">The options are not valid; the message names every fault.</exception>
+    public NatsConnection(NatsOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var errors = options.Validate();
+        if (errors.Count > 0)
+            throw new ArgumentException(string.Join(" ", errors), nameof(options));
+        Options = options;
+        Log = options.LoggerFactory.CreateLogger<NatsConnection>();
+        _servers = new ServerPool(options);
+        _requests = new RequestInbox(this);
+    }
+
+    /// <summary>Raised after each change of <see cref="State"/>, in order, off the read loop. A handler must return soon, since reconnecting waits for it.</summary>
+#pragma warning disable MA0046 // the new state is all there is to tell
+    public event Action<NatsConnectionState>? StateChanged;
+#pragma warning restore MA0046
+
+    /// <summary>Where the connection stands now.</summary>
+    public NatsConnectionState State { get; private set; }
+
+    /// <summary>The server in use, or the last one; null before the first.</summary>
+    public ServerInfo? Server { get; private set; }
+
+    /// <summary>How often the connection was made anew after it was lost.</summary>
+    public long ReconnectCount { get; private set; }
+
+    /// <summary>The options that it was made with.</summary>
+    public NatsOptions Options { get; }
+
+    internal ILogger Log { get; }
+
+    /// <summary>
+    /// Publishes at most once. Completes when the message is in the bounded write buffer, and waits only while that is
+    /// full; afterwards the caller may reuse payload and headers.
+    /// </summary>
+    /// <exception cref="ArgumentException">A subject is empty or holds white space.</exception>
+    /// <exception cref="NatsDisconnectedException">The connection is away.</exception>
+    /// <exception cref="NatsPayloadTooLargeException">The server would refuse a message of that size.</exception>
+    public ValueTask PublishAsync(
+        string subject,
+        ReadOnlyMemory<byte> payload = default,
+        NatsHeaders? headers = null,
+        string? replyTo = null,
+        CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        return TryPublish(SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span) switch
+        {
+            PublishOutcome.Accepted => default,
+            PublishOutcome.Full => PublishWhenRoomAsync(subject, payload, headers, replyTo, ct),
+            _ => throw Disconnected(),
+        };
+    }
+
+    /// <summary>
+    /// Subscribes. Completes when the request is written (or, while the connection is away, noted): a
+    /// <see cref="PingAsync"/> afterwards makes sure that the server has it.
+    /// </summary>
+    /// <param name="subject">The subject; <c>*</c> stands for one token and a final <c>&gt;</c> for one or more.</param>
+    /// <param name="queueGroup">Of all subscribers in the same group, one receives each message.</param>
+    /// <param name="capacity">How many messages to hold for the reader; default <see cref="NatsOptions.SubscriptionCapacity"/>.</param>
+    /// <param name="ct">Cancels the call, not the subscription.</param>
+    public ValueTask<NatsSubscription> SubscribeAsync(
+        string subject, string? queueGroup = null, int? capacity = null, CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        SubjectText.Check(subject, nameof(subject));
+        if (queueGroup is not null)
+            SubjectText.Check(queueGroup, nameof(queueGroup));
+        var places = capacity ?? Options.SubscriptionCapacity;
+        ArgumentOutOfRangeException.ThrowIfLessThan(places, 1, nameof(capacity));
+        return new ValueTask<NatsSubscription>(new NatsSubscription(this, subject, queueGroup, places));
+    }
+
+    /// <summary>Publishes and waits for the first answer.</summary>
+    /// <param name="subject">Who is asked.</param>
+    /// <param name="payload">What is asked.</param>
+    /// <param name="headers">Headers, if any.</param>
+    /// <param name="timeout">How long to wait; default <see cref="NatsOptions.RequestTimeout"/>.</param>
+    /// <param name="ct">Gives up early.</param>
+    /// <exception cref="NatsNoRespondersException">Nobody listens there.</exception>
+    /// <exception cref="NatsTimeoutException">No answer in time.</exception>
+    /// <exception cref="NatsDisconnectedException">The connection is away, or went before the answer came.</exception>
+    /// <exception cref="NatsPermissionException">The server refused the request.</exception>
+    public ValueTask<NatsMessage> RequestAsync(
+        string subject,
+        ReadOnlyMemory<byte> payload = default,
+        NatsHeaders? headers = null,
+        TimeSpan? timeout = null,
+        CancellationToken ct = default)
+        => _requests.RequestAsync(subject, payload, headers, timeout ?? Options.RequestTimeout, ct);
+
+    /// <summary>Asks the server for a PONG; gives the round trip. All that was written before it has then been read by the server.</summary>
+    /// <exception cref="NatsDisconnectedException">The connection is away, or went before the answer came.</exception>
+    /// <exception cref="NatsTimeoutException">No answer within <see cref="NatsOptions.RequestTimeout"/>.</exception>
+    public async ValueTask<TimeSpan> PingAsync(CancellationToken ct = default)
+    {
+        var start = Stopwatch.GetTimestamp();
+        if (_session is not { } session || !session.TryPing(out var pong))
+            throw Disconnected();
+        try
+        {
+            await pong.WaitAsync(Options.RequestTimeout, ct);
+        }
+        catch (TimeoutException e)
+        {
+            throw new NatsTimeoutException($"No PONG within {Options.RequestTimeout.TotalSeconds:0.###} s.", e);
+        }
+
+        return Stopwatch.GetElapsedTime(start);
+    }
+
+    internal NatsDisconnectedException Disconnected()
+        => new(_disposed.IsCancellationRequested ? "The connection was disposed." : "Not connected to NATS.", LastError);
+
+    /// <exception cref="NatsPayloadTooLargeException">The server would refuse a message of that size.</exception>
+    internal PublishOutcome TryPublish(
+        SubjectText subject, SubjectText reply, NatsHeaders? headers, ReadOnlySpan<byte> payload, bool urgent = false)
+    {
+        if (_session is not { } session)
+            return PublishOutcome.Disconnected;
+        var block = headers is null or { IsEmpty: true } ? default : headers.Encoded;
+        var size = (long)block.Length + payload.Length;
+        if (size > session.Info.MaxPayload)
+            throw new NatsPayloadTooLargeException(size, session.Info.MaxPayload);
+        return session.Outbound.TryPublish(subject, reply, block, payload, urgent);
+    }
+
+    internal Task WaitForSpaceAsync(CancellationToken ct) => _session?.Outbound.WaitForSpaceAsync(ct) ?? Task.CompletedTask;
+
+    internal void Register(Subscription subscription)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
+            subscription.Sid = ++_lastSid;
+            _subscriptions[subscription.Sid] = subscription;
+            _session?.Outbound.TryAppend(subscription.Command());
+        }
+    }
+
+    internal void Unregister(Subscription subscription)
+    {
+        lock (_gate)
+            if (_subscriptions.TryRemove(subscription.Sid, out _))
+                _session?.Outbound.TryAppend(ProtocolWriter.Unsubscribe(subscription.Sid));
+    }
+
+    internal void Dispatch(in Frame frame)
+    {
+        // An unknown number is a message that was under way when its subscription ended.
+        if (_subscriptions.TryGetValue(frame.Sid, out var subscription))
+            subscription.Receiver.OnMessage(frame);
+    }
+
+    private async ValueTask PublishWhenRoomAsync(
+        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, string? replyTo, CancellationToken ct)
+    {
+        while (true)
+        {
+            await WaitForSpaceAsync(ct);
+            var outcome = TryPublish(SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span);
+            if (outcome == PublishOutcome.Accepted)
+                return;
+            if (outcome == PublishOutcome.Disconnected)
+                throw Disconnected();
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Collections.Concurrent;
+
+namespace Watchword.Nats;
+
+/// <summary>Requests and their answers: one wildcard subscription for all of them, one number each.</summary>
+internal sealed class RequestInbox : IReceiver
+{
+    private readonly NatsConnection _connection;
+    private readonly Inbox _inbox = new();
+    private readonly ConcurrentDictionary<long, PendingRequest> _pending = new();
+    private readonly SubjectCache _subjects = new();
+    private long _lastToken;
+
+    public RequestInbox(NatsConnection connection)
+    {
+        _connection = connection;
+        connection.Register(new Subscription(this, _inbox.Wildcard));
+    }
+
+    public async ValueTask<NatsMessage> RequestAsync(
+        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, CancellationToken ct)
+    {
+        SubjectText.Check(subject, nameof(subject));
+        var token = Interlocked.Increment(ref _lastToken);
+        var pending = new PendingRequest(subject);
+        _pending[token] = pending;
+        try
+        {
+            while (true)
+            {
+                var outcome = TrySend(subject, token, headers, payload.Span);
+                if (outcome == PublishOutcome.Accepted)
+                    break;
+                if (outcome == PublishOutcome.Disconnected)
+                    throw _connection.Disconnected();
+                await _connection.WaitForSpaceAsync(ct);
+            }
+
+            var answer = await pending.Task.WaitAsync(timeout, ct);
+            return answer.IsNoResponders ? throw new NatsNoRespondersException(subject) : answer;
+        }
+        catch (TimeoutException e)
+        {
+            throw new NatsTimeoutException($"No answer on '{subject}' within {timeout.TotalSeconds:0.###} s.", e);
+        }
+        finally
+        {
+            _pending.TryRemove(token, out _);
+        }
+    }
+
+    /// <summary>The server refused a publish to this subject: whoever waits for an answer on it waits in vain.</summary>
+    public void Deny(string subject, NatsPermissionException reason)
+    {
+        foreach (var (_, pending) in _pending)
+            if (pending.Subject == subject)
+                pending.TrySetException(reason);
+    }
+
+    void IReceiver.OnMessage(in Frame frame)
+    {
+        if (_inbox.TryReadToken(frame.Subject, out var token) && _pending.TryRemove(token, out var pending))
+            pending.TrySetResult(new NatsMessage(_subjects.Get("_INBOX"u8), frame));
+    }
+
+    void IReceiver.OnOpen()
+    {
+        // Requests are only accepted while the connection is open.
+    }
+
+    void IReceiver.OnDisconnected(NatsException reason) => FailAll(reason);
+
+    void IReceiver.OnEnded(NatsException? reason) => FailAll(reason ?? new NatsDisconnectedException("The connection was disposed."));
+
+    private PublishOutcome TrySend(string subject, long token, NatsHeaders? headers, ReadOnlySpan<byte> payload)
+    {
+        Span<byte> reply = stackalloc byte[_inbox.MaxSubjectLength];
+        reply = reply[.._inbox.Write(token, reply)];
+        return _connection.TryPublish(SubjectText.Checked(subject), new SubjectText((ReadOnlySpan<byte>)reply), headers, payload);
+    }
+
+    private void FailAll(NatsException reason)
+    {
+        foreach (var (_, pending) in _pending)
+            pending.TrySetException(new NatsDisconnectedException("The connection dropped before the answer came.", reason));
+    }
+
+    private sealed class PendingRequest(string subject)
+        : TaskCompletionSource<NatsMessage>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        public string Subject { get; } = subject;
+    }
+}

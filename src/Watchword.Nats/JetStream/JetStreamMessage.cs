@@ -1,0 +1,157 @@
+using System.Text;
+
+namespace Watchword.Nats;
+
+/// <summary>
+/// One message from a consumer. It wants one terminal answer: <see cref="AckAsync"/>, <see cref="AckConfirmedAsync"/>,
+/// <see cref="NakAsync"/> or <see cref="TerminateAsync"/>. Without one the server delivers it again after the
+/// consumer's ack wait. An answer that could not be sent may be tried again.
+/// </summary>
+public sealed class JetStreamMessage
+{
+    private readonly NatsConnection _connection;
+    private readonly byte[] _body;
+    private readonly int _replyLength;
+    private readonly int _headerLength;
+    private readonly long _time;
+    private NatsHeaders? _headers;
+    private bool _answered;
+
+    internal JetStreamMessage(NatsConnection connection, string stream, string consumer, string subject, in Frame frame, in AckSubject meta)
+    {
+        _connection = connection;
+        _body = NatsMessage.CopyBody(frame);
+        _replyLength = frame.ReplyTo.Length;
+        _headerLength = (int)frame.Headers.Length;
+        _time = meta.Time;
+        (Stream, Consumer, Subject) = (stream, consumer, subject);
+        StreamSequence = meta.StreamSequence;
+        ConsumerSequence = meta.ConsumerSequence;
+        Delivered = meta.Delivered;
+        Pending = meta.Pending;
+    }
+
+    /// <summary>The subject to which it was published.</summary>
+    public string Subject { get; }
+
+    /// <summary>The stream it comes from.</summary>
+    public string Stream { get; }
+
+    /// <summary>The consumer that delivered it.</summary>
+    public string Consumer { get; }
+
+    /// <summary>Its headers; null when it has none.</summary>
+    public NatsHeaders? Headers => _headerLength == 0 ? null : _headers ??= new NatsHeaders(_body, _replyLength, _headerLength);
+
+    /// <summary>Its content.</summary>
+    public ReadOnlyMemory<byte> Payload => _body.AsMemory(_replyLength + _headerLength);
+
+    /// <summary>Its place in the stream.</summary>
+    public ulong StreamSequence { get; }
+
+    /// <summary>The consumer's own count of deliveries.</summary>
+    public ulong ConsumerSequence { get; }
+
+    /// <summary>Which delivery of this message it is: 1 for the first.</summary>
+    public int Delivered { get; }
+
+    /// <summary>How many messages were behind it in the stream for this consumer when it was delivered.</summary>
+    public ulong Pending { get; }
+
+    /// <summary>When the server stored it.</summary>
+    public DateTimeOffset Timestamp => DateTimeOffset.UnixEpoch.AddTicks(_time / TimeSpan.NanosecondsPerTick);
+
+    /// <summary>The size by which a pull's bytes are counted (ADR-37): subject, reply subject, headers and payload.</summary>
+    internal int PullSize => Encoding.UTF8.GetByteCount(Subject) + _body.Length;
+
+    /// <summary>Done. Completes when the ack is written; it may still be lost with the connection, and then the message comes again.</summary>
+    /// <exception cref="NatsDisconnectedException">The connection is away.</exception>
+    /// <exception cref="InvalidOperationException">The message has been answered.</exception>
+    public ValueTask AckAsync(CancellationToken ct = default) => AnswerAsync("+ACK"u8, ct);
+
+    /// <summary>Done, and the server has confirmed that it knows. The message will not come again.</summary>
+    /// <inheritdoc cref="NatsConnection.RequestAsync"/>
+    /// <exception cref="InvalidOperationException">The message has been answered.</exception>
+    public async ValueTask AckConfirmedAsync(CancellationToken ct = default)
+    {
+        BeginAnswer();
+        try
+        {
+            await _connection.RequestAsync(ReplyTo(), "+ACK"u8.ToArray(), ct: ct);
+        }
+        catch
+        {
+            Volatile.Write(ref _answered, false);
+            throw;
+        }
+    }
+
+    /// <summary>Not now: deliver it again, after <paramref name="delay"/> or at once.</summary>
+    /// <exception cref="NatsDisconnectedException">The connection is away; the message comes again after the ack wait.</exception>
+    /// <exception cref="InvalidOperationException">The message has been answered.</exception>
+    public ValueTask NakAsync(TimeSpan? delay = null, CancellationToken ct = default)
+        => delay is { } wait && wait > TimeSpan.Zero
+            ? AnswerAsync(Encoding.ASCII.GetBytes($$"""-NAK {"delay":{{NanosecondsConverter.Of(wait)}}}"""), ct)
+            : AnswerAsync("-NAK"u8, ct);
+
+    /// <summary>Still at it: the ack wait begins anew.</summary>
+    /// <exception cref="NatsDisconnectedException">The connection is away.</exception>
+    /// <exception cref="InvalidOperationException">The message has been answered.</exception>
+    public ValueTask InProgressAsync(CancellationToken ct = default)
+    {
+        ct.ThrowIfCancellationRequested();
+        if (Volatile.Read(ref _answered))
+            throw Answered();
+        Send("+WPI"u8);
+        return default;
+    }
+
+    /// <summary>Never again: this message cannot be handled.</summary>
+    /// <param name="reason">Why; servers from 2.10.4 on publish it in their advisory.</param>
+    /// <param name="ct">Cancels before anything is sent.</param>
+    /// <exception cref="NatsDisconnectedException">The connection is away; the message comes again after the ack wait.</exception>
+    /// <exception cref="InvalidOperationException">The message has been answered.</exception>
+    public ValueTask TerminateAsync(string? reason = null, CancellationToken ct = default)
+        => reason is { Length: > 0 } && _connection.Server is { } server && TermTakesReason(server.Version)
+            ? AnswerAsync(Encoding.UTF8.GetBytes("+TERM " + reason), ct)
+            : AnswerAsync("+TERM"u8, ct);
+
+    /// <summary>An older server does not understand "+TERM reason" and would go on delivering the message.</summary>
+    internal static bool TermTakesReason(string version)
+        => System.Version.TryParse(version.Split('-')[0], out var parsed) && parsed >= new Version(2, 10, 4);
+
+    private ValueTask AnswerAsync(ReadOnlySpan<byte> answer, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        BeginAnswer();
+        try
+        {
+            Send(answer);
+        }
+        catch
+        {
+            Volatile.Write(ref _answered, false);
+            throw;
+        }
+
+        return default;
+    }
+
+    private void BeginAnswer()
+    {
+        if (Interlocked.Exchange(ref _answered, true))
+            throw Answered();
+    }
+
+    /// <summary>Answers pass a full write buffer: they are few bytes, and their number is bounded by what was delivered.</summary>
+    private void Send(ReadOnlySpan<byte> answer)
+    {
+        var reply = new SubjectText(_body.AsSpan(0, _replyLength));
+        if (_connection.TryPublish(reply, default, headers: null, answer, urgent: true) != PublishOutcome.Accepted)
+            throw _connection.Disconnected();
+    }
+
+    private string ReplyTo() => Encoding.UTF8.GetString(_body, 0, _replyLength);
+
+    private InvalidOperationException Answered() => new($"Message {StreamSequence} of {Stream} has been answered already.");
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text;
+using Watchword.Nats;
+using Watchword.Tests;
+
+[assembly: AssemblyFixture(typeof(NatsFixture))]
+
+namespace Watchword.Tests;
+
+/// <summary>One nats-server for all tests. Each takes an account of its own, so that no two ever see the same stream.</summary>
+public sealed class NatsFixture : IAsyncLifetime
+{
+    private const int Accounts = 300;
+
+    private readonly NatsServer _server = new(Config());
+    private int _taken;
+
+    public async ValueTask InitializeAsync() => await _server.StartAsync();
+
+    public async ValueTask DisposeAsync() => await _server.DisposeAsync();
+
+    /// <summary>An account that no other test has or will get.</summary>
+    public NatsAccount TakeAccount()
+    {
+        var number = Interlocked.Increment(ref _taken);
+        return number <= Accounts
+            ? new NatsAccount(_server.Port, "u" + number.ToString(CultureInfo.InvariantCulture), "p" + number.ToString(CultureInfo.InvariantCulture))
+            : throw new InvalidOperationException($"All {Accounts} accounts are taken; raise their number.");
+    }
+
+    private static string Config()
+    {
+        var text = new StringBuilder("accounts {\n");
+        for (var i = 1; i <= Accounts; i++)
+            text.Append(CultureInfo.InvariantCulture, $"  A{i} {{ jetstream: enabled, users: [ {{ user: u{i}, password: p{i} }} ] }}\n");
+        return text.Append("}\n").ToString();
+    }
+}
+
+/// <summary>An account on the shared server, with JetStream and one user.</summary>
+public sealed record NatsAccount(int Port, string User, string Password)
+{
+    public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://{User}:{Password}@127.0.0.1:{Port}");
+
+    public NatsOptions Options => new() { Url = Url, Name = "tests" };
+
+    /// <summary>An open connection of this account.</summary>
+    public async Task<NatsConnection> ConnectAsync(CancellationToken ct = default)
+    {
+        var connection = new NatsConnection(Options);
+        await connection.ConnectAsync(ct);
+        return connection;
+    }
+}

@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Watchword.Tests;
+
+/// <summary>
+/// One real nats-server with JetStream on loopback, with a port and a data folder that stay over restarts. It is a
+/// child that dies with the test run, and its folder goes with it.
+/// </summary>
+public sealed partial class NatsServer : IAsyncDisposable
+{
+    private const int Kill = 9;
+    private const int Terminate = 15;
+    private const int Continue = 18;
+    private const int Stop = 19;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("watchword-nats-").FullName;
+    private readonly string _extra;
+    private Process? _process;
+
+    /// <param name="extraConfig">More lines of nats-server configuration, such as accounts.</param>
+    public NatsServer(string extraConfig = "")
+    {
+        _extra = extraConfig;
+        Port = FreePort();
+    }
+
+    public int Port { get; }
+
+    public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://127.0.0.1:{Port}");
+
+    private Process Running => _process ?? throw new InvalidOperationException("The server is not running.");
+
+    /// <summary>Starts it and waits until it accepts connections, or says why it does not.</summary>
+    public async Task StartAsync()
+    {
+        var config = Path.Combine(_folder, "server.conf");
+        await File.WriteAllTextAsync(config, string.Create(CultureInfo.InvariantCulture, $$"""
+            host: 127.0.0.1
+            port: {{Port}}
+            log_file: "{{LogFile}}"
+            jetstream { store_dir: "{{Path.Combine(_folder, "data")}}" }
+            {{_extra}}
+            """));
+        _process = await LaunchAsync(config);
+        var deadline = Stopwatch.GetTimestamp();
+        while (!await AcceptsAsync())
+        {
+            if (_process.HasExited || Stopwatch.GetElapsedTime(deadline) > Patience)
+                throw new InvalidOperationException("nats-server did not start: " + (File.Exists(LogFile) ? await File.ReadAllTextAsync(LogFile) : "no log"));
+            await Task.Delay(20); // there is no signal to wait for: it is another process
+        }
+    }
+
+    /// <summary>SIGKILL: it dies in the middle of whatever it does.</summary>
+    public Task KillAsync() => EndAsync(Kill);
+
+    /// <summary>SIGTERM: it stops in its own time.</summary>
+    public Task StopAsync() => EndAsync(Terminate);
+
+    /// <summary>SIGSTOP: its sockets stay open and nothing answers.</summary>
+    public void Suspend() => Send(Stop);
+
+    /// <summary>SIGCONT.</summary>
+    public void Resume() => Send(Continue);
+
+    /// <summary>SIGKILL and a new start on the same port and data.</summary>
+    public async Task RestartAsync()
+    {
+        await KillAsync();
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+            await KillAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private string LogFile => Path.Combine(_folder, "server.log");
+
+    private static Task<Process> LaunchAsync(string config)
+        => ChildProcess.StartAsync(
+            ChildProcess.Find("nats-server")
+                ?? throw new InvalidOperationException("nats-server is not installed, and these tests are worth nothing without it: apt-get install nats-server (2.9 or later)."),
+            "-c",
+            config);
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int SendSignal(int processId, int signal);
+
+    private async Task<bool> AcceptsAsync()
+    {
+        try
+        {
+            // Its greeting, not the mere socket, shows that it serves.
+            using var client = new TcpClient();
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5));
+            await client.ConnectAsync(IPAddress.Loopback, Port, limit.Token);
+            return await client.GetStream().ReadAsync(new byte[64], limit.Token) > 0;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private async Task EndAsync(int signal)
+    {
+        if (!Running.HasExited)
+            Send(signal);
+        using var limit = new CancellationTokenSource(Patience);
+        await Running.WaitForExitAsync(limit.Token);
+        Running.Dispose();
+        _process = null;
+    }
+
+    private void Send(int signal)
+    {
+        if (SendSignal(Running.Id, signal) != 0)
+            throw new InvalidOperationException($"kill({Running.Id}, {signal}) failed with {Marshal.GetLastPInvokeError()}.");
+    }
+}
