@@ -66,7 +66,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     public async Task A_busy_session_of_a_killed_postgres_does_not_keep_the_new_one_from_starting()
     {
         var pid = Engines.PostgresPid!.Value;
-        // It sleeps on the server, and so does not see that its master is gone.
+        // It computes, and so does not see that its master is gone.
         var busy = EngineRoom.QueryAsync<object>(Engines.DatabaseUrl, "SELECT count(*) FROM generate_series(1, 100000000000)");
         await EngineRoom.UntilAsync(
             () => ProcessTable.Find("postgres", Path.Combine(Engines.DataFolder, "postgres"), pid).Count > 1, "a session");
