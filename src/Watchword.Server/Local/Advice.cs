@@ -1,0 +1,54 @@
+namespace Watchword.Server.Local;
+
+/// <summary>What to tell the operator about a failure that only the system's own words describe.</summary>
+internal static class Advice
+{
+    private const long TightSpace = 64L << 20;
+
+    public const string PostgresMissing =
+        """
+        No PostgreSQL server (15 or newer) was found. Install one:
+          Debian, Ubuntu:  apt-get install postgresql
+          Fedora:          dnf install postgresql-server
+          macOS:           brew install postgresql@17
+        or set DATABASE_URL (and TARGET_DATABASE_URL) to use a server that runs already.
+        """;
+
+    public const string NatsMissing =
+        """
+        No nats-server was found. Install one:
+          Debian, Ubuntu:  apt-get install nats-server
+          Fedora:          dnf install golang && GOBIN=/usr/local/bin go install github.com/nats-io/nats-server/v2@latest
+          macOS:           brew install nats-server
+        or set NATS_URL to use a server that runs already.
+        """;
+
+    /// <summary>A hint about a full disk, when that is what the words or the disk itself say; else nothing.</summary>
+    public static string ForDisk(string path, string words)
+    {
+        if (words.Contains("No space left", StringComparison.OrdinalIgnoreCase) || FreeSpace(path) < TightSpace)
+            return $" The disk that holds {path} is full: make room, or set WATCHWORD_DATA to a folder on another disk.";
+        return "";
+    }
+
+    /// <summary>Why an engine ended while starting, from what it wrote.</summary>
+    public static LocalEngineException EngineFailed(string engine, string folder, EngineLog log, string words)
+    {
+        var lines = words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var last = string.Concat(lines.TakeLast(8).Select(line => "\n  " + line));
+        return new LocalEngineException(
+            $"{engine} did not start.{ForDisk(folder, words)} It said:{last}\nAll of it is in {log.Path}");
+    }
+
+    private static long FreeSpace(string path)
+    {
+        try
+        {
+            return new DriveInfo(path).AvailableFreeSpace;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return long.MaxValue;
+        }
+    }
+}

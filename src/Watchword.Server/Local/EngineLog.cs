@@ -1,0 +1,30 @@
+namespace Watchword.Server.Local;
+
+/// <summary>The file that an engine writes its messages to.</summary>
+internal sealed class EngineLog(string path)
+{
+    private const long Large = 16 << 20;
+    private const int TailBytes = 16 * 1024;
+
+    public string Path { get; } = path;
+
+    /// <summary>Sets a large file aside. Only while the engine is not running: it keeps the file open.</summary>
+    public void Rotate()
+    {
+        if (Mark() > Large)
+            File.Move(Path, Path + ".1", overwrite: true);
+    }
+
+    /// <summary>The file's end, to read from later.</summary>
+    public long Mark() => File.Exists(Path) ? new FileInfo(Path).Length : 0;
+
+    public string Since(long mark)
+    {
+        if (!File.Exists(Path))
+            return "";
+        using var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        stream.Position = Math.Clamp(stream.Length - TailBytes, mark, Math.Max(mark, stream.Length));
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,130 @@
+using System.Globalization;
+using Watchword.Server.Local;
+
+namespace Watchword.Tests.Local;
+
+/// <summary>One cluster with a row in it, its server stopped; each test spoils it in its own way.</summary>
+public sealed class StoppedCluster : IAsyncLifetime
+{
+    internal EngineRoom Room { get; } = new();
+    internal string Folder => Path.Combine(Room.Data, "postgres");
+    private int PortAtFirst { get; set; }
+
+    public async ValueTask InitializeAsync()
+    {
+        await using var engines = await Room.StartAsync(Room.PostgresOnly);
+        await EngineRoom.QueryAsync<object>(engines.DatabaseUrl, "CREATE TABLE kept AS SELECT 42 AS answer");
+        PortAtFirst = new Uri(engines.DatabaseUrl!).Port;
+    }
+
+    internal async Task StartsWithItsDataAsync()
+    {
+        await using var engines = await Room.StartAsync(Room.PostgresOnly);
+        Assert.Equal(42, await EngineRoom.QueryAsync<int>(engines.DatabaseUrl, "SELECT answer FROM kept"));
+        Assert.Equal(PortAtFirst, new Uri(engines.DatabaseUrl!).Port);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Room.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
+
+public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedCluster>
+{
+    [Fact]
+    public async Task A_pid_file_that_names_another_program_is_not_believed()
+    {
+        var file = Path.Combine(stopped.Folder, "postmaster.pid");
+        await File.WriteAllTextAsync(
+            file,
+            $"{Environment.ProcessId}\n{stopped.Folder}\n1700000000\n5432\n\n127.0.0.1\n  5432001 65537\nready\n",
+            TestContext.Current.CancellationToken);
+
+        await stopped.StartsWithItsDataAsync();
+
+        Assert.Contains("removed " + file, stopped.Room.Log.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_lost_password_is_replaced()
+    {
+        File.Delete(Path.Combine(stopped.Room.Data, "secrets", "postgres-password"));
+        await stopped.StartsWithItsDataAsync();
+    }
+
+    [Fact]
+    public async Task A_password_that_differs_is_set_again()
+    {
+        await File.WriteAllTextAsync(
+            Path.Combine(stopped.Room.Data, "secrets", "postgres-password"), "another", TestContext.Current.CancellationToken);
+        await stopped.StartsWithItsDataAsync();
+    }
+
+    [Fact]
+    public async Task Loose_permissions_are_tightened()
+    {
+        File.SetUnixFileMode(stopped.Folder, File.GetUnixFileMode(stopped.Folder) | UnixFileMode.OtherRead);
+        await stopped.StartsWithItsDataAsync();
+    }
+
+    [Fact]
+    public async Task Root_may_have_copied_the_cluster()
+    {
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "an ordinary user owns what it copies");
+        var answer = await Command.RunAsync(
+            "chown", ["-R", "0:0", stopped.Folder], cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(0, answer.ExitCode);
+
+        await stopped.StartsWithItsDataAsync();
+    }
+
+    [Fact]
+    public async Task A_cluster_of_another_version_names_what_it_needs()
+    {
+        var file = Path.Combine(stopped.Folder, "PG_VERSION");
+        var cancel = TestContext.Current.CancellationToken;
+        var version = await File.ReadAllTextAsync(file, cancel);
+        await File.WriteAllTextAsync(file, "11\n", cancel);
+
+        var error = await stopped.Room.FailsAsync(stopped.Room.PostgresOnly);
+        await File.WriteAllTextAsync(file, version, cancel);
+
+        Assert.Contains("written by PostgreSQL 11", error.Message, StringComparison.Ordinal);
+        Assert.Contains("postgresql-11", error.Message, StringComparison.Ordinal);
+        await stopped.StartsWithItsDataAsync();
+    }
+
+    [Fact]
+    public async Task A_cluster_that_ends_at_once_tells_its_own_words()
+    {
+        var file = Path.Combine(stopped.Folder, "postgresql.conf");
+        var cancel = TestContext.Current.CancellationToken;
+        var settings = await File.ReadAllTextAsync(file, cancel);
+        await File.WriteAllTextAsync(file, settings + "max_connections = many\n", cancel);
+
+        var error = await stopped.Room.FailsAsync(stopped.Room.PostgresOnly);
+        await File.WriteAllTextAsync(file, settings, cancel);
+
+        Assert.Contains("max_connections", error.Message, StringComparison.Ordinal);
+        Assert.Contains("postgres.log", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_taken_port_is_left_to_who_has_it()
+    {
+        var kept = int.Parse(
+            await File.ReadAllTextAsync(Path.Combine(stopped.Room.Data, "postgres.port"), TestContext.Current.CancellationToken),
+            CultureInfo.InvariantCulture);
+        using var other = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, kept);
+        other.Start();
+
+        await using (var engines = await stopped.Room.StartAsync(stopped.Room.PostgresOnly))
+            Assert.NotEqual(kept, new Uri(engines.DatabaseUrl!).Port);
+
+        other.Stop();
+        await File.WriteAllTextAsync(
+            Path.Combine(stopped.Room.Data, "postgres.port"), $"{kept}", TestContext.Current.CancellationToken);
+    }
+}

@@ -1,0 +1,79 @@
+using Watchword.Server.Local;
+
+namespace Watchword.Tests.Local;
+
+public class DataFolderTests
+{
+    [Fact]
+    public async Task A_file_is_no_data_folder()
+    {
+        using var room = new EngineRoom();
+        await File.WriteAllTextAsync(room.Data, "", TestContext.Current.CancellationToken);
+
+        var error = await room.FailsAsync(room.Options);
+
+        Assert.Contains(room.Data + " is a file", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_made_says_what_to_do()
+    {
+        using var room = new EngineRoom();
+        room.Data = "/proc/watchword/data";
+
+        var error = await room.FailsAsync(room.Options);
+
+        Assert.Contains("WATCHWORD_DATA", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_of_another_user_says_whose_it_should_be()
+    {
+        Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may write anywhere");
+        using var room = new EngineRoom();
+        Directory.CreateDirectory(room.Data, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        var error = await room.FailsAsync(room.Options);
+
+        Assert.Contains("cannot be written", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Missing_engines_are_named_with_their_packages()
+    {
+        using var room = new EngineRoom();
+        Directory.CreateDirectory(Path.Combine(room.Root, "empty"));
+        IReadOnlyList<string> nowhere = [Path.Combine(room.Root, "empty")];
+
+        var postgres = await room.FailsAsync(room.PostgresOnly with { ProgramFolders = nowhere });
+        var nats = await room.FailsAsync(room.NatsOnly with { ProgramFolders = nowhere });
+
+        Assert.Contains("apt-get install postgresql", postgres.Message, StringComparison.Ordinal);
+        Assert.Contains("apt-get install nats-server", nats.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_lock_outlives_nobody()
+    {
+        using var room = new EngineRoom();
+        DataFolder.Open(room.Data).Dispose();
+        using var folder = DataFolder.Open(room.Data);
+
+        Assert.Throws<LocalEngineException>(() => DataFolder.Open(room.Data));
+    }
+
+    [Fact]
+    public void Secrets_are_their_owners_alone()
+    {
+        using var room = new EngineRoom();
+        using var folder = DataFolder.Open(room.Data);
+
+        var secret = folder.CreateSecret("password");
+
+        Assert.Equal(secret, folder.ReadSecret("password"));
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            File.GetUnixFileMode(Path.Combine(room.Data, "secrets", "password")));
+    }
+
+}
