@@ -7,4 +7,32 @@ internal static partial class LogMessages
 {
     [LoggerMessage(2000, LogLevel.Information, "Applied migration {Set}/{Number}_{Name}")]
     public static partial void MigrationApplied(this ILogger logger, string set, int number, string name);
+
+    [LoggerMessage(2010, LogLevel.Information, "JetStream stream '{Stream}' created successfully")]
+    public static partial void StreamCreated(this ILogger logger, string stream);
+
+    [LoggerMessage(2011, LogLevel.Warning, "JetStream stream '{Stream}' has other settings than Watchword would give it, and is left as it is: {Differences}")]
+    public static partial void StreamDiffers(this ILogger logger, string stream, string differences);
+
+    // The line and the names of its members are spec 1's ("Log Examples").
+    [LoggerMessage(2020, LogLevel.Information, "Auth event published successfully")]
+    public static partial void AuthEventPublished(this ILogger logger, string @event, string userId, DateTime timestamp);
+
+    [LoggerMessage(2021, LogLevel.Error, "Failed to publish auth event")]
+    public static partial void EventNotPublished(this ILogger logger, string @event, string error, string userId, long position);
+
+    [LoggerMessage(2022, LogLevel.Error, "Event {Position} ({Subject}) cannot be published; it and later events of {Key} wait, all others go on: {Reason}")]
+    public static partial void EventHeld(this ILogger logger, long position, string subject, string key, string reason);
+
+    [LoggerMessage(2023, LogLevel.Information, "This process carries the outbox to JetStream")]
+    public static partial void RelayLeads(this ILogger logger);
+
+    [LoggerMessage(2024, LogLevel.Warning, "The relay was interrupted and will resume: {Reason}")]
+    public static partial void RelayInterrupted(this ILogger logger, string reason);
+
+    [LoggerMessage(2025, LogLevel.Warning, "Listening for outbox notifications was interrupted, polling goes on: {Reason}")]
+    public static partial void ListenInterrupted(this ILogger logger, string reason);
+
+    [LoggerMessage(2026, LogLevel.Warning, "Outbox partitions could not be maintained, trying again in an hour: {Reason}")]
+    public static partial void MaintenanceFailed(this ILogger logger, string reason);
 }

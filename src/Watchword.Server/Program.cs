@@ -1,2 +1,57 @@
-var app = WebApplication.Create(args);
-await app.RunAsync();
+using Watchword.Events.Outbox;
+using Watchword.Nats;
+using Watchword.Server.Cli;
+using Watchword.Server.Configuration;
+using Watchword.Server.Hosting;
+using Watchword.Server.Http;
+using Watchword.Server.Operations;
+using Watchword.Server.Passwords;
+using Watchword.Server.Sessions;
+using Watchword.Server.Store;
+using Watchword.Server.Tokens;
+using Watchword.UserSync;
+
+return await CommandLine.RunAsync(args, async (configuration, stop) =>
+{
+    using var logs = LoggerFactory.Create(logging => logging.AddWatchwordLogs());
+
+    // What it stands on: PostgreSQL and NATS, given or started here.
+    await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration), logs, stop);
+    var options = engines.Options;
+    await using var database = IdentityDatabase.Open(options.Database!, "watchword");
+    await using var nats = new NatsConnection(new() { Url = options.NatsUrl!, Name = "watchword", LoggerFactory = logs });
+    await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
+    nats.Start();
+
+    var builder = WebApplication.CreateSlimBuilder();
+    builder.Logging.AddWatchwordLogs();
+    builder.ListenOn(options);
+    builder.Services
+        .AddSingleton(TimeProvider.System)
+        .AddSingleton(database)
+        .AddSingleton(nats)
+        .AddSingleton(new JetStream(nats))
+        .AddSingleton<OutboxSignal>()
+        .AddSingleton<IdentityStore>();
+
+    // What it does.
+    if (options.Roles.HasFlag(Roles.Api))
+    {
+        builder.Services.AddPasswords(options.Passwords);
+        builder.Services.AddSessions();
+        builder.Services.AddTokenApi(options);
+    }
+    builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString }, carry: options.Roles.HasFlag(Roles.Relay));
+    if (options.Roles.HasFlag(Roles.Sync) && options.TargetDatabase is not null)
+        builder.Services.AddUserSync(IdentityDatabase.Open(options.TargetDatabase, "watchword-sync"), new UserSyncOptions());
+    builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
+
+    // What it answers.
+    await using var app = builder.Build();
+    app.UseForwardedHeaders(ProxyHeaders.Options);
+    app.UseErrorBodies();
+    app.MapHealth();
+    if (options.Roles.HasFlag(Roles.Api))
+        app.MapTokenApi();
+    await app.RunAsync(stop);
+});

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Watchword.Events.Postgres;
-using Watchword.Server.Schema;
+using Watchword.Server.Store;
 using Watchword.UserSync;
 
 [assembly: AssemblyFixture(typeof(Watchword.Tests.PostgresFixture))]

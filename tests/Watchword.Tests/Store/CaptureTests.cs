@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace Watchword.Tests.Schema;
+namespace Watchword.Tests.Store;
 
 /// <summary>Promise 1: no change without its event, whoever makes it.</summary>
 public class CaptureTests(PostgresFixture postgres)

@@ -1,0 +1,54 @@
+using Watchword.Nats;
+
+namespace Watchword.Events.Contracts;
+
+/// <summary>The streams that Watchword publishes to, with the limits that its sources name.</summary>
+public static class Streams
+{
+    /// <summary>Who registered, logged in, logged out, refreshed (spec 1).</summary>
+    public static StreamConfig AuthEvents { get; } = new()
+    {
+        Name = "auth-events",
+        Subjects = ["auth.user.*"],
+        Description = "Authentication events",
+        Storage = StreamStorage.File,
+        Retention = StreamRetention.Limits,
+        Discard = StreamDiscard.Old,
+        MaxMessages = 100_000,
+        MaxBytes = 100 * 1024 * 1024,
+        MaxAge = TimeSpan.FromDays(7),
+        DuplicateWindow = TimeSpan.FromMinutes(2),
+    };
+
+    /// <summary>Every change of users, organizations, memberships and invitations; kept as long as the outbox keeps its rows.</summary>
+    public static StreamConfig IdentityChanges { get; } = new()
+    {
+        Name = "identity-changes",
+        Subjects = ["user.sync", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*"],
+        Description = "Changes of users, organizations, members and invitations",
+        Storage = StreamStorage.File,
+        Retention = StreamRetention.Limits,
+        Discard = StreamDiscard.Old,
+        MaxAge = TimeSpan.FromDays(7),
+        DuplicateWindow = TimeSpan.FromMinutes(2),
+    };
+
+    /// <summary>Events that a consumer set aside.</summary>
+    public static StreamConfig DeadLetters { get; } = new()
+    {
+        Name = "dead-letters",
+        Subjects = ["dlq.*"],
+        Description = "Events that a consumer could not handle",
+        Storage = StreamStorage.File,
+        Retention = StreamRetention.Limits,
+        Discard = StreamDiscard.Old,
+        MaxAge = TimeSpan.FromDays(30),
+        DuplicateWindow = TimeSpan.FromMinutes(2),
+    };
+
+    /// <summary>All three.</summary>
+    public static IReadOnlyList<StreamConfig> All { get; } = [AuthEvents, IdentityChanges, DeadLetters];
+
+    /// <summary>Whether a subject is one of <see cref="AuthEvents"/>.</summary>
+    public static bool IsAuthEvent(string subject) => subject.StartsWith("auth.user.", StringComparison.Ordinal);
+}

@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>Makes the coming days' partitions and drops those past the retention, hourly. Any number of processes may.</summary>
+public sealed class OutboxMaintenance(NpgsqlDataSource database, RelayOptions options, ILogger<OutboxMaintenance> logger) : BackgroundService
+{
+    private const int DaysAhead = 7;
+    private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval);
+        do
+        {
+            try
+            {
+                await RunAsync(stoppingToken);
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                // There is a week's reserve, and a default partition behind it: the next hour will do.
+                logger.MaintenanceFailed(e.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    /// <summary>One round.</summary>
+    internal async Task RunAsync(CancellationToken ct)
+    {
+        // The locks of partition changes are short, but a queue behind one is not: give up early, try in an hour.
+        await using var batch = database.CreateBatch();
+        batch.BatchCommands.Add(new("SET LOCAL lock_timeout = '2s'"));
+        batch.BatchCommands.Add(new("SELECT pg_advisory_xact_lock(hashtextextended('watchword partitions', 0))"));
+        batch.BatchCommands.Add(new("SELECT watchword.make_outbox_partitions($1)") { Parameters = { new() { Value = DaysAhead } } });
+        batch.BatchCommands.Add(new("SELECT watchword.drop_outbox_partitions($1)") { Parameters = { new() { Value = options.Retention } } });
+        await batch.ExecuteNonQueryAsync(ct);
+    }
+}

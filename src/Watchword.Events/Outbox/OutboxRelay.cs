@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Events.Contracts;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>
+/// Carries the outbox to JetStream. Of all processes one leads, by lease; the others pass their wake-ups on to it.
+/// </summary>
+/// <remarks>Nothing waits for it: with NATS away events stay in the outbox, and follow when it is back.</remarks>
+public sealed class OutboxRelay(
+    NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger)
+    : BackgroundService
+{
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly HashSet<string> _held = [];
+    private long _publishedTotal;
+
+    /// <summary>Whether this process carries the outbox now.</summary>
+    public bool IsLeader { get; private set; }
+
+    /// <summary>Done when this process has carried, or found another at it, for the first time: the streams exist.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Events that this process published and marked since it started.</summary>
+    public long PublishedTotal => Interlocked.Read(ref _publishedTotal);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var delay = options.RetryDelayMin;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var before = PublishedTotal;
+            try
+            {
+                await nats.WaitUntilOpenAsync(stoppingToken);
+                await using var lease = await AdvisoryLease.TryAcquireAsync(database, "relay", stoppingToken);
+                if (lease is null)
+                {
+                    await FollowAsync(stoppingToken);
+                    continue;
+                }
+                await LeadAsync(lease, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
+            {
+                logger.RelayInterrupted(e.Message);
+            }
+            IsLeader = false;
+            delay = PublishedTotal > before ? options.RetryDelayMin : TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks));
+            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task LeadAsync(AdvisoryLease lease, CancellationToken ct)
+    {
+        // A mark that a crash of the database loses is made again: the event is published twice, under one id.
+        await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
+            await relax.ExecuteNonQueryAsync(ct);
+        await StreamSetup.EnsureAsync(jetStream, Streams.All, logger, ct);
+        await using var publisher = jetStream.CreatePublisher(new() { MaxInFlight = options.MaxInFlight });
+        _held.Clear();   // another server, or other limits: let them try again
+        IsLeader = true;
+        _ready.TrySetResult();
+        logger.RelayLeads();
+        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, options, logger);
+        while (true)
+        {
+            var sweep = await sweeper.RunAsync(ct);
+            Interlocked.Add(ref _publishedTotal, sweep.Marked);
+            if (sweep.Failure is { } failure)
+                throw failure;
+            if (sweep.Marked > 0 || sweep.ChainBroken)
+                continue;
+            if (!await signal.WaitAsync(options.PollInterval, ct))
+                await lease.CheckAsync(ct);
+        }
+    }
+
+    // Another process leads: it may be waiting for what this one has just committed.
+    private async Task FollowAsync(CancellationToken ct)
+    {
+        IsLeader = false;
+        _ready.TrySetResult();
+        var since = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(since) < options.PollInterval)
+            await OutboxWaker.PassOnAsync(database, signal, options.PollInterval, ct);
+    }
+}

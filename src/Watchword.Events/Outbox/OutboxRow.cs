@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Text.Json;
+using Npgsql;
+using Watchword.Nats;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>An event that waits to be published.</summary>
+/// <param name="Position">Its place in the outbox, and the version of what it changed.</param>
+/// <param name="Id">The Nats-Msg-Id.</param>
+/// <param name="Subject">Where it is published.</param>
+/// <param name="Key">The user or organization that order is kept within.</param>
+/// <param name="Payload">JSON in UTF-8.</param>
+/// <param name="Context">What its transaction said of itself, as a JSON object; null when nothing.</param>
+/// <param name="OccurredAt">By the database's clock.</param>
+internal readonly record struct OutboxRow(
+    long Position, string Id, string Subject, string Key, ReadOnlyMemory<byte> Payload, string? Context, DateTime OccurredAt)
+{
+    public const string Columns = "position, id, subject, key, payload, headers::text, occurred_at";
+
+    public static OutboxRow Read(NpgsqlDataReader row) => new(
+        row.GetInt64(0), row.GetGuid(1).ToString(), row.GetString(2), row.GetString(3),
+        row.GetFieldValue<byte[]>(4), row.IsDBNull(5) ? null : row.GetString(5), row.GetDateTime(6));
+
+    /// <summary>CloudEvents 1.0 in binary mode (NATS protocol binding), and our own.</summary>
+    public void WriteHeaders(NatsHeaders headers, string source, string? expectedLastId)
+    {
+        headers.Clear();
+        headers.Add("Nats-Msg-Id", Id);
+        if (expectedLastId is not null)
+            headers.Add("Nats-Expected-Last-Msg-Id", expectedLastId);
+        headers.Add("Content-Type", "application/json");
+        headers.Add("ce-specversion", "1.0");
+        headers.Add("ce-id", Id);
+        headers.Add("ce-source", source);
+        headers.Add("ce-type", Subject);
+        headers.Add("ce-subject", IsPlain(Key) ? Key : Uri.EscapeDataString(Key));
+        headers.Add("ce-time", OccurredAt.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+        headers.Add("Watchword-Version", Position.ToString(CultureInfo.InvariantCulture));
+        if (Context is not null)
+            WriteContext(headers, Context);
+    }
+
+    // A user's id can be anything that somebody once typed.
+    private static bool IsPlain(string text) => !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+
+    private static void WriteContext(NatsHeaders headers, string context)
+    {
+        using var document = JsonDocument.Parse(context);
+        foreach (var member in document.RootElement.EnumerateObject())
+        {
+            var name = member.Name switch
+            {
+                "traceparent" => "traceparent",
+                "correlationId" => "Watchword-Correlation-Id",
+                "actor" => "Watchword-Actor",
+                "origin" => "Watchword-Origin",
+                _ => null,
+            };
+            // Anyone can set the transaction's settings: what no header may hold is left out, not published broken.
+            if (name is not null && member.Value.GetString() is { } value && !value.Any(char.IsControl))
+                headers.Add(name, value);
+        }
+    }
+}

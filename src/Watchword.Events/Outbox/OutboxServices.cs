@@ -1,0 +1,25 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>Registers the outbox with a host.</summary>
+public static class OutboxServices
+{
+    /// <summary>
+    /// The relay and its wake-ups. Needs an <c>NpgsqlDataSource</c>, a <c>NatsConnection</c>, a <c>JetStream</c> and
+    /// an <see cref="OutboxSignal"/>.
+    /// </summary>
+    /// <param name="services">The host's.</param>
+    /// <param name="options">How the relay works.</param>
+    /// <param name="carry">Whether this process may carry the outbox; else it only wakes the one that does.</param>
+    public static IServiceCollection AddOutbox(this IServiceCollection services, RelayOptions options, bool carry)
+    {
+        services.AddSingleton(options);
+        if (!carry)
+            return services.AddHostedService<OutboxWaker>();
+        services.AddSingleton<OutboxRelay>();
+        services.AddHostedService(s => s.GetRequiredService<OutboxRelay>());
+        services.AddHostedService<OutboxListener>();
+        return services.AddHostedService<OutboxMaintenance>();
+    }
+}

@@ -1,0 +1,37 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>Passes this process's wake-ups on to the process that carries the outbox.</summary>
+/// <remarks>NOTIFY takes a lock across the whole database at commit, so a burst of commits becomes one.</remarks>
+public sealed class OutboxWaker(NpgsqlDataSource database, OutboxSignal signal, ILogger<OutboxWaker> logger) : BackgroundService
+{
+    private static readonly TimeSpan NotifyInterval = TimeSpan.FromMilliseconds(5);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await PassOnAsync(database, signal, Timeout.InfiniteTimeSpan, stoppingToken);
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                logger.ListenInterrupted(e.Message);   // the relay polls
+            }
+        }
+    }
+
+    /// <summary>Waits for one wake-up, at most <paramref name="patience"/>, and passes it on.</summary>
+    internal static async Task PassOnAsync(NpgsqlDataSource database, OutboxSignal signal, TimeSpan patience, CancellationToken ct)
+    {
+        if (!await signal.WaitAsync(patience, ct))
+            return;
+        await OutboxListener.NotifyAsync(database, ct);
+        await Task.Delay(NotifyInterval, ct);
+    }
+}

@@ -1,0 +1,29 @@
+namespace Watchword.Events.Outbox;
+
+/// <summary>How the relay works.</summary>
+public sealed record RelayOptions
+{
+    /// <summary>The <c>ce-source</c> of what is published: a URI reference.</summary>
+    public string Source { get; init; } = "/watchword";
+
+    /// <summary>Events read in one sweep, under one snapshot. 1 to 100,000.</summary>
+    public int SweepSize { get; init; } = 20_000;
+
+    /// <summary>Publishes that may wait for their acks. 1 to 4,096.</summary>
+    public int MaxInFlight { get; init; } = 1_024;
+
+    /// <summary>Acks that are written back in one statement.</summary>
+    public int MarkSize { get; init; } = 1_000;
+
+    /// <summary>Without a signal, the outbox is read this often.</summary>
+    public TimeSpan PollInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>After a failure, the first wait; doubles up to <see cref="RetryDelayMax"/>.</summary>
+    public TimeSpan RetryDelayMin { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The longest wait after a failure.</summary>
+    public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long published events are kept: the streams' retention.</summary>
+    public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
+}

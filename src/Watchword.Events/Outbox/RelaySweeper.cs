@@ -1,0 +1,182 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Events.Contracts;
+using Watchword.Nats;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>How a sweep ended.</summary>
+/// <param name="Marked">Events that a stream has, and whose rows say so.</param>
+/// <param name="Failure">Why it ended early; null when it did not, or when only its chain was broken.</param>
+/// <param name="ChainBroken">A foreign publisher's message came between: sweep again at once.</param>
+internal readonly record struct SweepResult(int Marked, NatsException? Failure, bool ChainBroken);
+
+/// <summary>
+/// Passes over the outbox: everything unpublished in one snapshot, in order, published without waiting for each
+/// ack, marked as the acks arrive.
+/// </summary>
+/// <remarks>
+/// One snapshot, because rows become visible out of order: a row that a second read shows may have an older one of
+/// its key behind the cursor. Within a stream each message names its predecessor (Nats-Expected-Last-Msg-Id), so
+/// that whatever fails refuses everything behind it, and a later event never overtakes an earlier one.
+/// </remarks>
+internal sealed class RelaySweeper(
+    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, RelayOptions options, ILogger logger)
+{
+    // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
+    private const int WrongLastMessageId = 10070;
+
+    private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
+
+    private readonly NatsHeaders _headers = new();
+    private readonly Dictionary<string, string> _lastIds = [];
+    private readonly Sent[] _sent = new Sent[options.SweepSize];
+    private TaskCompletionSource _allSent = new();
+    private Task<bool>? _moreResults;
+    private int _sentCount;
+    private int _marked;
+    private NatsException? _failure;
+    private volatile bool _broken;
+
+    /// <summary>One sweep. When it returns, every publish is settled and every ack is written back.</summary>
+    /// <remarks>Keys whose event no server would take are added to the held ones, and left out until they are removed.</remarks>
+    /// <exception cref="NpgsqlException">The database failed; what was acked but not marked is published again, under the same id.</exception>
+    public async Task<SweepResult> RunAsync(CancellationToken ct)
+    {
+        _lastIds.Clear();
+        _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        (_sentCount, _marked, _failure, _broken) = (0, 0, null, false);
+        var settling = SettleAsync(ct);
+        try
+        {
+            await PublishAsync(settling, ct);
+        }
+        catch (NatsException e)
+        {
+            Fail(e);
+        }
+        finally
+        {
+            _allSent.SetResult();
+            await settling;
+        }
+        return new(_marked, _failure, _broken && _failure is null);
+    }
+
+    private async Task PublishAsync(Task settling, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand($"""
+            SELECT {OutboxRow.Columns} FROM watchword.outbox
+            WHERE published_at IS NULL AND NOT key = ANY ($1) ORDER BY position LIMIT $2
+            """);
+        command.Parameters.Add(new() { Value = held.ToArray() });
+        command.Parameters.Add(new() { Value = options.SweepSize });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        while (!_broken && !settling.IsCompleted && await reader.ReadAsync(ct))
+        {
+            var row = OutboxRow.Read(reader);
+            if (!held.Contains(row.Key))
+                await PublishAsync(row, ct);
+        }
+        if (_broken || settling.IsCompleted)
+            command.Cancel();   // the rest of 20,000 rows is not worth the read
+    }
+
+    private async ValueTask PublishAsync(OutboxRow row, CancellationToken ct)
+    {
+        var stream = Streams.IsAuthEvent(row.Subject) ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
+        row.WriteHeaders(_headers, options.Source, _lastIds.GetValueOrDefault(stream));
+        _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
+        try
+        {
+            await publisher.PublishAsync(row.Subject, row.Payload, _headers, _sentCount, ct);
+        }
+        catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
+        {
+            // Too large for the server, or no subject at all: its key waits, everyone else flows on.
+            logger.EventHeld(row.Position, row.Subject, row.Key, e.Message);
+            held.Add(row.Key);
+            return;
+        }
+        _lastIds[stream] = row.Id;
+        Volatile.Write(ref _sentCount, _sentCount + 1);
+    }
+
+    private async Task SettleAsync(CancellationToken ct)
+    {
+        List<long> positions = new(options.MarkSize), sequences = new(options.MarkSize);
+        var (from, to) = (DateTime.MaxValue, DateTime.MinValue);
+        for (var settled = 0; ;)
+        {
+            while (positions.Count < options.MarkSize && publisher.Results.TryRead(out var result))
+            {
+                settled++;
+                var sent = _sent[result.Tag];
+                if (result.Error is not null)
+                {
+                    Refused(sent, result.Error);
+                    continue;
+                }
+                positions.Add(sent.Position);
+                sequences.Add((long)result.Ack.Sequence);
+                (from, to) = (sent.OccurredAt < from ? sent.OccurredAt : from, sent.OccurredAt > to ? sent.OccurredAt : to);
+                if (Streams.IsAuthEvent(sent.Subject))
+                    logger.AuthEventPublished(sent.Subject, sent.Key, sent.OccurredAt);
+            }
+            if (positions.Count > 0)
+            {
+                await MarkAsync(positions, sequences, from, to);
+                _marked += positions.Count;
+                positions.Clear();
+                sequences.Clear();
+                (from, to) = (DateTime.MaxValue, DateTime.MinValue);
+            }
+            else if (_allSent.Task.IsCompleted && settled == Volatile.Read(ref _sentCount))
+            {
+                return;
+            }
+            else
+            {
+                if (_moreResults is null or { IsCompleted: true })
+                    _moreResults = publisher.Results.WaitToReadAsync(ct).AsTask();
+                if (_allSent.Task.IsCompleted)
+                    await _moreResults;
+                else
+                    await Task.WhenAny(_moreResults, _allSent.Task);
+            }
+        }
+    }
+
+    // Not cancelled: what is acked is worth its mark also when the process is about to stop.
+    private async Task MarkAsync(List<long> positions, List<long> sequences, DateTime from, DateTime to)
+    {
+        await using var command = new NpgsqlCommand("""
+            UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = a.sequence
+            FROM unnest($1, $2) AS a (position, sequence)
+            WHERE o.position = a.position AND o.occurred_at BETWEEN $3 AND $4
+            """, lease)
+        {
+            Parameters = { new() { Value = positions }, new() { Value = sequences }, new() { Value = from }, new() { Value = to } },
+        };
+        await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+
+    private void Refused(Sent sent, NatsException error)
+    {
+        if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
+        {
+            // Either the chain itself, or the echo of a failure further up, which has been reported.
+            _broken = true;
+            return;
+        }
+        if (_failure is null)
+            logger.EventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
+        Fail(error);
+    }
+
+    private void Fail(NatsException failure)
+    {
+        _failure ??= failure;
+        _broken = true;
+    }
+}

@@ -1,0 +1,47 @@
+using Microsoft.Extensions.Logging;
+using Watchword.Nats;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>Creates the streams that are missing. An existing one with other settings is reported, never changed.</summary>
+public static class StreamSetup
+{
+    /// <exception cref="NatsException">The server refuses, or does not answer.</exception>
+    public static async Task EnsureAsync(JetStream jetStream, IEnumerable<StreamConfig> streams, ILogger logger, CancellationToken ct = default)
+    {
+        foreach (var wanted in streams)
+        {
+            if (await jetStream.FindStreamAsync(wanted.Name, ct) is not { } found)
+            {
+                await jetStream.CreateStreamAsync(wanted, ct);
+                logger.StreamCreated(wanted.Name);
+            }
+            else if (Differences(wanted, found.Config) is { Length: > 0 } differences)
+            {
+                logger.StreamDiffers(wanted.Name, differences);
+            }
+        }
+    }
+
+    /// <summary>What an operator changed, as "max_age is 1.00:00:00, not 7.00:00:00"; empty when nothing.</summary>
+    internal static string Differences(StreamConfig wanted, StreamConfig found)
+    {
+        var differences = new List<string>();
+        Compare("subjects", Sorted(wanted.Subjects), Sorted(found.Subjects));
+        Compare("retention", wanted.Retention, found.Retention);
+        Compare("storage", wanted.Storage, found.Storage);
+        Compare("discard", wanted.Discard, found.Discard);
+        Compare("max_msgs", wanted.MaxMessages, found.MaxMessages);
+        Compare("max_bytes", wanted.MaxBytes, found.MaxBytes);
+        Compare("max_age", wanted.MaxAge, found.MaxAge);
+        return string.Join("; ", differences);
+
+        static string Sorted(IReadOnlyList<string>? subjects) => string.Join(' ', (subjects ?? []).Order(StringComparer.Ordinal));
+
+        void Compare<T>(string name, T want, T have)
+        {
+            if (!EqualityComparer<T>.Default.Equals(want, have))
+                differences.Add($"{name} is {have}, not {want}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using Npgsql;
+
+namespace Watchword.Events.Postgres;
+
+/// <summary>
+/// Leadership: an advisory lock held by a connection of its own. Work that must stop when the lease is lost runs on
+/// <see cref="Connection"/>, which breaks with it.
+/// </summary>
+public sealed class AdvisoryLease : IAsyncDisposable
+{
+    private AdvisoryLease(NpgsqlConnection connection) => Connection = connection;
+
+    /// <summary>The connection that holds the lock.</summary>
+    public NpgsqlConnection Connection { get; }
+
+    /// <summary>The lease, or null while another process holds it.</summary>
+    /// <param name="database">Where the lock lives.</param>
+    /// <param name="name">Of what is led; the same name is the same lock in every process.</param>
+    /// <param name="ct">Stops trying.</param>
+    /// <exception cref="NpgsqlException">The database does not answer.</exception>
+    public static async Task<AdvisoryLease?> TryAcquireAsync(NpgsqlDataSource database, string name, CancellationToken ct)
+    {
+        var connection = await database.OpenConnectionAsync(ct);
+        try
+        {
+            await using var command = new NpgsqlCommand("SELECT pg_try_advisory_lock(hashtextextended('watchword ' || $1, 0))", connection)
+            {
+                Parameters = { new() { Value = name } },
+            };
+            if (await command.ExecuteScalarAsync(ct) is true)
+                return new AdvisoryLease(connection);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+        await connection.DisposeAsync();
+        return null;
+    }
+
+    /// <summary>Whether the lock is still held; asks the server.</summary>
+    /// <exception cref="NpgsqlException">The connection broke, and the lease with it.</exception>
+    public async Task CheckAsync(CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("SELECT", Connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Gives the lock back. Safe to call twice.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Connection.State == System.Data.ConnectionState.Open)
+        {
+            try
+            {
+                // The pool resets settings, but a session's locks are ours to release.
+                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", Connection);
+                await command.ExecuteNonQueryAsync(CancellationToken.None);
+            }
+            catch (NpgsqlException)
+            {
+                // Broken: the server releases the lock itself.
+            }
+        }
+        await Connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,90 @@
+using Npgsql;
+
+namespace Watchword.Events.Postgres;
+
+/// <summary>Understands <c>postgres://</c> URLs as well as Npgsql connection strings.</summary>
+public static class DatabaseUrl
+{
+    /// <summary>Turns either form into an Npgsql connection string.</summary>
+    /// <remarks>
+    /// The parameters of a URL may be libpq's (<c>sslmode</c>, <c>connect_timeout</c>, <c>application_name</c>, …)
+    /// or Npgsql's own; a <c>host</c> parameter names a socket folder, as in libpq.
+    /// </remarks>
+    /// <exception cref="FormatException">The text is neither; the message says what is wrong, without the password.</exception>
+    public static string ToConnectionString(string text)
+    {
+        if (!text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) && !text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase))
+            return FromConnectionString(text);
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri))
+            throw new FormatException("is not a URL of the form postgres://user:password@host:port/database (percent-encode special characters in the password)");
+
+        var builder = new NpgsqlConnectionStringBuilder();
+        if (uri.Host.Length > 0)
+            builder.Host = uri.Host.Trim('[', ']');
+        if (uri.Port > 0)
+            builder.Port = uri.Port;
+        var user = uri.UserInfo.Split(':', 2);
+        if (user[0].Length > 0)
+            builder.Username = Uri.UnescapeDataString(user[0]);
+        if (user.Length > 1)
+            builder.Password = Uri.UnescapeDataString(user[1]);
+        var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
+        if (database.Length == 0)
+            throw new FormatException("names no database: write it behind the host, postgres://host/database");
+        builder.Database = database;
+        foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+            SetParameter(builder, pair.Split('=', 2));
+        if (string.IsNullOrEmpty(builder.Host))
+            throw new FormatException("names no host: postgres://user:password@host:port/database");
+        return builder.ConnectionString;
+    }
+
+    /// <summary>A connection string as a <c>postgres://</c> URL, password included; for people and other programs.</summary>
+    public static string ToUrl(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        var user = builder.Username is null ? "" : Uri.EscapeDataString(builder.Username) + (builder.Password is null ? "" : ":" + Uri.EscapeDataString(builder.Password)) + "@";
+        return $"postgres://{user}{builder.Host}:{builder.Port}/{Uri.EscapeDataString(builder.Database ?? "")}";
+    }
+
+    private static string FromConnectionString(string text)
+    {
+        try
+        {
+            var builder = new NpgsqlConnectionStringBuilder(text);
+            return string.IsNullOrEmpty(builder.Host)
+                ? throw new FormatException("names no host: expected postgres://user:password@host:port/database or Host=…;Database=…")
+                : builder.ConnectionString;
+        }
+        catch (ArgumentException e)
+        {
+            throw new FormatException("is neither a postgres:// URL nor an Npgsql connection string: " + e.Message, e);
+        }
+    }
+
+    private static void SetParameter(NpgsqlConnectionStringBuilder builder, string[] pair)
+    {
+        var value = Uri.UnescapeDataString(pair.Length > 1 ? pair[1] : "");
+        var keyword = Uri.UnescapeDataString(pair[0]) switch
+        {
+            "sslmode" => "SSL Mode",
+            "sslrootcert" => "Root Certificate",
+            "sslcert" => "SSL Certificate",
+            "sslkey" => "SSL Key",
+            "connect_timeout" => "Timeout",
+            "application_name" => "Application Name",
+            "options" => "Options",
+            "target_session_attrs" => "Target Session Attributes",
+            var other => other,
+        };
+        try
+        {
+            // libpq writes verify-full, Npgsql VerifyFull.
+            builder[keyword] = keyword is "SSL Mode" or "Target Session Attributes" ? value.Replace("-", "", StringComparison.Ordinal) : value;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or OverflowException)
+        {
+            throw new FormatException($"has the unknown parameter or value {pair[0]}={value}: remove it, or write it as Npgsql does", e);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+using System.CommandLine;
+using Watchword.Server.Configuration;
+
+namespace Watchword.Server.Cli;
+
+/// <summary>What can be typed behind <c>./run</c>. Without a verb, the server serves.</summary>
+internal static class CommandLine
+{
+    /// <summary>sysexits.h: the configuration, or what it names, cannot be used.</summary>
+    private const int ExitConfiguration = 78;
+
+    /// <summary>Reads the configuration and hands it on. Answers the process's exit code.</summary>
+    public static Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
+    {
+        var options = Setting.All.ToDictionary(s => s, s => new Option<string>(s.Option) { Description = s.Help, HelpName = "value" });
+        var root = new RootCommand("""
+            Watchword, a self-hosted identity server whose every change reaches every other system.
+
+            Without DATABASE_URL and NATS_URL it starts a private PostgreSQL and a private nats-server.
+            Every option can also be set in the environment, or in appsettings.json, under the name in capitals:
+            --port as PORT, --data as WATCHWORD_DATA, --roles as WATCHWORD_ROLES, and so on (see docs/operations.md).
+
+            Examples:
+              ./run                                        serve on http://localhost:3001
+              ./run --port 8080 --data /srv/watchword      another port, another data folder
+              DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
+                                                           your own PostgreSQL and NATS
+            """);
+        foreach (var option in options.Values)
+            root.Add(option);
+        root.SetAction(async (parsed, _) =>
+        {
+            using var stop = new StopSignal();
+            var configuration = new ConfigurationBuilder()
+                .AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true)
+                .AddEnvironmentVariables()
+                .AddInMemoryCollection(options.Where(o => parsed.GetValue(o.Value) is not null)
+                    .Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))))
+                .Build();
+            return await ServeAsync(serve, configuration, stop.Token);
+        });
+        // Stopping takes as long as the engines take: the library must not end the process meanwhile.
+        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+    }
+
+    private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, IConfiguration configuration, CancellationToken ct)
+    {
+        try
+        {
+            await serve(configuration, ct);
+            return 0;
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            return 0;
+        }
+        catch (ConfigurationException e)
+        {
+            await Console.Error.WriteLineAsync(e.Errors.Count == 1 ? "Watchword cannot start:" : $"Watchword cannot start, {e.Errors.Count} things are wrong:");
+            foreach (var error in e.Errors)
+                await Console.Error.WriteLineAsync($"  - {error}");
+            return ExitConfiguration;
+        }
+        catch (StartException e)
+        {
+            await Console.Error.WriteLineAsync($"Watchword cannot start: {e.Message}");
+            return ExitConfiguration;
+        }
+    }
+}
+
+/// <summary>The server cannot start; the message says why and what to do.</summary>
+internal sealed class StartException(string message, Exception? cause = null) : Exception(message, cause);

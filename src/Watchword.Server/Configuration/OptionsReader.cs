@@ -1,0 +1,157 @@
+using System.Globalization;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+using Watchword.Server.Passwords;
+
+namespace Watchword.Server.Configuration;
+
+/// <summary>Reads and validates everything, and reports every fault at once.</summary>
+internal sealed class OptionsReader(IConfiguration configuration)
+{
+    private readonly List<string> _errors = [];
+
+    /// <exception cref="ConfigurationException">Holds a line for every fault.</exception>
+    public static ServerOptions Read(IConfiguration configuration) => new OptionsReader(configuration).Read();
+
+    private ServerOptions Read()
+    {
+        var port = Number(Setting.Port, 1, 65535) ?? 3001;
+        var database = Database(Setting.DatabaseUrl);
+        var options = new ServerOptions
+        {
+            Port = port,
+            Host = Address(),
+            Roles = ReadRoles(),
+            DataFolder = Path.GetFullPath(Text(Setting.Data) ?? "data"),
+            Database = database,
+            TargetDatabase = Database(Setting.TargetDatabaseUrl),
+            NatsUrl = Nats(),
+            NatsPort = Number(Setting.NatsPort, 1, 65535),
+            Url = Origin(port),
+            Secret = Secret(mayBeGenerated: database is null),
+            Service = Text(Setting.Service) ?? "auth-service",
+            Environment = Text(Setting.Environment) ?? "production",
+            AccessTokenLifetime = Duration(Setting.AccessTokenLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)) ?? TimeSpan.FromMinutes(15),
+            SessionLifetime = Duration(Setting.SessionLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)) ?? TimeSpan.FromDays(7),
+            Passwords = Passwords(),
+        };
+        return _errors.Count == 0 ? options : throw new ConfigurationException(_errors);
+    }
+
+    // An empty variable is how a compose file says "unset".
+    private string? Text(Setting setting) =>
+        configuration[setting.Key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+
+    private int? Number(Setting setting, int min, int max)
+    {
+        if (Text(setting) is not { } text)
+            return null;
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max)
+            return number;
+        _errors.Add($"{setting.Key} is '{text}': expected a whole number from {min} to {max}");
+        return null;
+    }
+
+    private TimeSpan? Duration(Setting setting, TimeSpan min, TimeSpan max)
+    {
+        if (Text(setting) is not { } text)
+            return null;
+        if (Durations.TryParse(text, out var duration) && duration >= min && duration <= max)
+            return duration;
+        _errors.Add($"{setting.Key} is '{text}': expected {Durations.Format(min)} to {Durations.Format(max)}, for example 900s, 15m, 24h or 7d");
+        return null;
+    }
+
+    private string? Database(Setting setting)
+    {
+        if (Text(setting) is not { } text)
+            return null;
+        try
+        {
+            return DatabaseUrl.ToConnectionString(text);
+        }
+        catch (FormatException e)
+        {
+            _errors.Add($"{setting.Key} {e.Message}");
+            return null;
+        }
+    }
+
+    private string? Nats()
+    {
+        if (Text(Setting.NatsUrl) is not { } text)
+            return null;
+        _errors.AddRange(new NatsOptions { Url = text }.Validate().Select(e => $"{Setting.NatsUrl.Key}: {e}"));
+        return text;
+    }
+
+    private Uri Origin(int port)
+    {
+        var standard = new Uri($"http://localhost:{port}");
+        if (Text(Setting.Url) is not { } text)
+            return standard;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0)
+            return new Uri(uri.GetLeftPart(UriPartial.Authority));
+        _errors.Add($"{Setting.Url.Key} is '{text}': expected the server's public origin, for example https://id.example.com");
+        return standard;
+    }
+
+    private string? Secret(bool mayBeGenerated)
+    {
+        var text = configuration[Setting.Secret.Key];
+        if (string.IsNullOrEmpty(text))
+        {
+            if (!mayBeGenerated)
+                _errors.Add($"{Setting.Secret.Key} is not set: give every process of this installation the same secret of at least 32 characters, for example from `openssl rand -base64 32`");
+            return null;
+        }
+        if (text.Length < 32)
+            _errors.Add($"{Setting.Secret.Key} has {text.Length} characters: at least 32 are needed, for example from `openssl rand -base64 32`");
+        return text;
+    }
+
+    private string Address()
+    {
+        var text = Text(Setting.Host) ?? "localhost";
+        if (text is not ("localhost" or "*") && !System.Net.IPAddress.TryParse(text, out _))
+            _errors.Add($"{Setting.Host.Key} is '{text}': expected localhost, an IP address, or 0.0.0.0 for every interface");
+        return text;
+    }
+
+    private Roles ReadRoles()
+    {
+        if (Text(Setting.Roles) is not { } text)
+            return Roles.All;
+        var roles = Roles.None;
+        foreach (var name in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (name.All(char.IsAsciiLetter) && Enum.TryParse<Roles>(name, ignoreCase: true, out var role) && role != Roles.None)
+                roles |= role;
+            else
+                _errors.Add($"{Setting.Roles.Key} names the unknown role '{name}': choose from api, relay, sync");
+        }
+        return roles;
+    }
+
+    private PasswordOptions Passwords()
+    {
+        var standard = new PasswordOptions();
+        var options = standard with
+        {
+            LogN = Number(Setting.PasswordLogN, 1, 30) ?? standard.LogN,
+            R = Number(Setting.PasswordR, 1, 1024) ?? standard.R,
+            P = Number(Setting.PasswordP, 1, 1024) ?? standard.P,
+            Threads = Number(Setting.PasswordThreads, 1, 256) ?? standard.Threads,
+            QueueLength = Number(Setting.PasswordQueue, 1, 100_000) ?? standard.QueueLength,
+        };
+        _errors.AddRange(options.Validate());
+        return options;
+    }
+}
+
+/// <summary>The configuration cannot be used.</summary>
+/// <param name="errors">Every fault, one line each.</param>
+internal sealed class ConfigurationException(IReadOnlyList<string> errors) : Exception(string.Join('\n', errors))
+{
+    public IReadOnlyList<string> Errors { get; } = errors;
+}

@@ -1,0 +1,92 @@
+using System.Security.Cryptography;
+using Watchword.Events.Postgres;
+using Watchword.Server.Cli;
+using Watchword.Server.Configuration;
+using Watchword.Server.Local;
+
+namespace Watchword.Server.Hosting;
+
+/// <summary>PostgreSQL and NATS as the process uses them: those of the configuration, else private ones.</summary>
+internal sealed class Engines : IAsyncDisposable
+{
+    private readonly LocalEngines? _local;
+    private readonly EndpointsFile _file;
+
+    private Engines(ServerOptions options, LocalEngines? local)
+    {
+        _local = local;
+        _file = new EndpointsFile(options.DataFolder);
+        Options = options with
+        {
+            Database = options.Database ?? DatabaseUrl.ToConnectionString(local!.DatabaseUrl!),
+            // The demo target belongs to the private PostgreSQL: a store of the operator's own has none unless it is named.
+            TargetDatabase = options.TargetDatabase ?? (options.Database is null ? DatabaseUrl.ToConnectionString(local!.TargetDatabaseUrl!) : null),
+            NatsUrl = options.NatsUrl ?? local!.NatsUrl!,
+            Secret = options.Secret ?? KeptSecret(options.DataFolder),
+        };
+    }
+
+    /// <summary>With every address and the secret filled in.</summary>
+    public ServerOptions Options { get; }
+
+    /// <exception cref="StartException">An engine cannot be started.</exception>
+    public static async Task<Engines> StartAsync(ServerOptions options, ILoggerFactory logs, CancellationToken ct)
+    {
+        if (!options.NeedsLocalEngines)
+            return new(options, null);
+        try
+        {
+            var local = await LocalEngines.StartAsync(new()
+            {
+                DataFolder = options.DataFolder,
+                NatsPort = options.NatsPort ?? LocalEngineOptions.DefaultNatsPort,
+                NatsPortAsked = options.NatsPort is not null,
+                StartPostgres = options.Database is null,
+                StartNats = options.NatsUrl is null,
+            }, logs.CreateLogger("Watchword.Server.Local"), ct);
+            return new(options, local);
+        }
+        catch (LocalEngineException e)
+        {
+            throw new StartException(e.Message, e);
+        }
+    }
+
+    /// <summary>Writes <c>endpoints.json</c>, now and after every restart of an engine.</summary>
+    /// <returns>Where everything listens, and the file's path; no path when another server's file stands there.</returns>
+    public (Endpoints Endpoints, string? File) Announce()
+    {
+        if (_local is not null)
+            _local.Changed += () => _file.Write(Endpoints());
+        var endpoints = Endpoints();
+        return (endpoints, _file.Write(endpoints) ? _file.Path : null);
+    }
+
+    private Endpoints Endpoints() => new()
+    {
+        Http = $"http://{(Options.Host is "localhost" or "0.0.0.0" or "*" ? "127.0.0.1" : Options.Host)}:{Options.Port}",
+        Nats = _local?.NatsUrl ?? Options.NatsUrl!,
+        Database = _local?.DatabaseUrl ?? DatabaseUrl.ToUrl(Options.Database!),
+        TargetDatabase = Options.TargetDatabase is null ? "" : DatabaseUrl.ToUrl(Options.TargetDatabase),
+        NatsPid = _local?.NatsPid,
+        PostgresPid = _local?.PostgresPid,
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        _file.Remove();
+        if (_local is not null)
+            await _local.DisposeAsync();
+    }
+
+    // Tokens must outlive a restart, and a laptop's owner has no secret to give.
+    private static string KeptSecret(string dataFolder)
+    {
+        var path = Path.Combine(dataFolder, "secret");
+        if (AtomicFile.Read(path) is { Length: >= 32 } kept)
+            return kept;
+        var made = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
+        AtomicFile.Write(path, made);
+        return made;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+
+namespace Watchword.Server.Http;
+
+/// <summary>
+/// A request's JSON object. Each field is asked for with its rule; <see cref="ThrowIfInvalid"/> then reports all
+/// faults together.
+/// </summary>
+internal sealed class RequestBody
+{
+    /// <summary>The largest body that is read, in bytes.</summary>
+    public const int MaxBytes = 64 * 1024;
+
+    private readonly JsonElement _json;
+    private readonly Dictionary<string, string> _faults = [];
+
+    private RequestBody(JsonElement json) => _json = json;
+
+    /// <exception cref="ApiException">415: not JSON by its content type; 400: not a JSON object.</exception>
+    public static async Task<RequestBody> ReadAsync(HttpRequest request)
+    {
+        if (!request.HasJsonContentType())
+            throw new ApiException(StatusCodes.Status415UnsupportedMediaType, "Send JSON, with the header Content-Type: application/json");
+        try
+        {
+            using var document = await JsonDocument.ParseAsync(request.Body, default, request.HttpContext.RequestAborted);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? new RequestBody(document.RootElement.Clone())
+                : throw new ApiException(StatusCodes.Status400BadRequest, "Invalid input: the body must be a JSON object");
+        }
+        catch (JsonException e)
+        {
+            throw new ApiException(StatusCodes.Status400BadRequest, $"Invalid input: the body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine})");
+        }
+    }
+
+    /// <summary>A text of <paramref name="min"/> to <paramref name="max"/> UTF-16 code units; empty when it is at fault.</summary>
+    public string Text(string field, int min, int max)
+    {
+        if (Find(field) is not { } text)
+            return "";
+        if (text.Length < min || text.Length > max)
+            Fault(field, min == max ? $"must have {min} characters" : $"must have {min} to {max} characters, not {text.Length}");
+        else
+            return text;
+        return "";
+    }
+
+    /// <summary>An e-mail address, in lower case.</summary>
+    public string Email(string field)
+    {
+        if (Find(field) is not { } text)
+            return "";
+        if (EmailAddress.IsValid(text))
+            return text.ToLowerInvariant();
+        Fault(field, "must be an e-mail address such as ada@example.com");
+        return "";
+    }
+
+    /// <exception cref="ApiException">400, naming every field that is at fault.</exception>
+    public void ThrowIfInvalid()
+    {
+        if (_faults.Count > 0)
+            throw ApiException.InvalidFields(_faults);
+    }
+
+    private string? Find(string field)
+    {
+        if (!_json.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null)
+            Fault(field, "is missing");
+        else if (value.ValueKind != JsonValueKind.String)
+            Fault(field, "must be a text in quotes");
+        else
+            return Decode(field, value);
+        return null;
+    }
+
+    private string? Decode(string field, JsonElement value)
+    {
+        string text;
+        try
+        {
+            text = value.GetString()!;
+        }
+        catch (InvalidOperationException)   // half of a surrogate pair, as \ud800
+        {
+            Fault(field, "must be valid Unicode");
+            return null;
+        }
+        // PostgreSQL stores no NUL, and nobody types one.
+        if (!text.Contains('\0', StringComparison.Ordinal))
+            return text;
+        Fault(field, "must not contain NUL characters");
+        return null;
+    }
+
+    private void Fault(string field, string fault) => _faults[field] = fault;
+}

@@ -1,0 +1,34 @@
+using Npgsql;
+using Watchword.Nats;
+using Watchword.Server.Http;
+
+namespace Watchword.Server.Operations;
+
+/// <summary>Whether the process lives, and whether it can serve.</summary>
+internal static class Health
+{
+    public static void MapHealth(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/health/live", () => Results.Json(new HealthAnswer("live"), ServerJson.Default.HealthAnswer));
+        app.MapGet("/health/ready", ReadyAsync);
+    }
+
+    // NATS is told, not asked for: nobody waits for the broker.
+    private static async Task<IResult> ReadyAsync(NpgsqlDataSource database, NatsConnection nats, CancellationToken ct)
+    {
+        var broker = nats.State == NatsConnectionState.Open ? "connected" : "away: events wait in the outbox";
+        try
+        {
+            await using var command = database.CreateCommand("SELECT count(*) FROM watchword.publisher");
+            await command.ExecuteScalarAsync(ct);
+        }
+        catch (NpgsqlException e)
+        {
+            return Results.Json(new HealthAnswer("not ready", e.Message, broker), ServerJson.Default.HealthAnswer, statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+        return Results.Json(new HealthAnswer("ready", "connected", broker), ServerJson.Default.HealthAnswer);
+    }
+}
+
+/// <summary>The body of the health endpoints.</summary>
+internal sealed record HealthAnswer(string Status, string? Database = null, string? Nats = null);

@@ -1,0 +1,56 @@
+namespace Watchword.Server.Store;
+
+/// <summary>Told of a session that this process has just ended.</summary>
+internal delegate void SessionEnded(string sessionId);
+
+/// <summary>Statements on sessions, and on the family of refresh tokens that hangs on each.</summary>
+internal static class Sessions
+{
+    public static Statement Insert(string id, string userId, TimeSpan lifetime, string? ip, string? userAgent) => new("""
+        INSERT INTO session (id, token, "userId", "expiresAt", "updatedAt", "ipAddress", "userAgent")
+        VALUES ($1, $2, $3, now() + $4, now(), $5, $6)
+        """, id, Ids.New(), userId, lifetime, ip ?? "", userAgent ?? "");
+
+    public static Statement InsertRefreshToken(byte[] hash, string sessionId, string userId, TimeSpan lifetime) => new("""
+        INSERT INTO watchword.refresh_token (hash, session_id, user_id, expires_at) VALUES ($1, $2, $3, now() + $4)
+        """, hash, sessionId, userId, lifetime);
+
+    /// <summary>
+    /// Spends a live token for its successor, in one statement: of two concurrent uses one finds a row. Answers the
+    /// user, the session and the event's position.
+    /// </summary>
+    public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($"""
+        WITH spent AS (
+          UPDATE watchword.refresh_token t SET spent_at = clock_timestamp()
+          FROM session s
+          WHERE t.hash = $1 AND t.spent_at IS NULL AND t.expires_at > now() AND s.id = t.session_id AND s."expiresAt" > now()
+          RETURNING t.session_id, t.user_id),
+        next AS (
+          INSERT INTO watchword.refresh_token (hash, session_id, user_id, expires_at)
+          SELECT $2, session_id, user_id, now() + $3 FROM spent),
+        extended AS (
+          UPDATE session s SET "expiresAt" = now() + $3, "updatedAt" = now() FROM spent WHERE s.id = spent.session_id)
+        SELECT {UserRow.Columns}, spent.session_id, watchword.append_auth_event('token_refreshed', u.id)
+        FROM spent JOIN "user" u ON u.id = spent.user_id
+        """, hash, successor, lifetime);
+
+    /// <summary>
+    /// A token that <see cref="Rotate"/> refused. Answers the user, the session, how long ago it was spent (null: it
+    /// was not), and whether it or its session has expired.
+    /// </summary>
+    public static Statement FindRefreshToken(byte[] hash) => new($"""
+        SELECT {UserRow.Columns}, t.session_id, clock_timestamp() - t.spent_at,
+               t.expires_at <= now() OR s."expiresAt" <= now()
+        FROM watchword.refresh_token t JOIN session s ON s.id = t.session_id JOIN "user" u ON u.id = t.user_id
+        WHERE t.hash = $1
+        """, hash);
+
+    /// <summary>
+    /// Ends a session; its trigger ends the family and records the revocation. Answers the position of the
+    /// <c>logged_out</c> event, or no row when the session had ended already.
+    /// </summary>
+    public static Statement End(string id) => new("""
+        WITH ended AS (DELETE FROM session WHERE id = $1 RETURNING "userId")
+        SELECT watchword.append_auth_event('logged_out', "userId") FROM ended
+        """, id);
+}

@@ -1,0 +1,55 @@
+using Npgsql;
+
+namespace Watchword.Server.Store;
+
+/// <summary>A row of table <c>user</c>.</summary>
+/// <param name="Banned">With the ban's end already considered.</param>
+internal sealed record UserRow(
+    string Id, string Name, string Email, bool EmailVerified, string? Image, DateTime CreatedAt, DateTime UpdatedAt, string? Role, bool Banned)
+{
+    /// <summary>What <see cref="Read"/> expects, of a user aliased <c>u</c>.</summary>
+    public const string Columns = """
+        u.id, u.name, u.email, u."emailVerified", u.image, u."createdAt", u."updatedAt", u.role,
+        coalesce(u.banned, false) AND coalesce(u."banExpires" > now(), true)
+        """;
+
+    public const int ColumnCount = 9;
+
+    public static UserRow Read(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetString(1), row.GetString(2), row.GetBoolean(3), Text(row, 4),
+        row.GetDateTime(5), row.GetDateTime(6), Text(row, 7), row.GetBoolean(8));
+
+    private static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
+}
+
+/// <summary>Statements on users and their credentials.</summary>
+internal static class Users
+{
+    /// <summary>A user by id.</summary>
+    public static Statement Find(string id) => new($"""SELECT {UserRow.Columns} FROM "user" u WHERE u.id = $1""", id);
+
+    /// <summary>A user by lower-case e-mail; the last column is the credential's stored hash, or null.</summary>
+    public static Statement FindWithPassword(string email) => new($"""
+        SELECT {UserRow.Columns}, a.password
+        FROM "user" u LEFT JOIN account a ON a."userId" = u.id AND a."providerId" = 'credential'
+        WHERE u.email = $1 LIMIT 1
+        """, email);
+
+    /// <summary>Answers the new user. Violates <c>user_email_key</c> when the address is taken.</summary>
+    public static Statement Insert(string id, string name, string email) => new($"""
+        WITH u AS (
+          INSERT INTO "user" (id, name, email, "emailVerified", role, banned) VALUES ($1, $2, $3, false, 'user', false) RETURNING *)
+        SELECT {UserRow.Columns} FROM u
+        """, id, name, email);
+
+    /// <summary>The password of a user, as Better Auth keeps it: an account of provider "credential".</summary>
+    public static Statement InsertCredential(string userId, string passwordHash) => new("""
+        INSERT INTO account (id, "accountId", "providerId", "userId", password, "updatedAt")
+        VALUES ($1, $2, 'credential', $2, $3, now())
+        """, Ids.New(), userId, passwordHash);
+
+    public static Statement RecordLogin(string userId) => new("""
+        INSERT INTO watchword.user_login (user_id, last_login_at) VALUES ($1, now())
+        ON CONFLICT (user_id) DO UPDATE SET last_login_at = EXCLUDED.last_login_at
+        """, userId);
+}

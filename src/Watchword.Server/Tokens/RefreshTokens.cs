@@ -1,0 +1,26 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Watchword.Server.Tokens;
+
+/// <summary>
+/// Opaque refresh tokens: 32 bytes in base64url. Stored as SHA-256, which needs no salt at 256 random bits.
+/// </summary>
+internal sealed class RefreshTokens(string secret)
+{
+    /// <summary>Characters of a token.</summary>
+    public const int Length = 43;
+
+    private readonly byte[] _key = HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: "watchword refresh token successor"u8.ToArray());
+
+    public static string New() => Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+
+    public static byte[] Hash(string token) => SHA256.HashData(Encoding.UTF8.GetBytes(token));
+
+    /// <summary>
+    /// The token that follows this one. Derived, so that a second use within the grace period can be given the same
+    /// successor although only hashes are stored; without the secret nobody can compute it.
+    /// </summary>
+    public string Successor(string token) => Base64Url.EncodeToString(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(token)));
+}

@@ -1,0 +1,28 @@
+using System.Text.Json.Serialization;
+using Watchword.Server.Store;
+
+namespace Watchword.Server.Tokens;
+
+/// <summary>The answer to register, login and refresh.</summary>
+/// <param name="AccessToken">A JWT; send it as <c>Authorization: Bearer …</c>.</param>
+/// <param name="RefreshToken">Opaque, good for one use.</param>
+/// <param name="ExpiresIn">Seconds until the access token expires.</param>
+internal sealed record TokenAnswer(string AccessToken, string RefreshToken, int ExpiresIn, PublicUser User)
+{
+    public string TokenType { get; } = "Bearer";
+}
+
+/// <summary>The answer to me.</summary>
+internal sealed record UserAnswer(PublicUser User);
+
+/// <summary>The answer to logout.</summary>
+internal sealed record MessageAnswer(string Message);
+
+/// <summary>What a user may see of themselves.</summary>
+internal sealed record PublicUser(
+    string Id, string Email, string Name, bool EmailVerified,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Image, string Role, DateTime CreatedAt, DateTime UpdatedAt)
+{
+    public static PublicUser From(UserRow user) =>
+        new(user.Id, user.Email, user.Name, user.EmailVerified, user.Image, user.Role ?? "user", user.CreatedAt, user.UpdatedAt);
+}

@@ -1,0 +1,19 @@
+using Watchword.Server.Configuration;
+using Watchword.Tokens;
+
+namespace Watchword.Server.Tokens;
+
+/// <summary>Registers the token API.</summary>
+internal static class TokenServices
+{
+    public static void AddTokenApi(this IServiceCollection services, ServerOptions options)
+    {
+        var origin = options.Url.GetLeftPart(UriPartial.Authority);
+        services.AddSingleton(new AccessTokenOptions { Secret = options.Secret!, Issuer = origin, Audience = origin, Lifetime = options.AccessTokenLifetime });
+        services.AddSingleton<AccessTokenIssuer>();
+        services.AddSingleton<AccessTokenVerifier>();
+        services.AddSingleton(new RefreshTokens(options.Secret!));
+        services.AddSingleton(new TokenOptions(options.SessionLifetime));
+        services.AddSingleton<TokenService>();
+    }
+}

@@ -1,0 +1,22 @@
+using Microsoft.Extensions.Logging;
+
+namespace Watchword;
+
+/// <summary>Every log line of this project, with a stable event id (3000–3999).</summary>
+internal static partial class LogMessages
+{
+    [LoggerMessage(3000, LogLevel.Information, "User sync reads stream {Stream} as {Durable}")]
+    public static partial void SyncReads(this ILogger logger, string stream, string durable);
+
+    [LoggerMessage(3001, LogLevel.Information, "User synced successfully: {Events} events, {Users} users")]
+    public static partial void UsersSynced(this ILogger logger, int events, int users);
+
+    [LoggerMessage(3002, LogLevel.Warning, "User sync was interrupted and will resume: {Reason}")]
+    public static partial void SyncInterrupted(this ILogger logger, string reason);
+
+    [LoggerMessage(3003, LogLevel.Warning, "The target database failed, trying again in {Delay}: {Reason}")]
+    public static partial void TargetFailed(this ILogger logger, string reason, TimeSpan delay);
+
+    [LoggerMessage(3004, LogLevel.Error, "Event {Sequence} of {Subject} was set aside: {Reason}")]
+    public static partial void EventSetAside(this ILogger logger, string subject, long sequence, string reason);
+}

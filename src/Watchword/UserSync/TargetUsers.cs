@@ -1,0 +1,100 @@
+using System.Text;
+using Npgsql;
+
+namespace Watchword.UserSync;
+
+/// <summary>Writes users into the target's table, newest version wins.</summary>
+internal sealed class TargetUsers(NpgsqlDataSource target)
+{
+    // A row of the application's own takes the identity of the user who has its address. Oldest row first, one a user.
+    private const string Link = """
+        WITH candidate AS (
+          SELECT DISTINCT ON (i.auth_id) i.auth_id, u.id
+          FROM unnest($1::text[], $2::text[]) AS i (auth_id, email)
+          JOIN users u ON lower(u.email) = lower(i.email) AND u.auth_id IS NULL
+          WHERE NOT EXISTS (SELECT 1 FROM users linked WHERE linked.auth_id = i.auth_id)
+          ORDER BY i.auth_id, u.created_at, u.id)
+        UPDATE users u SET auth_id = c.auth_id FROM candidate c WHERE u.id = c.id AND u.auth_id IS NULL
+        """;
+
+    // The guard is what makes duplicates and reordering harmless. A deletion keeps what is known of the user.
+    private const string Upsert = """
+        INSERT INTO users AS u (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles,
+                                organization_id, version, version_tie, deleted_at)
+        SELECT i.auth_id, i.email, i.phone, i.name, i.email_verified, i.is_anonymous, i.is_active AND i.deleted_at IS NULL,
+               i.roles::text[], i.organization_id, i.version, i.version_tie, i.deleted_at
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::boolean[],
+                    $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::timestamptz[])
+          AS i (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles, organization_id,
+                version, version_tie, deleted_at)
+        ON CONFLICT (auth_id) DO UPDATE SET
+          email           = coalesce(EXCLUDED.email, u.email),
+          phone           = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.phone           ELSE u.phone END,
+          name            = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.name            ELSE u.name END,
+          email_verified  = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.email_verified  ELSE u.email_verified END,
+          is_anonymous    = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.is_anonymous    ELSE u.is_anonymous END,
+          roles           = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.roles           ELSE u.roles END,
+          organization_id = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.organization_id ELSE u.organization_id END,
+          is_active       = EXCLUDED.is_active,
+          version         = EXCLUDED.version,
+          version_tie     = EXCLUDED.version_tie,
+          deleted_at      = EXCLUDED.deleted_at,
+          updated_at      = now()
+        WHERE (u.version, u.version_tie) < (EXCLUDED.version, EXCLUDED.version_tie)
+        """;
+
+    private const string SetAside = """
+        INSERT INTO watchword.dead_letter (consumer, stream, sequence, subject, key, reason, attempts, headers, payload)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9)
+        ON CONFLICT (consumer, stream, sequence, md5(payload)) DO NOTHING
+        """;
+
+    /// <summary>Applies the changes and sets the others aside, in one transaction; at most one change a user.</summary>
+    public async Task ApplyAsync(List<UserChange> changes, IReadOnlyList<DeadLetter> deadLetters, CancellationToken ct)
+    {
+        // Two processes that meet in the same rows take them in the same order.
+        changes.Sort((a, b) => string.CompareOrdinal(a.Data.UserId, b.Data.UserId));
+        await using var connection = await target.OpenConnectionAsync(ct);
+        await using var batch = connection.CreateBatch();
+        if (changes.Count > 0)
+        {
+            var living = changes.Where(c => c.DeletedAt is null).ToList();
+            Add(batch, Link, living.ConvertAll(c => c.Data.UserId), living.ConvertAll(c => c.Data.Email));
+            Add(batch, Upsert,
+                changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(c => c.Data.Email), changes.ConvertAll(c => c.Data.Phone),
+                changes.ConvertAll(c => c.Data.Name), changes.ConvertAll(c => c.Data.EmailVerified), changes.ConvertAll(c => c.Data.IsAnonymous),
+                changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),
+                changes.ConvertAll(c => c.Data.OrganizationId ?? "org_default"), changes.ConvertAll(c => c.Version),
+                changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt));
+        }
+        foreach (var letter in deadLetters)
+            Add(batch, SetAside, letter.Consumer, letter.Stream, letter.Sequence, letter.Subject, (object?)letter.Key ?? DBNull.Value, letter.Reason,
+                letter.Attempts, (object?)letter.Headers ?? DBNull.Value, letter.Payload);
+        await batch.ExecuteNonQueryAsync(ct);
+    }
+
+    private static void Add(NpgsqlBatch batch, string sql, params object[] values)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        batch.BatchCommands.Add(command);
+    }
+
+    // An array of arrays would be unnested whole; a literal each is unnested to one text a row.
+    internal static string ArrayLiteral(string[]? roles)
+    {
+        if (roles is not { Length: > 0 })
+            return roles is null ? "{user}" : "{}";
+        if (roles is [var only] && only.Length > 0 && only.All(char.IsAsciiLetterLower))
+            return only is "null" ? "{\"null\"}" : "{" + only + "}";
+        var literal = new StringBuilder("{");
+        foreach (var role in roles)
+        {
+            if (literal.Length > 1)
+                literal.Append(',');
+            literal.Append('"').Append(role.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)).Append('"');
+        }
+        return literal.Append('}').ToString();
+    }
+}

@@ -1,0 +1,162 @@
+using System.Text.Json;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.UserSync;
+
+/// <summary>
+/// Keeps a users table in step with <c>user.sync</c>: reads what is there, collapses it to the newest state of each
+/// user, writes that in one transaction, then acknowledges.
+/// </summary>
+public sealed class UserSyncWorker(
+    NpgsqlDataSource target, NatsConnection nats, JetStream jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
+    : BackgroundService
+{
+    private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
+    private readonly TargetUsers _users = new(target);
+    private readonly List<JetStreamMessage> _messages = [];
+    private readonly Dictionary<string, (UserChange Change, JetStreamMessage Message)> _newest = [];
+    private readonly List<DeadLetter> _deadLetters = [];
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _applied;
+
+    /// <summary>Done when the table is there and events are being read, for the first time.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Events that this process has applied and acknowledged since it started.</summary>
+    public long AppliedTotal => Interlocked.Read(ref _applied);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var delay = options.RetryDelayMin;
+        var migrated = false;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            var before = AppliedTotal;
+            try
+            {
+                if (!migrated)
+                {
+                    await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, stoppingToken);
+                    migrated = true;
+                }
+                await nats.WaitUntilOpenAsync(stoppingToken);
+                await EnsureConsumerAsync(stoppingToken);
+                await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, stoppingToken);
+                logger.SyncReads(options.Stream, options.Durable);
+                _ready.TrySetResult();
+                while (await consumer.WaitToReadAsync(stoppingToken))
+                    await HandleBatchAsync(consumer, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is NatsException or NpgsqlException or MigrationException or IOException or TimeoutException or OperationCanceledException)
+            {
+                logger.SyncInterrupted(e.Message);
+            }
+            delay = AppliedTotal > before ? options.RetryDelayMin : TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks));
+            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // The publisher may not have made its stream yet: wait for it instead of failing.
+    private async Task EnsureConsumerAsync(CancellationToken ct)
+    {
+        while (await jetStream.FindStreamAsync(options.Stream, ct) is null)
+            await Task.Delay(StreamPoll, ct);
+        if (await jetStream.FindConsumerAsync(options.Stream, options.Durable, ct) is not null)
+            return;
+        await jetStream.CreateConsumerAsync(options.Stream, new()
+        {
+            DurableName = options.Durable,
+            Description = "Keeps a users table in step",
+            FilterSubject = options.Subject,
+            DeliverPolicy = DeliverPolicy.All,
+            AckPolicy = AckPolicy.Explicit,
+            AckWait = options.AckWait,
+            MaxAckPending = options.BatchSize * 4,
+            // A database that is away for an hour must not use up the deliveries: what cannot be applied is set aside here.
+            MaxDeliver = -1,
+        }, ct);
+    }
+
+    private async Task HandleBatchAsync(PullConsumer consumer, CancellationToken ct)
+    {
+        _messages.Clear();
+        _newest.Clear();
+        _deadLetters.Clear();
+        while (_messages.Count < options.BatchSize && consumer.TryRead(out var message))
+            Take(message);
+        if (_messages.Count == 0)
+            return;
+        await ApplyAsync(_newest.Values.ToArray(), _deadLetters, ct);
+
+        // Only now: what was acknowledged before the commit would be lost by a crash between the two.
+        foreach (var message in _messages)
+            await message.AckAsync(ct);
+        Interlocked.Add(ref _applied, _messages.Count);
+        logger.UsersSynced(_messages.Count, _newest.Count);
+    }
+
+    private void Take(JetStreamMessage message)
+    {
+        _messages.Add(message);
+        if (!UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault))
+            SetAside(_deadLetters, message, null, fault);
+        else if (!_newest.TryGetValue(change.Data.UserId!, out var other) || change.IsNewerThan(other.Change))
+            _newest[change.Data.UserId!] = (change, message);
+    }
+
+    // The database's own objection to a row (too long for the application's column, an address that must be unique)
+    // is found by halving, and stops that user alone. Everything else is the database's trouble: try again.
+    private async Task ApplyAsync(ArraySegment<(UserChange Change, JetStreamMessage Message)> changes, List<DeadLetter> deadLetters, CancellationToken ct)
+    {
+        for (var delay = options.RetryDelayMin; ; delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks)))
+        {
+            try
+            {
+                await _users.ApplyAsync(changes.Select(c => c.Change).ToList(), deadLetters, ct);
+                return;
+            }
+            catch (PostgresException e) when (IsObjection(e) && changes.Count == 1)
+            {
+                SetAside(deadLetters, changes[0].Message, changes[0].Change.Data.UserId, $"the users table refuses it: {e.MessageText} ({e.SqlState})");
+                changes = [];
+            }
+            catch (PostgresException e) when (IsObjection(e) && changes.Count > 1)
+            {
+                await ApplyAsync(changes[..(changes.Count / 2)], [], ct);
+                changes = changes[(changes.Count / 2)..];
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                logger.TargetFailed(e.Message, delay);
+                await Task.Delay(delay, ct);
+            }
+        }
+    }
+
+    // Class 22, data exception, and 23, integrity constraint violation.
+    private static bool IsObjection(PostgresException e) =>
+        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal);
+
+    private void SetAside(List<DeadLetter> deadLetters, JetStreamMessage message, string? key, string reason)
+    {
+        logger.EventSetAside(message.Subject, (long)message.StreamSequence, reason);
+        deadLetters.Add(new(options.Durable, message.Stream, (long)message.StreamSequence, message.Subject, key, reason,
+            (int)message.Delivered, HeadersAsJson(message.Headers), message.Payload.ToArray()));
+    }
+
+    private static string? HeadersAsJson(NatsHeaders? headers) => headers is null
+        ? null
+        : "{" + string.Join(',', headers.GroupBy(h => h.Key, h => h.Value, StringComparer.Ordinal)
+            .Select(g => Quote(g.Key) + ":" + Quote(string.Join(", ", g)))) + "}";
+
+    private static string Quote(string text) => "\"" + JsonEncodedText.Encode(text.Replace("\0", "", StringComparison.Ordinal)) + "\"";
+}

@@ -1,0 +1,207 @@
+using System.Text;
+using Watchword.Events.Outbox;
+using Watchword.Nats;
+
+namespace Watchword.Tests.Events.Outbox;
+
+public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
+{
+    private static string InsertUsers(int count) => $"""
+        INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series(1, {count}) i
+        """;
+
+    [Fact]
+    public async Task A_hand_typed_change_reaches_both_streams_with_its_headers()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await db.ExecuteAsync("BEGIN; SET LOCAL watchword.correlation_id = 'c-1'; SET LOCAL watchword.traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';" + InsertUsers(1) + "; COMMIT");
+
+        var registered = Assert.Single(await relay.Nats.ReadStreamAsync("auth-events", 1));
+        var created = Assert.Single(await relay.Nats.ReadStreamAsync("identity-changes", 1));
+
+        Assert.Equal("auth.user.registered", registered.Subject);
+        Assert.Equal("auth.user.registered", registered.Json.GetProperty("subject").GetString());
+        Assert.Equal("user.sync", created.Subject);
+        Assert.Equal("user.created", created.Event);
+        Assert.Equal(created.Json.GetProperty("id").GetString(), created.MessageId);
+        Assert.Equal("application/json", created.Headers!["Content-Type"]);
+        Assert.Equal("1.0", created.Headers["ce-specversion"]);
+        Assert.Equal(created.MessageId, created.Headers["ce-id"]);
+        Assert.Equal("user.sync", created.Headers["ce-type"]);
+        Assert.Equal("u1", created.Headers["ce-subject"]);
+        Assert.Equal("c-1", created.Headers["Watchword-Correlation-Id"]);
+        Assert.Equal("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", created.Headers["traceparent"]);
+        Assert.Equal($"{created.Version}", created.Headers["Watchword-Version"]);
+    }
+
+    [Fact]
+    public async Task Every_row_is_marked_with_its_place_in_the_stream()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await db.ExecuteAsync(InsertUsers(500));
+
+        await relay.Nats.ReadStreamAsync("identity-changes", 500);
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+
+        Assert.Equal(500, await db.ScalarAsync<long>("SELECT count(DISTINCT stream_seq) FROM watchword.outbox WHERE subject = 'user.sync' AND stream_seq BETWEEN 1 AND 500"));
+    }
+
+    [Fact]
+    public async Task Changes_made_while_nats_is_away_follow_in_order_when_it_is_back()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        await using var relay = await RelayHost.StartAsync(db, new() { Url = server.Url });
+        await db.ExecuteAsync(InsertUsers(20));
+        await relay.Nats.ReadStreamAsync("identity-changes", 20);
+
+        await server.KillAsync();
+        for (var i = 0; i < 10; i++)
+            await db.ExecuteAsync($"""UPDATE "user" SET name = 'away {i}'""");
+        await server.StartAsync();
+
+        await relay.Nats.WaitUntilOpenAsync(default);
+        var events = await relay.Nats.ReadStreamAsync("identity-changes", 220);
+        AssertInOrderAndOnce(events, await PublishedIdsAsync(db));
+    }
+
+    [Fact]
+    public async Task Events_of_a_user_stay_in_order_while_nats_is_killed_under_load()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        await using var relay = await RelayHost.StartAsync(db, new() { Url = server.Url });
+        await db.ExecuteAsync(InsertUsers(50));
+
+        var writing = Task.Run(async () =>
+        {
+            for (var i = 0; i < 60; i++)
+                await db.ExecuteAsync($"""UPDATE "user" SET name = 'round {i}'""");
+        });
+        for (var kill = 0; kill < 3; kill++)
+        {
+            var seen = relay.Relay.PublishedTotal;
+            await Eventually.TrueAsync(() => Task.FromResult(relay.Relay.PublishedTotal > seen || writing.IsCompleted));
+            await server.KillAsync();
+            await server.StartAsync();
+        }
+        await writing;
+
+        await relay.Nats.WaitUntilOpenAsync(default);
+        var events = await relay.Nats.ReadStreamAsync("identity-changes", 50 + 50 * 60);
+        AssertInOrderAndOnce(events, await PublishedIdsAsync(db));
+    }
+
+    [Fact]
+    public async Task A_foreign_publisher_in_between_neither_stops_nor_reorders_the_relay()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await relay.Relay.Ready;
+        using var done = new CancellationTokenSource();
+        var foreign = Task.Run(async () =>
+        {
+            var count = 0;
+            for (; !done.IsCancellationRequested; count++)
+                await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count + 1}}}"""));
+            return count;
+        });
+
+        for (var i = 0; i < 20; i++)
+            await db.ExecuteAsync(i == 0 ? InsertUsers(100) : $"""UPDATE "user" SET name = 'round {i}'""");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+        await done.CancelAsync();
+        var foreignCount = await foreign;
+
+        var events = await relay.Nats.ReadStreamAsync("identity-changes", 2000 + foreignCount);
+        Assert.True(foreignCount > 0);
+        AssertInOrderAndOnce([.. events.Where(e => e.UserId != "foreign")], await PublishedIdsAsync(db));
+    }
+
+    [Fact]
+    public async Task An_event_that_no_server_takes_holds_back_its_own_user_alone()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync(InsertUsers(2));
+        await db.ExecuteAsync("""UPDATE "user" SET name = repeat('x', 2000000) WHERE id = 'u1'""");
+        await db.ExecuteAsync("""UPDATE "user" SET name = 'later' """);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+
+        var events = await relay.Nats.ReadStreamAsync("identity-changes", 3);
+        Assert.Equal(["u1 user.created", "u2 user.created", "u2 user.updated"], events.Select(e => $"{e.UserId} {e.Event}").Order());
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 2);
+    }
+
+    [Fact]
+    public async Task Of_two_relays_one_leads_and_the_other_takes_over()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        var first = await RelayHost.StartAsync(db, account.Options);
+        await first.Relay.Ready;
+        await using var second = await RelayHost.StartAsync(db, account.Options);
+        await second.Relay.Ready;
+        Assert.True(first.Relay.IsLeader);
+        Assert.False(second.Relay.IsLeader);
+
+        await first.DisposeAsync();
+        await db.ExecuteAsync(InsertUsers(1));
+        await second.Nats.ReadStreamAsync("identity-changes", 1);
+        Assert.True(second.Relay.IsLeader);
+    }
+
+    [Fact]
+    public async Task A_relay_whose_database_connections_are_cut_goes_on()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await db.ExecuteAsync(InsertUsers(1));
+        await relay.Nats.ReadStreamAsync("identity-changes", 1);
+        await db.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+        await Eventually.TrueAsync(async () =>
+        {
+            try
+            {
+                return await db.ExecuteAsync("""UPDATE "user" SET name = name || '!' """) == 1;
+            }
+            catch (Npgsql.NpgsqlException)
+            {
+                return false;   // a pooled connection of the test's own was cut too
+            }
+        });
+        await relay.Nats.ReadStreamAsync("identity-changes", 2);
+    }
+
+    [Fact]
+    public async Task An_existing_stream_with_other_settings_is_left_as_it_is()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using (var other = await account.ConnectAsync())
+            await new JetStream(other).CreateStreamAsync(new() { Name = "auth-events", Subjects = ["auth.user.*"], MaxMessages = 7 });
+        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await relay.Relay.Ready;
+        var found = await relay.JetStream.FindStreamAsync("auth-events");
+        Assert.Equal(7, found!.Config.MaxMessages);
+        Assert.Equal("max_msgs is 7, not 100000; max_bytes is -1, not 104857600; max_age is 00:00:00, not 7.00:00:00",
+            StreamSetup.Differences(Watchword.Events.Contracts.Streams.AuthEvents, found.Config));
+    }
+
+    private static Task<List<string>> PublishedIdsAsync(TestDatabase db) =>
+        db.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position");
+
+    // What promises 1 and 3 come to: each outbox row once, and rising versions within each user.
+    private static void AssertInOrderAndOnce(List<StoredEvent> events, List<string> outbox)
+    {
+        Assert.Equal(outbox.Order(), events.Select(e => e.MessageId).Order());
+        foreach (var user in events.GroupBy(e => e.UserId))
+        {
+            var versions = user.Select(e => e.Version).ToList();
+            Assert.Equal(versions.Order(), versions);
+        }
+    }
+}

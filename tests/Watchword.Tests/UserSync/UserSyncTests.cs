@@ -1,0 +1,208 @@
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Watchword.Events.Contracts;
+using Watchword.Nats;
+using Watchword.UserSync;
+
+namespace Watchword.Tests.UserSync;
+
+/// <summary>Promise 3: in order, applied once, whatever comes twice or late.</summary>
+public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
+{
+    private sealed record User(string Auth_Id, string? Email, string? Name, string? Phone, bool Is_Active, string[] Roles, string Organization_Id, long Version, DateTime? Deleted_At);
+
+    private sealed class Host : IAsyncDisposable
+    {
+        public required TestDatabase Target { get; init; }
+        public required NatsConnection Nats { get; init; }
+        public required JetStream JetStream { get; init; }
+        public required UserSyncWorker Worker { get; init; }
+
+        public async Task PublishAsync(string json) => await JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes(json));
+
+        /// <summary>Until everything published so far is acknowledged.</summary>
+        public Task SettledAsync() => Eventually.TrueAsync(async () =>
+            await JetStream.FindConsumerAsync("identity-changes", "user-sync") is { Pending: 0, AckPending: 0 });
+
+        public Task<List<User>> UsersAsync() => Target.QueryAsync<User>("SELECT auth_id, email, name, phone, is_active, roles, organization_id, version, deleted_at FROM users ORDER BY auth_id");
+
+        public async ValueTask DisposeAsync()
+        {
+            await Worker.StopAsync(default);
+            Worker.Dispose();
+            await Nats.DisposeAsync();
+            await Target.DisposeAsync();
+        }
+    }
+
+    private async Task<Host> StartAsync(UserSyncOptions? options = null, TestDatabase? target = null)
+    {
+        target ??= await postgres.TargetAsync();
+        var connection = await nats.TakeAccount().ConnectAsync();
+        var jetStream = new JetStream(connection);
+        await jetStream.CreateStreamAsync(Streams.IdentityChanges);
+        var worker = new UserSyncWorker(target.Source, connection, jetStream, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
+        await worker.StartAsync(default);
+        return new() { Target = target, Nats = connection, JetStream = jetStream, Worker = worker };
+    }
+
+    private static string Event(string userId, string kind = "updated", string name = "Test User", string timestamp = "2024-04-16T10:30:00Z", string? email = null, long? version = null) => $$"""
+        {"event":"user.{{kind}}","timestamp":"{{timestamp}}","data":{"userId":"{{userId}}","email":"{{email ?? userId + "@example.com"}}","name":"{{name}}",
+         "emailVerified":true,"isAnonymous":false,"isActive":true,"roles":["user"],"organizationId":"org_default"}{{(version is null ? "" : $",\"version\":{version}")}}}
+        """;
+
+    [Fact]
+    public async Task The_manual_event_of_spec_0_makes_the_row_and_a_hundred_copies_leave_one()
+    {
+        await using var host = await StartAsync();
+        const string Manual = """
+            {"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"test_user_123","email":"testuser@example.com","name":"Test User",
+             "emailVerified":true,"isAnonymous":false,"isActive":true,"roles":["user"],"organizationId":"org_default"}}
+            """;
+        for (var i = 0; i < 100; i++)
+            await host.PublishAsync(Manual);
+        await host.SettledAsync();
+        var user = Assert.Single(await host.UsersAsync());
+        Assert.Equal(("test_user_123", "testuser@example.com", "Test User", true, "org_default"), (user.Auth_Id, user.Email, user.Name, user.Is_Active, user.Organization_Id));
+    }
+
+    [Fact]
+    public async Task An_older_event_changes_nothing_and_a_newer_one_does()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync(Event("u", name: "second", timestamp: "2024-04-16T10:30:02Z"));
+        await host.SettledAsync();
+        await host.PublishAsync(Event("u", "created", name: "first", timestamp: "2024-04-16T10:30:01Z"));
+        await host.SettledAsync();
+        Assert.Equal("second", (await host.UsersAsync())[0].Name);
+        await host.PublishAsync(Event("u", name: "third", timestamp: "2024-04-16T10:30:03Z"));
+        await host.SettledAsync();
+        Assert.Equal("third", (await host.UsersAsync())[0].Name);
+    }
+
+    [Fact]
+    public async Task Foreign_events_of_one_time_are_ordered_by_the_stream()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync(Event("u", "created", name: "first"));
+        await host.SettledAsync();
+        await host.PublishAsync(Event("u", name: "second"));
+        await host.SettledAsync();
+        Assert.Equal("second", (await host.UsersAsync())[0].Name);
+    }
+
+    [Fact]
+    public async Task A_deleted_user_is_not_resurrected_by_a_late_creation()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync(Event("u", "created", version: 10));
+        await host.PublishAsync("""{"event":"user.deleted","timestamp":"2024-04-16T10:30:05Z","data":{"userId":"u"},"version":12}""");
+        await host.SettledAsync();
+        await host.PublishAsync(Event("u", "created", version: 11));
+        await host.SettledAsync();
+        var user = Assert.Single(await host.UsersAsync());
+        Assert.NotNull(user.Deleted_At);
+        Assert.False(user.Is_Active);
+        Assert.Equal(12, user.Version);
+        Assert.Equal("u@example.com", user.Email);
+    }
+
+    [Fact]
+    public async Task A_deletion_that_comes_first_leaves_a_tombstone()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync("""{"event":"user.deleted","timestamp":"2024-04-16T10:30:05Z","data":{"userId":"u"}}""");
+        await host.PublishAsync(Event("u", "created", timestamp: "2024-04-16T10:30:04Z"));
+        await host.SettledAsync();
+        Assert.NotNull(Assert.Single(await host.UsersAsync()).Deleted_At);
+    }
+
+    [Fact]
+    public async Task A_row_of_the_application_s_own_is_linked_by_its_address()
+    {
+        await using var host = await StartAsync();
+        await host.Target.ExecuteAsync("INSERT INTO users (email, name) VALUES ('Own@Example.com', 'own'), ('other@example.com', 'other')");
+        await host.PublishAsync(Event("u", "created", email: "own@example.com"));
+        await host.SettledAsync();
+        Assert.Equal(2, await host.Target.ScalarAsync<long>("SELECT count(*) FROM users"));
+        Assert.Equal("Test User", await host.Target.ScalarAsync<string>("SELECT name FROM users WHERE auth_id = 'u'"));
+    }
+
+    [Fact]
+    public async Task Malformed_events_are_set_aside_with_their_reason_and_stop_nobody()
+    {
+        await using var host = await StartAsync();
+        string[] malformed =
+        [
+            "", "{", "[]", "null", "{\"event\":\"user.created\"}", """{"event":"user.exploded","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
+            """{"event":"user.created","timestamp":"yesterday","data":{"userId":"x","email":"x@y.z"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":42,"email":"x@y.z"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x","email":"nul\u0000@y.z"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x\ud800","email":"x@y.z"}}""",
+            """{"event":"user.created","timestamp":"9999-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
+        ];
+        foreach (var json in malformed)
+            await host.PublishAsync(json);
+        await host.PublishAsync(Event("good"));
+        await host.SettledAsync();
+        Assert.Equal("good", Assert.Single(await host.UsersAsync()).Auth_Id);
+        var reasons = await host.Target.QueryAsync<string>("SELECT reason FROM watchword.dead_letter ORDER BY sequence");
+        Assert.Equal(malformed.Length, reasons.Count);
+        Assert.Contains("data.userId has the wrong type", reasons);
+        Assert.Contains("data.email is missing", reasons);
+    }
+
+    [Fact]
+    public async Task What_the_table_itself_refuses_stops_that_user_alone()
+    {
+        await using var host = await StartAsync();
+        await host.Target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
+        for (var i = 0; i < 50; i++)
+            await host.PublishAsync(Event($"u{i:00}", name: i == 17 ? new string('x', 30) : "fine"));
+        await host.SettledAsync();
+        Assert.Equal(49, (await host.UsersAsync()).Count);
+        Assert.Equal("u17", await host.Target.ScalarAsync<string>("SELECT key FROM watchword.dead_letter"));
+    }
+
+    [Fact]
+    public async Task An_event_is_acknowledged_only_after_its_commit()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync(Event("before"));
+        await host.SettledAsync();
+        await using var blocker = await host.Target.Source.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
+
+        await host.PublishAsync(Event("u"));
+        await Eventually.TrueAsync(async () => await host.Target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        var waiting = await host.JetStream.FindConsumerAsync("identity-changes", "user-sync");
+        Assert.Equal(1, waiting!.AckPending);
+
+        await transaction.CommitAsync();
+        await host.SettledAsync();
+        Assert.Equal(2, (await host.UsersAsync()).Count);
+    }
+
+    [Fact]
+    public async Task Roles_of_any_text_arrive_as_they_are()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync("""{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"u","email":"x@y.z","roles":["a,b","{\"q\"}","null","","back\\slash","ü"]}}""");
+        await host.SettledAsync();
+        Assert.Equal(["a,b", "{\"q\"}", "null", "", "back\\slash", "ü"], (await host.UsersAsync())[0].Roles);
+    }
+
+    [Fact]
+    public async Task An_application_s_own_table_is_extended_and_keeps_its_rows()
+    {
+        var target = await postgres.EmptyAsync();
+        await target.ExecuteAsync("CREATE TABLE users (id serial PRIMARY KEY, email varchar(100) UNIQUE NOT NULL, nickname text); INSERT INTO users (email, nickname) VALUES ('u@example.com', 'nick')");
+        await using var host = await StartAsync(target: target);
+        await host.Worker.Ready;
+        await host.PublishAsync(Event("u"));
+        await host.SettledAsync();
+        Assert.Equal("nick Test User", await target.ScalarAsync<string>("SELECT nickname || ' ' || name FROM users WHERE auth_id = 'u'"));
+    }
+}
