@@ -1,0 +1,78 @@
+using System.Runtime.Intrinsics;
+
+namespace Watchword.Server.Accounts.Passwords;
+
+/// <summary>One implementation of scryptROMix: how many independent blocks it mixes at once, and with what.</summary>
+/// <remarks>
+/// Each kernel takes about as long as the one below it for twice to four times the hashes, so the smallest one that
+/// holds what is waiting is the right one.
+/// </remarks>
+internal sealed unsafe class ScryptKernel
+{
+    private readonly delegate*<byte**, byte**, byte*, uint, int, void> _mix;
+    private readonly int _rowBytes;
+
+    private ScryptKernel(
+        string name, int lanes, int rowBytes, bool isDiagonal, delegate*<byte**, byte**, byte*, uint, int, void> mix)
+    {
+        Name = name;
+        Lanes = lanes;
+        IsDiagonal = isDiagonal;
+        _rowBytes = rowBytes;
+        _mix = mix;
+    }
+
+    /// <summary>Plain code, for machines whose vectors .NET does not accelerate.</summary>
+    public static ScryptKernel Scalar { get; } = new("scalar", 1, 16, isDiagonal: false, &ScalarRoMix.Mix);
+
+    /// <summary>What this machine supports, one entry a number of lanes, rising.</summary>
+    public static IReadOnlyList<ScryptKernel> Supported { get; } = Find();
+
+    /// <summary>The most hashes that one call computes at once on this machine.</summary>
+    public static int MaxLanes => Supported[^1].Lanes;
+
+    /// <summary>For messages and tests: the vector's width and the chains that run side by side.</summary>
+    public string Name { get; }
+
+    /// <summary>Blocks mixed in one call.</summary>
+    public int Lanes { get; }
+
+    /// <summary>Whether chunks are in diagonal order (<see cref="Salsa20{TRows, T}"/>) rather than in the RFC's.</summary>
+    public bool IsDiagonal { get; }
+
+    /// <summary>The smallest kernel for <paramref name="count"/> blocks, or the largest within <paramref name="maxLanes"/>.</summary>
+    public static ScryptKernel For(int count, int maxLanes)
+    {
+        var best = Supported[0];
+        foreach (var kernel in Supported)
+        {
+            if (best.Lanes >= count || kernel.Lanes > maxLanes)
+                break;
+            best = kernel;
+        }
+
+        return best;
+    }
+
+    /// <summary>Bytes of working memory that <see cref="Mix"/> needs: two blocks a lane.</summary>
+    public nuint ScratchBytes(int r) => (nuint)r * 16 * (nuint)_rowBytes;
+
+    /// <summary>Mixes <see cref="Lanes"/> blocks in place; see <see cref="RoMix{TRows, T}.One"/> for the arguments.</summary>
+    public void Mix(byte** blocks, byte** memory, byte* scratch, uint n, int r) => _mix(blocks, memory, scratch, n, r);
+
+    private static List<ScryptKernel> Find()
+    {
+        if (!Rows128.IsSupported)
+            return [Scalar];
+        List<ScryptKernel> kernels =
+        [
+            new("128×1", 1, 16, isDiagonal: true, &RoMix<Rows128, Vector128<uint>>.One),
+            new("128×2", 2, 32, isDiagonal: true, &RoMix<Rows128, Vector128<uint>>.Two),
+        ];
+        if (Rows256.IsSupported)
+            kernels.Add(new("256×2", 4, 64, isDiagonal: true, &RoMix<Rows256, Vector256<uint>>.Two));
+        if (Rows512.IsSupported)
+            kernels.Add(new("512×2", 8, 128, isDiagonal: true, &RoMix<Rows512, Vector512<uint>>.Two));
+        return kernels;
+    }
+}
