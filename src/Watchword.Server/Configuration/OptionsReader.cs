@@ -1,7 +1,7 @@
 using System.Globalization;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
-using Watchword.Server.Passwords;
+using Watchword.Server.Accounts.Passwords;
 
 namespace Watchword.Server.Configuration;
 
@@ -142,7 +142,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             R = Number(Setting.PasswordR, 1, 1024) ?? standard.R,
             P = Number(Setting.PasswordP, 1, 1024) ?? standard.P,
             Threads = Number(Setting.PasswordThreads, 1, 256) ?? standard.Threads,
-            QueueLength = Number(Setting.PasswordQueue, 1, 100_000) ?? standard.QueueLength,
+            QueueLength = Number(Setting.PasswordQueue, 1, 10_000) ?? standard.QueueLength,
         };
         _errors.AddRange(options.Validate());
         return options;

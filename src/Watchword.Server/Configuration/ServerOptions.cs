@@ -1,5 +1,4 @@
-using Watchword.Server.Passwords;
-using Watchword.Tokens;
+using Watchword.Server.Accounts.Passwords;
 
 namespace Watchword.Server.Configuration;
 
@@ -59,7 +58,7 @@ internal sealed record ServerOptions
     /// <summary>The environment in the metadata of auth events.</summary>
     public string Environment { get; init; } = "production";
 
-    public TimeSpan AccessTokenLifetime { get; init; } = AccessTokenOptions.DefaultLifetime;
+    public TimeSpan AccessTokenLifetime { get; init; } = TimeSpan.FromMinutes(15);
 
     /// <summary>How long a session lives without a refresh.</summary>
     public TimeSpan SessionLifetime { get; init; } = TimeSpan.FromDays(7);

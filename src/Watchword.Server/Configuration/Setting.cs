@@ -24,7 +24,7 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting PasswordR = new("PASSWORD_R", "--password-r", "scrypt's r. Default 16.");
     public static readonly Setting PasswordP = new("PASSWORD_P", "--password-p", "scrypt's p. Default 1.");
     public static readonly Setting PasswordThreads = new("PASSWORD_THREADS", "--password-threads", "Threads that hash passwords. Default: all cores but one.");
-    public static readonly Setting PasswordQueue = new("PASSWORD_QUEUE", "--password-queue", "Passwords that may wait; more are answered 503. Default 64 a thread.");
+    public static readonly Setting PasswordQueue = new("PASSWORD_QUEUE", "--password-queue", "Passwords that may wait for each thread; more are answered 503. Default 64.");
 
     /// <summary>In the order of <c>--help</c>.</summary>
     public static readonly IReadOnlyList<Setting> All =

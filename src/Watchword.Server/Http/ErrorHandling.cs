@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
-using Watchword.Server.Passwords;
+using Watchword.Server.Accounts.Passwords;
 
 namespace Watchword.Server.Http;
 

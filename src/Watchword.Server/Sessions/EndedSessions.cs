@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Npgsql;
+using Watchword.Events;
 using Watchword.Nats;
 
 namespace Watchword.Server.Sessions;
@@ -26,7 +27,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
     private static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);
 
     private readonly ConcurrentDictionary<string, DateTime> _ended = new(StringComparer.Ordinal);
-    private readonly SemaphoreSlim _hint = new(0, 1);
+    private readonly Signal _hint = new();
     private long _readAt = long.MinValue;
     private DateTime _readTo = DateTime.MinValue;
 
@@ -59,7 +60,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
             {
                 logger.MirrorInterrupted(e.Message);
             }
-            await _hint.WaitAsync(Interval, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _hint.WaitAsync(Interval, stoppingToken);
         }
         await listening;
     }
@@ -70,10 +71,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
         {
             await using var subscription = await nats.SubscribeAsync("auth.user.logged_out", ct: ct);
             await foreach (var _ in subscription.ReadAllAsync(ct))
-            {
-                if (_hint.CurrentCount == 0)
-                    _hint.Release();
-            }
+                _hint.Pulse();
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {

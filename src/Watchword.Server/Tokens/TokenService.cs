@@ -1,6 +1,6 @@
 using Npgsql;
 using Watchword.Server.Http;
-using Watchword.Server.Passwords;
+using Watchword.Server.Accounts.Passwords;
 using Watchword.Server.Store;
 using Watchword.Tokens;
 
@@ -27,10 +27,10 @@ internal sealed class TokenService(
         {
             var (user, version) = await store.WriteAsync(context.Change(id),
             [
-                Users.Insert(id, name, email),
-                Users.InsertCredential(id, hash),
+                UserStatements.Insert(id, name, email),
+                UserStatements.InsertCredential(id, hash),
                 .. session.Statements,
-                Users.RecordLogin(id),
+                UserStatements.RecordLogin(id),
                 new Statement($"""
                     SELECT {UserRow.Columns}, v.version FROM "user" u JOIN watchword.entity_version v ON v.kind = 'user' AND v.id = u.id
                     WHERE u.id = $1
@@ -47,7 +47,7 @@ internal sealed class TokenService(
     /// <exception cref="ApiException">401: unknown address or wrong password, which take the same time; 403: banned.</exception>
     public async Task<Issued> LoginAsync(HttpContext context, string email, string password)
     {
-        var (user, hash) = await store.ReadAsync(Users.FindWithPassword(email),
+        var (user, hash) = await store.ReadAsync(UserStatements.FindWithPassword(email),
             row => (UserRow.Read(row), row.IsDBNull(UserRow.ColumnCount) ? null : row.GetString(UserRow.ColumnCount)), context.RequestAborted);
         if (!await passwords.VerifyAsync(password, hash, context.RequestAborted) || user is null)
             throw new ApiException(StatusCodes.Status401Unauthorized, "Invalid email or password");
@@ -60,7 +60,7 @@ internal sealed class TokenService(
             var version = await store.WriteAsync(context.Change(user.Id),
             [
                 .. session.Statements,
-                Users.RecordLogin(user.Id),
+                UserStatements.RecordLogin(user.Id),
                 new Statement("SELECT watchword.append_auth_event('logged_in', $1, p_email => $2, p_ip => $3, p_user_agent => $4)",
                     user.Id, user.Email, context.ClientIp(), context.UserAgent()),
             ], row => row.GetInt64(0), context.RequestAborted);
@@ -79,7 +79,7 @@ internal sealed class TokenService(
     {
         var successor = refreshTokens.Successor(token);
         var (user, sessionId, position) = await store.WriteAsync(context.Change(),
-            [Sessions.Rotate(RefreshTokens.Hash(token), RefreshTokens.Hash(successor), options.SessionLifetime)],
+            [SessionStatements.Rotate(RefreshTokens.Hash(token), RefreshTokens.Hash(successor), options.SessionLifetime)],
             row => (UserRow.Read(row), row.GetString(UserRow.ColumnCount), row.GetInt64(UserRow.ColumnCount + 1)), context.RequestAborted);
         if (user is null)
             return await RefreshSpentAsync(context, token);
@@ -95,14 +95,14 @@ internal sealed class TokenService(
     // Answers the position of the event, or null when the session had ended already.
     private async Task<long?> EndAsync(ChangeContext change, string sessionId, CancellationToken ct)
     {
-        var position = await store.WriteAsync<long?>(change, [Sessions.End(sessionId)], row => row.GetInt64(0), ct);
+        var position = await store.WriteAsync<long?>(change, [SessionStatements.End(sessionId)], row => row.GetInt64(0), ct);
         sessionEnded(sessionId);
         return position;
     }
 
     /// <exception cref="ApiException">404: deleted since the token was issued.</exception>
     public async Task<PublicUser> FindAsync(string userId, CancellationToken ct) =>
-        PublicUser.From(await store.ReadAsync(Users.Find(userId), UserRow.Read, ct) ?? throw ApiException.UserNotFound());
+        PublicUser.From(await store.ReadAsync(UserStatements.Find(userId), UserRow.Read, ct) ?? throw ApiException.UserNotFound());
 
     // A token that could not be spent. Two tabs that refresh at once both get the live end of the chain; a use after
     // the grace period is a theft, of this token or of its successors, and ends the family.
@@ -110,7 +110,7 @@ internal sealed class TokenService(
     {
         for (var step = 0; step < LongestGraceChain; step++)
         {
-            var (user, sessionId, spentFor, expired) = await store.ReadAsync(Sessions.FindRefreshToken(RefreshTokens.Hash(token)), row => (
+            var (user, sessionId, spentFor, expired) = await store.ReadAsync(SessionStatements.FindRefreshToken(RefreshTokens.Hash(token)), row => (
                 UserRow.Read(row), row.GetString(UserRow.ColumnCount),
                 row.IsDBNull(UserRow.ColumnCount + 1) ? (TimeSpan?)null : row.GetTimeSpan(UserRow.ColumnCount + 1),
                 row.GetBoolean(UserRow.ColumnCount + 2)), context.RequestAborted);
@@ -140,15 +140,15 @@ internal sealed class TokenService(
         var token = RefreshTokens.New();
         return new(id, token,
         [
-            Sessions.Insert(id, userId, options.SessionLifetime, context.ClientIp(), context.UserAgent()),
-            Sessions.InsertRefreshToken(RefreshTokens.Hash(token), id, userId, options.SessionLifetime),
+            SessionStatements.Insert(id, userId, options.SessionLifetime, context.ClientIp(), context.UserAgent()),
+            SessionStatements.InsertRefreshToken(RefreshTokens.Hash(token), id, userId, options.SessionLifetime),
         ]);
     }
 
     private TokenAnswer Answer(UserRow user, string sessionId, string refreshToken)
     {
-        var (token, lifetime) = (accessTokens.Issue(user.Id, sessionId, user.Email, user.Name, user.Role ?? "user"), accessTokens.Lifetime);
-        return new(token, refreshToken, (int)lifetime.TotalSeconds, PublicUser.From(user));
+        var claims = accessTokens.Prepare(user.Id, sessionId, user.Email, user.Name, user.Role ?? "user");
+        return new(accessTokens.Sign(claims), refreshToken, (int)(claims.ExpiresAt - claims.IssuedAt).TotalSeconds, PublicUser.From(user));
     }
 
     private static ApiException Banned() => new(StatusCodes.Status403Forbidden, "This account is banned");

@@ -1,4 +1,4 @@
-namespace Watchword.Server.Passwords;
+namespace Watchword.Server.Accounts.Passwords;
 
 /// <summary>Registers password hashing.</summary>
 internal static class PasswordServices

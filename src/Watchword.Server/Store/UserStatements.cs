@@ -23,7 +23,7 @@ internal sealed record UserRow(
 }
 
 /// <summary>Statements on users and their credentials.</summary>
-internal static class Users
+internal static class UserStatements
 {
     /// <summary>A user by id.</summary>
     public static Statement Find(string id) => new($"""SELECT {UserRow.Columns} FROM "user" u WHERE u.id = $1""", id);

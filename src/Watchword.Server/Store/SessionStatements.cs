@@ -4,7 +4,7 @@ namespace Watchword.Server.Store;
 internal delegate void SessionEnded(string sessionId);
 
 /// <summary>Statements on sessions, and on the family of refresh tokens that hangs on each.</summary>
-internal static class Sessions
+internal static class SessionStatements
 {
     public static Statement Insert(string id, string userId, TimeSpan lifetime, string? ip, string? userAgent) => new("""
         INSERT INTO session (id, token, "userId", "expiresAt", "updatedAt", "ipAddress", "userAgent")
