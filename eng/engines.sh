@@ -166,10 +166,11 @@ install_engines() (
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    if [[ " $* " == *" postgresql "* && ! -e $clusters ]]; then
+    # Ours too: what an earlier attempt left when it failed.
+    if [[ " $* " == *" postgresql "* ]] && { [[ ! -e $clusters ]] || grep -q '^# by watchword' "$clusters"; }; then
         own_clusters=1
         as_root mkdir -p "$(dirname "$clusters")"
-        printf 'create_main_cluster = false\n' | as_root tee "$clusters" >/dev/null
+        printf '# by watchword, for one installation\ncreate_main_cluster = false\n' | as_root tee "$clusters" >/dev/null
     fi
 
     as_root apt-get update -q || exit
