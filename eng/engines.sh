@@ -155,24 +155,27 @@ as_root() {
 }
 
 # install_engines PACKAGE…: the programs only. No server of the system's own may be left running, or start at the next
-# boot, because of us; it would take the very ports.
-install_engines() {
-    local status=0 policy=/usr/sbin/policy-rc.d clusters=/etc/postgresql-common/createcluster.conf
-    local own_policy='' own_clusters=''
+# boot, because of us; it would take the very ports. In a subshell, for its own trap.
+install_engines() (
+    policy=/usr/sbin/policy-rc.d
+    clusters=/etc/postgresql-common/createcluster.conf
+    own_clusters=''
     if [[ ! -e $policy ]]; then
-        own_policy=1
+        trap 'as_root rm -f "$policy"' EXIT
+        trap 'exit 143' TERM
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    if [[ " $* " == *" postgresql "* && ! -e $clusters ]]; then
+    # Ours too: what an earlier attempt left when it failed.
+    if [[ " $* " == *" postgresql "* ]] && { [[ ! -e $clusters ]] || grep -q '^# by watchword' "$clusters"; }; then
         own_clusters=1
         as_root mkdir -p "$(dirname "$clusters")"
-        printf 'create_main_cluster = false\n' | as_root tee "$clusters" >/dev/null
+        printf '# by watchword, for one installation\ncreate_main_cluster = false\n' | as_root tee "$clusters" >/dev/null
     fi
 
-    as_root apt-get update -q || status=$?
-    ((status != 0)) || as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
-        apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" || status=$?
+    as_root apt-get update -q || exit
+    as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
+        apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" || exit
 
     if [[ " $* " == *" nats-server "* ]] && command -v systemctl >/dev/null; then
         as_root systemctl disable nats-server.service || true
@@ -181,9 +184,7 @@ install_engines() {
     if [[ -n $own_clusters && -f /usr/share/postgresql-common/createcluster.conf ]]; then
         as_root cp /usr/share/postgresql-common/createcluster.conf "$clusters"
     fi
-    [[ -z $own_policy ]] || as_root rm -f "$policy"
-    return "$status"
-}
+)
 
 postgres_advice() {
     cat <<TEXT

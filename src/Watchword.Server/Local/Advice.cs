@@ -26,7 +26,8 @@ internal static class Advice
     /// <summary>A hint about a full disk, when that is what the words or the disk itself say; else nothing.</summary>
     public static string ForDisk(string path, string words)
     {
-        if (words.Contains("No space left", StringComparison.OrdinalIgnoreCase) || FreeSpace(path) < TightSpace)
+        if (words.Contains("No space left", StringComparison.OrdinalIgnoreCase)
+            || words.Contains("free disk space", StringComparison.OrdinalIgnoreCase) || FreeSpace(path) < TightSpace)
             return $" The disk that holds {path} is full: make room, or set WATCHWORD_DATA to a folder on another disk.";
         return "";
     }

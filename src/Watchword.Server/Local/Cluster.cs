@@ -71,20 +71,20 @@ internal sealed class Cluster(
     public async Task CreateAsync(string password, CancellationToken cancel)
     {
         var parent = Path.GetDirectoryName(folder)!;
-        foreach (var cutShort in Directory.EnumerateDirectories(parent, "postgres.new-*"))
-            Directory.Delete(cutShort, recursive: true);
-
+        RemoveCutShort(parent);
         log.ClusterCreating(programs.Major, folder);
         var young = Path.Combine(parent, "postgres.new-" + Guid.NewGuid().ToString("N")[..8]);
         Directory.CreateDirectory(young, OwnerOnly);
-        user.Own(young);
-        await InitializeAsync(young, cancel);
-        await File.AppendAllTextAsync(Path.Combine(young, "postgresql.conf"), Settings + "\n", cancel);
-        await File.WriteAllTextAsync(Path.Combine(young, "pg_hba.conf"), Access + "\n", cancel);
-        await SetPasswordAsync(young, password, cancel);
-        await File.WriteAllTextAsync(Path.Combine(young, CompleteMarker), "Created by Watchword.\n", cancel);
-        user.Own(Path.Combine(young, CompleteMarker));
-        Directory.Move(young, folder);
+        try
+        {
+            await FillAsync(young, password, cancel);
+            Directory.Move(young, folder);
+        }
+        catch
+        {
+            RemoveCutShort(parent);
+            throw;
+        }
     }
 
     /// <summary>Undoes what a copy by another user, or a loose umask, did to owner and mode.</summary>
@@ -102,6 +102,32 @@ internal sealed class Cluster(
 
     /// <summary>Sets the role's password without knowing the old one.</summary>
     public Task SetPasswordAsync(string password, CancellationToken cancel) => SetPasswordAsync(folder, password, cancel);
+
+    private static void RemoveCutShort(string parent)
+    {
+        foreach (var cutShort in Directory.EnumerateDirectories(parent, "postgres.new-*"))
+        {
+            try
+            {
+                Directory.Delete(cutShort, recursive: true);
+            }
+            catch (IOException)
+            {
+                // An initdb that is being killed still writes there. The next creation removes it.
+            }
+        }
+    }
+
+    private async Task FillAsync(string young, string password, CancellationToken cancel)
+    {
+        user.Own(young);
+        await InitializeAsync(young, cancel);
+        await File.AppendAllTextAsync(Path.Combine(young, "postgresql.conf"), Settings + "\n", cancel);
+        await File.WriteAllTextAsync(Path.Combine(young, "pg_hba.conf"), Access + "\n", cancel);
+        await SetPasswordAsync(young, password, cancel);
+        await File.WriteAllTextAsync(Path.Combine(young, CompleteMarker), "Created by Watchword.\n", cancel);
+        user.Own(Path.Combine(young, CompleteMarker));
+    }
 
     private async Task InitializeAsync(string young, CancellationToken cancel)
     {

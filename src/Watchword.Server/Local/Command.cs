@@ -35,6 +35,7 @@ internal static class Command
         catch (OperationCanceledException)
         {
             Native.SignalGroup(process.Id, Native.SigKill);
+            await process.WaitForExitAsync(CancellationToken.None);
             throw;
         }
     }

@@ -8,11 +8,15 @@ internal sealed class EngineLog(string path)
 
     public string Path { get; } = path;
 
-    /// <summary>Sets a large file aside. Only while the engine is not running: it keeps the file open.</summary>
-    public void Rotate()
+    /// <summary>
+    /// Makes sure that the file can be written, and sets a large one aside. Only while the engine is not running: it
+    /// keeps the file open.
+    /// </summary>
+    public void Prepare()
     {
         if (Mark() > Large)
             File.Move(Path, Path + ".1", overwrite: true);
+        File.Open(Path, FileMode.Append, FileAccess.Write).Dispose();
     }
 
     /// <summary>The file's end, to read from later.</summary>

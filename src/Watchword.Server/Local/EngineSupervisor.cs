@@ -96,7 +96,7 @@ internal sealed class EngineSupervisor(IEngine engine, ILogger log, Action chang
         {
             return await engine.StartAsync(_stopping.Token);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!_stopping.IsCancellationRequested)
         {
             log.EngineRestartFailed(e, engine.Name, Delay(failures + 1));
             return null;

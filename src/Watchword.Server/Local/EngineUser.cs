@@ -88,7 +88,11 @@ internal sealed class EngineUser
                 "ordinary user, or set DATABASE_URL to a PostgreSQL that runs already.");
 
         var ids = string.Create(CultureInfo.InvariantCulture, $"--reuid={uid} --regid={gid} --init-groups");
-        return new(uid.Value, gid.Value, user, [setpriv, .. ids.Split(' '), "--"]);
+        var other = new EngineUser(uid.Value, gid.Value, user, [setpriv, .. ids.Split(' '), "--"]);
+        var trial = await Command.RunAsync("true", [], user: other, cancel: cancel);
+        return trial.ExitCode == 0 ? other : throw new LocalEngineException(
+            $"PostgreSQL refuses to run as root, and this process may not become user {user} ({trial.Output}); a container may " +
+            "lack the capabilities SETUID and SETGID. Run as an ordinary user, or set DATABASE_URL to a PostgreSQL that runs already.");
     }
 
     private static async Task<int?> IdAsync(string which, string user, CancellationToken cancel)

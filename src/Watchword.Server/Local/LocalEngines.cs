@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Watchword.Server.Local;
 
 /// <summary>
@@ -57,6 +59,12 @@ internal sealed class LocalEngines : IAsyncDisposable
             File.Delete(new EndpointsFile(data.Root).Path);
             await engines.StartAllAsync(cancel);
             return engines;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NpgsqlException)
+        {
+            await engines.DisposeAsync();
+            throw new LocalEngineException(
+                $"The local engines cannot start: {e.Message}{Advice.ForDisk(data.Root, e.Message)}", e);
         }
         catch
         {

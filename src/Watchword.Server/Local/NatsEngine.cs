@@ -31,7 +31,7 @@ internal sealed class NatsEngine(DataFolder data, LocalEngineOptions options, IL
         var program = new Programs(options.ProgramFolders).Find(Program) ?? throw new LocalEngineException(Advice.NatsMissing);
         if (await AdoptAsync(cancel) is { } adopted)
             return adopted;
-        _output.Rotate();
+        _output.Prepare();
         Port = !_wasReady ? FirstPort() : await SamePortAsync(cancel);
         return await LaunchAsync(program, cancel);
     }

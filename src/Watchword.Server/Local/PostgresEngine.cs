@@ -38,7 +38,7 @@ internal sealed class PostgresEngine(DataFolder data, LocalEngineOptions options
         place.SetOrphanAside(folder);
         var cluster = await PrepareAsync(folder, user, cancel);
         place.Link(folder);
-        _output.Rotate();
+        _output.Prepare();
         return await LaunchAsync(cluster, cancel);
     }
 
@@ -49,26 +49,31 @@ internal sealed class PostgresEngine(DataFolder data, LocalEngineOptions options
     private async Task<EngineProcess?> AdoptAsync(string folder, CancellationToken cancel)
     {
         var note = PostmasterFile.Read(folder);
-        if (note is not null && ProcessTable.Look(note.Pid) is not null && ProcessTable.Runs(note.Pid, Program, folder))
+        var named = note is null ? null : ProcessTable.Look(note.Pid);
+        if (note is not null && named is not null && ProcessTable.Runs(note.Pid, Program, folder))
         {
             var process = EngineProcess.Adopt(note.Pid);
             if (await IsHealthyAsync(process, note, cancel))
             {
+                await CreateDatabasesAsync(cancel); // The earlier server may have been killed before it came to that.
                 log.EngineAdopted(Name, note.Pid, Port);
                 return process;
             }
 
             log.EngineReplaced(Name, note.Pid, "it does not answer");
             await StopAsync(process);
+            named = null;
         }
-        else if (note is not null)
+
+        await StopStraysAsync(folder, note?.Pid);
+        if (note is not null && named is not null && File.Exists(note.Path))
         {
-            // PostgreSQL itself would take any live process of that id for its predecessor, and refuse to start.
+            // PostgreSQL takes any live process of that id for its predecessor, and would refuse to start. With a dead
+            // one it deals itself, and better: the file also names the shared memory that must be free.
             log.StalePidFileRemoved(note.Path, note.Pid);
             File.Delete(note.Path);
         }
 
-        await StopStraysAsync(folder, note?.Pid);
         return null;
     }
 

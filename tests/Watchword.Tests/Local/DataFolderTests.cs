@@ -52,6 +52,19 @@ public class DataFolderTests
         Assert.Contains("apt-get install nats-server", nats.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("initdb: error: could not write file: No space left on device")]
+    [InlineData("HINT:  Check free disk space.")]
+    public void A_full_disk_is_called_that(string words)
+    {
+        using var room = new EngineRoom();
+
+        var error = Advice.EngineFailed("PostgreSQL", room.Root, new EngineLog(Path.Combine(room.Root, "log")), words);
+
+        Assert.Contains($"The disk that holds {room.Root} is full", error.Message, StringComparison.Ordinal);
+        Assert.Contains(words, error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_lock_outlives_nobody()
     {
