@@ -45,7 +45,17 @@ public sealed class OutboxRelay(
                     await FollowAsync(stoppingToken);
                     continue;
                 }
-                await LeadAsync(lease, stoppingToken);
+                using var leading = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                var receiving = OutboxNotifications.ReceiveAsync(database, signal, logger, leading.Token);
+                try
+                {
+                    await LeadAsync(lease, stoppingToken);
+                }
+                finally
+                {
+                    await leading.CancelAsync();
+                    await receiving;
+                }
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {

@@ -19,7 +19,6 @@ public static class OutboxServices
             return services.AddHostedService<OutboxWaker>();
         services.AddSingleton<OutboxRelay>();
         services.AddHostedService(s => s.GetRequiredService<OutboxRelay>());
-        services.AddHostedService<OutboxListener>();
         return services.AddHostedService<OutboxMaintenance>();
     }
 }

@@ -31,7 +31,7 @@ public sealed class OutboxWaker(NpgsqlDataSource database, OutboxSignal signal, 
     {
         if (!await signal.WaitAsync(patience, ct))
             return;
-        await OutboxListener.NotifyAsync(database, ct);
+        await OutboxNotifications.SendAsync(database, ct);
         await Task.Delay(NotifyInterval, ct);
     }
 }

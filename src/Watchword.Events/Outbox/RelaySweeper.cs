@@ -139,10 +139,8 @@ internal sealed class RelaySweeper(
             {
                 if (_moreResults is null or { IsCompleted: true })
                     _moreResults = publisher.Results.WaitToReadAsync(ct).AsTask();
-                if (_allSent.Task.IsCompleted)
-                    await _moreResults;
-                else
-                    await Task.WhenAny(_moreResults, _allSent.Task);
+                // Awaited itself when it is the one that is done: a cancellation must come out.
+                await (_allSent.Task.IsCompleted ? _moreResults : await Task.WhenAny(_moreResults, _allSent.Task));
             }
         }
     }

@@ -27,7 +27,7 @@ internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
             {
                 foreach (var (name, value) in members)
                     if (name != "{OriginalFormat}")
-                        WriteMember(json, JsonNamingPolicy.CamelCase.ConvertName(name), value);
+                        WriteMember(json, JsonNamingPolicy.CamelCase.ConvertName(name.TrimStart('@')), value);
             }
             if (logEntry.Exception is { } exception)
                 json.WriteString("exception", exception.ToString());

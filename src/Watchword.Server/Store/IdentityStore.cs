@@ -32,7 +32,8 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
 
     /// <summary>
     /// Runs the statements in one transaction and one round trip, then wakes the relay. Answers what
-    /// <paramref name="read"/> makes of the last statement's first row, or the default when it has none.
+    /// <paramref name="read"/> makes of the last statement's first row, or the default when it has none. No other
+    /// statement may answer rows.
     /// </summary>
     public async Task<T?> WriteAsync<T>(ChangeContext context, IReadOnlyList<Statement> statements, Func<NpgsqlDataReader, T> read, CancellationToken ct)
     {
@@ -63,8 +64,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
             batch.BatchCommands.Add(Command(statement));
 
         await using var reader = await batch.ExecuteReaderAsync(ct);
-        for (var i = 0; i < statements.Count; i++)
-            await reader.NextResultAsync(ct);
+        await reader.NextResultAsync(ct);   // from the settings' row to the last statement's: none between answers rows
         var answer = await reader.ReadAsync(ct) ? read(reader) : default;
         // Errors of the commit itself surface here.
         while (await reader.NextResultAsync(ct))

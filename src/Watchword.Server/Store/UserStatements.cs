@@ -35,11 +35,9 @@ internal static class UserStatements
         WHERE u.email = $1 LIMIT 1
         """, email);
 
-    /// <summary>Answers the new user. Violates <c>user_email_key</c> when the address is taken.</summary>
-    public static Statement Insert(string id, string name, string email) => new($"""
-        WITH u AS (
-          INSERT INTO "user" (id, name, email, "emailVerified", role, banned) VALUES ($1, $2, $3, false, 'user', false) RETURNING *)
-        SELECT {UserRow.Columns} FROM u
+    /// <summary>Violates <c>user_email_key</c> when the address is taken.</summary>
+    public static Statement Insert(string id, string name, string email) => new("""
+        INSERT INTO "user" (id, name, email, "emailVerified", role, banned) VALUES ($1, $2, $3, false, 'user', false)
         """, id, name, email);
 
     /// <summary>The password of a user, as Better Auth keeps it: an account of provider "credential".</summary>

@@ -16,6 +16,13 @@ public readonly record struct UserChange(UserData Data, long Version, long Tie, 
     /// <summary>Whether this is the later of two events of one user.</summary>
     public bool IsNewerThan(UserChange other) => (Version, Tie).CompareTo((other.Version, other.Tie)) > 0;
 
+    /// <summary>What two events of one user come to: the later one. A deletion keeps what the earlier one knew.</summary>
+    public static UserChange Newest(UserChange one, UserChange other)
+    {
+        var (newer, older) = one.IsNewerThan(other) ? (one, other) : (other, one);
+        return newer.DeletedAt is not null && older.DeletedAt is null ? newer with { Data = older.Data } : newer;
+    }
+
     /// <summary>Reads an event. When it cannot be applied, <paramref name="fault"/> says why, and names the field.</summary>
     /// <param name="payload">JSON in UTF-8.</param>
     /// <param name="streamSequence">Of the message.</param>

@@ -109,8 +109,10 @@ public sealed class UserSyncWorker(
         _messages.Add(message);
         if (!UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault))
             SetAside(_deadLetters, message, null, fault);
-        else if (!_newest.TryGetValue(change.Data.UserId!, out var other) || change.IsNewerThan(other.Change))
-            _newest[change.Data.UserId!] = (change, message);
+        else if (!_newest.TryGetValue(change.Data.UserId!, out var other))
+            _newest.Add(change.Data.UserId!, (change, message));
+        else
+            _newest[change.Data.UserId!] = (UserChange.Newest(change, other.Change), change.IsNewerThan(other.Change) ? message : other.Message);
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)

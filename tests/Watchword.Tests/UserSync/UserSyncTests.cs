@@ -9,7 +9,17 @@ namespace Watchword.Tests.UserSync;
 /// <summary>Promise 3: in order, applied once, whatever comes twice or late.</summary>
 public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
 {
-    private sealed record User(string Auth_Id, string? Email, string? Name, string? Phone, bool Is_Active, string[] Roles, string Organization_Id, long Version, DateTime? Deleted_At);
+    private sealed class User
+    {
+        public string Auth_Id { get; init; } = "";
+        public string? Email { get; init; }
+        public string? Name { get; init; }
+        public bool Is_Active { get; init; }
+        public string[] Roles { get; init; } = [];
+        public string Organization_Id { get; init; } = "";
+        public long Version { get; init; }
+        public DateTime? Deleted_At { get; init; }
+    }
 
     private sealed class Host : IAsyncDisposable
     {
@@ -24,7 +34,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         public Task SettledAsync() => Eventually.TrueAsync(async () =>
             await JetStream.FindConsumerAsync("identity-changes", "user-sync") is { Pending: 0, AckPending: 0 });
 
-        public Task<List<User>> UsersAsync() => Target.QueryAsync<User>("SELECT auth_id, email, name, phone, is_active, roles, organization_id, version, deleted_at FROM users ORDER BY auth_id");
+        public Task<List<User>> UsersAsync() => Target.QueryAsync<User>("SELECT auth_id, email, name, is_active, roles, organization_id, version, deleted_at FROM users ORDER BY auth_id");
 
         public async ValueTask DisposeAsync()
         {

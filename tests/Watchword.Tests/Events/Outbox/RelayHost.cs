@@ -7,13 +7,10 @@ namespace Watchword.Tests.Events.Outbox;
 /// <summary>A running relay on a test's own database and NATS account.</summary>
 internal sealed class RelayHost : IAsyncDisposable
 {
-    private readonly OutboxListener _listener;
-
     private RelayHost(TestDatabase database, NatsConnection nats, RelayOptions options)
     {
         (Nats, JetStream) = (nats, new JetStream(nats));
         Relay = new(database.Source, nats, JetStream, Signal, options, NullLogger<OutboxRelay>.Instance);
-        _listener = new(database.Source, Signal, NullLogger<OutboxListener>.Instance);
     }
 
     public NatsConnection Nats { get; }
@@ -27,16 +24,13 @@ internal sealed class RelayHost : IAsyncDisposable
         connection.Start();
         var host = new RelayHost(database, connection, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10), RetryDelayMax = TimeSpan.FromMilliseconds(100) });
         await host.Relay.StartAsync(default);
-        await host._listener.StartAsync(default);
         return host;
     }
 
     public async ValueTask DisposeAsync()
     {
         await Relay.StopAsync(default);
-        await _listener.StopAsync(default);
         Relay.Dispose();
-        _listener.Dispose();
         await Nats.DisposeAsync();
     }
 }

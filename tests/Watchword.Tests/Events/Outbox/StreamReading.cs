@@ -18,6 +18,7 @@ internal static class StreamReading
     public static async Task<List<StoredEvent>> ReadStreamAsync(this NatsConnection nats, string stream, int count)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        await nats.WaitUntilOpenAsync(patience.Token);
         var jetStream = new JetStream(nats);
         while (await jetStream.FindStreamAsync(stream, patience.Token) is null)
             await Task.Delay(10, patience.Token);
