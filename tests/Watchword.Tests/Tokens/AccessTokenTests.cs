@@ -153,7 +153,11 @@ public class AccessTokenTests
     {
         var options = new AccessTokenOptions
         {
-            Secret = "too short a secret", Issuer = "", Audience = "", Lifetime = TimeSpan.FromHours(25), ClockSkew = TimeSpan.FromSeconds(-1),
+            Secret = "too short a secret",
+            Issuer = "",
+            Audience = "",
+            Lifetime = TimeSpan.FromHours(25),
+            ClockSkew = TimeSpan.FromSeconds(-1),
         };
 
         Assert.Equal(5, options.Validate().Count);
