@@ -17,6 +17,8 @@ internal static class AccessTokenReader
     /// <summary>Exactly HS256; <c>typ</c>, if there, is JWT; nothing that must be understood (<c>crit</c>).</summary>
     public static bool IsOurHeader(ReadOnlySpan<byte> header)
     {
+        if (header.SequenceEqual("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"u8))
+            return true;
         if (!Utf8.IsValid(header))
             return false;
         var json = new Utf8JsonReader(header);

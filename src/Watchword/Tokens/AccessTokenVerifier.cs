@@ -22,9 +22,13 @@ public sealed class AccessTokenVerifier
     private const int SignatureLength = 43;
     private const int OnStack = 1024;
 
+    private static readonly SearchValues<byte> Alphabet = SearchValues.Create(AlphabetInOrder);
+
     private readonly AccessTokenOptions _options;
     private readonly TimeProvider _time;
     private readonly byte[] _key;
+
+    private static ReadOnlySpan<byte> AlphabetInOrder => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"u8;
 
     /// <summary>Creates a verifier.</summary>
     /// <param name="options">Secret, issuer, audience and clock skew.</param>
@@ -107,7 +111,7 @@ public sealed class AccessTokenVerifier
         if (content.NotBefore > now + _options.ClockSkew
             || content.Claims.IssuedAt > now + _options.ClockSkew + MaxIssuedAhead)
             return AccessTokenResult.Invalid;
-        return now >= content.Claims.ExpiresAt + _options.ClockSkew
+        return now - _options.ClockSkew >= content.Claims.ExpiresAt
             ? AccessTokenResult.Expired
             : AccessTokenResult.Valid(content.Claims);
     }
@@ -118,16 +122,13 @@ public sealed class AccessTokenVerifier
         decoded = default;
         if (text.IsEmpty || text.Length % 4 == 1)
             return false;
-        foreach (var c in text)
-            if (!char.IsAsciiLetterOrDigit((char)c) && c is not ((byte)'-' or (byte)'_'))
-                return false;
-
-        var last = text[^1];
-        var length = text.Length;
-        var bytes = Base64Url.DecodeFromUtf8InPlace(text);
-        decoded = text[..bytes];
-        Span<byte> tail = stackalloc byte[4];
-        return length % 4 == 0
-            || (Base64Url.EncodeToUtf8(decoded[^(length % 4 - 1)..], tail) == length % 4 && tail[length % 4 - 1] == last);
+        if (text.ContainsAnyExcept(Alphabet))
+            return false;
+        // The last character of a rest of two or three carries four or two bits that belong to no byte.
+        var strayBits = (text.Length % 4) switch { 2 => 0b1111, 3 => 0b11, _ => 0 };
+        if ((AlphabetInOrder.IndexOf(text[^1]) & strayBits) != 0)
+            return false;
+        decoded = text[..Base64Url.DecodeFromUtf8InPlace(text)];
+        return true;
     }
 }

@@ -10,7 +10,7 @@ namespace Watchword.Server.Accounts.Passwords;
 /// </remarks>
 internal sealed class PasswordHasher : IDisposable
 {
-    private static readonly TimeSpan KeepMemory = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan KeepMemory = TimeSpan.FromSeconds(2);
 
     private readonly ScryptParameters _cost;
 

@@ -143,16 +143,10 @@ internal static unsafe class RoMix<TRows, T>
             var b = x + 4 * k;
             var (b0, b1, b2, b3) = (b[0], b[1], b[2], b[3]);
             TRows.Store(v, k * 64, b0, b1, b2, b3);
-            a0 = TRows.Xor(a0, b0);
-            a1 = TRows.Xor(a1, b1);
-            a2 = TRows.Xor(a2, b2);
-            a3 = TRows.Xor(a3, b3);
+            Xor(ref a0, ref a1, ref a2, ref a3, b0, b1, b2, b3);
             Salsa20<TRows, T>.One(ref a0, ref a1, ref a2, ref a3);
             var o = y + 4 * ((k >> 1) + (k & 1) * r);
-            o[0] = a0;
-            o[1] = a1;
-            o[2] = a2;
-            o[3] = a3;
+            Put(o, a0, a1, a2, a3);
         }
     }
 
@@ -162,10 +156,7 @@ internal static unsafe class RoMix<TRows, T>
     {
         var last = x + 4 * (2 * r - 1);
         TRows.Load(v, 64 * (2 * r - 1), out var a0, out var a1, out var a2, out var a3);
-        a0 = TRows.Xor(a0, last[0]);
-        a1 = TRows.Xor(a1, last[1]);
-        a2 = TRows.Xor(a2, last[2]);
-        a3 = TRows.Xor(a3, last[3]);
+        Xor(ref a0, ref a1, ref a2, ref a3, last[0], last[1], last[2], last[3]);
         for (nint k = 0; k < 2 * r; k++)
         {
             if (k + Ahead < 2 * r)
@@ -173,16 +164,11 @@ internal static unsafe class RoMix<TRows, T>
                     Fetch(v[lane] + 64 * (k + Ahead));
             var b = x + 4 * k;
             TRows.Load(v, k * 64, out var b0, out var b1, out var b2, out var b3);
-            a0 = TRows.Xor(a0, TRows.Xor(b0, b[0]));
-            a1 = TRows.Xor(a1, TRows.Xor(b1, b[1]));
-            a2 = TRows.Xor(a2, TRows.Xor(b2, b[2]));
-            a3 = TRows.Xor(a3, TRows.Xor(b3, b[3]));
+            Xor(ref b0, ref b1, ref b2, ref b3, b[0], b[1], b[2], b[3]);
+            Xor(ref a0, ref a1, ref a2, ref a3, b0, b1, b2, b3);
             Salsa20<TRows, T>.One(ref a0, ref a1, ref a2, ref a3);
             var o = y + 4 * ((k >> 1) + (k & 1) * r);
-            o[0] = a0;
-            o[1] = a1;
-            o[2] = a2;
-            o[3] = a3;
+            Put(o, a0, a1, a2, a3);
         }
     }
 
@@ -198,27 +184,15 @@ internal static unsafe class RoMix<TRows, T>
         {
             var b = x + 4 * k;
             TRows.Store(v, k * 64, b[0], b[1], b[2], b[3]);
-            a0 = TRows.Xor(a0, b[0]);
-            a1 = TRows.Xor(a1, b[1]);
-            a2 = TRows.Xor(a2, b[2]);
-            a3 = TRows.Xor(a3, b[3]);
+            Xor(ref a0, ref a1, ref a2, ref a3, b[0], b[1], b[2], b[3]);
             b += 8 * r;
             TRows.Store(v + TRows.Lanes, k * 64, b[0], b[1], b[2], b[3]);
-            c0 = TRows.Xor(c0, b[0]);
-            c1 = TRows.Xor(c1, b[1]);
-            c2 = TRows.Xor(c2, b[2]);
-            c3 = TRows.Xor(c3, b[3]);
+            Xor(ref c0, ref c1, ref c2, ref c3, b[0], b[1], b[2], b[3]);
             Salsa20<TRows, T>.Two(ref a0, ref a1, ref a2, ref a3, ref c0, ref c1, ref c2, ref c3);
             var o = y + 4 * ((k >> 1) + (k & 1) * r);
-            o[0] = a0;
-            o[1] = a1;
-            o[2] = a2;
-            o[3] = a3;
+            Put(o, a0, a1, a2, a3);
             o += 8 * r;
-            o[0] = c0;
-            o[1] = c1;
-            o[2] = c2;
-            o[3] = c3;
+            Put(o, c0, c1, c2, c3);
         }
     }
 
@@ -228,16 +202,10 @@ internal static unsafe class RoMix<TRows, T>
     {
         var last = x + 4 * (2 * r - 1);
         TRows.Load(v, 64 * (2 * r - 1), out var a0, out var a1, out var a2, out var a3);
-        a0 = TRows.Xor(a0, last[0]);
-        a1 = TRows.Xor(a1, last[1]);
-        a2 = TRows.Xor(a2, last[2]);
-        a3 = TRows.Xor(a3, last[3]);
+        Xor(ref a0, ref a1, ref a2, ref a3, last[0], last[1], last[2], last[3]);
         last += 8 * r;
         TRows.Load(v + TRows.Lanes, 64 * (2 * r - 1), out var c0, out var c1, out var c2, out var c3);
-        c0 = TRows.Xor(c0, last[0]);
-        c1 = TRows.Xor(c1, last[1]);
-        c2 = TRows.Xor(c2, last[2]);
-        c3 = TRows.Xor(c3, last[3]);
+        Xor(ref c0, ref c1, ref c2, ref c3, last[0], last[1], last[2], last[3]);
         for (nint k = 0; k < 2 * r; k++)
         {
             if (k + Ahead < 2 * r)
@@ -245,27 +213,35 @@ internal static unsafe class RoMix<TRows, T>
                     Fetch(v[lane] + 64 * (k + Ahead));
             var b = x + 4 * k;
             TRows.Load(v, k * 64, out var b0, out var b1, out var b2, out var b3);
-            a0 = TRows.Xor(a0, TRows.Xor(b0, b[0]));
-            a1 = TRows.Xor(a1, TRows.Xor(b1, b[1]));
-            a2 = TRows.Xor(a2, TRows.Xor(b2, b[2]));
-            a3 = TRows.Xor(a3, TRows.Xor(b3, b[3]));
+            Xor(ref b0, ref b1, ref b2, ref b3, b[0], b[1], b[2], b[3]);
+            Xor(ref a0, ref a1, ref a2, ref a3, b0, b1, b2, b3);
             b += 8 * r;
             TRows.Load(v + TRows.Lanes, k * 64, out b0, out b1, out b2, out b3);
-            c0 = TRows.Xor(c0, TRows.Xor(b0, b[0]));
-            c1 = TRows.Xor(c1, TRows.Xor(b1, b[1]));
-            c2 = TRows.Xor(c2, TRows.Xor(b2, b[2]));
-            c3 = TRows.Xor(c3, TRows.Xor(b3, b[3]));
+            Xor(ref b0, ref b1, ref b2, ref b3, b[0], b[1], b[2], b[3]);
+            Xor(ref c0, ref c1, ref c2, ref c3, b0, b1, b2, b3);
             Salsa20<TRows, T>.Two(ref a0, ref a1, ref a2, ref a3, ref c0, ref c1, ref c2, ref c3);
             var o = y + 4 * ((k >> 1) + (k & 1) * r);
-            o[0] = a0;
-            o[1] = a1;
-            o[2] = a2;
-            o[3] = a3;
+            Put(o, a0, a1, a2, a3);
             o += 8 * r;
-            o[0] = c0;
-            o[1] = c1;
-            o[2] = c2;
-            o[3] = c3;
+            Put(o, c0, c1, c2, c3);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Xor(ref T a0, ref T a1, ref T a2, ref T a3, T b0, T b1, T b2, T b3)
+    {
+        a0 = TRows.Xor(a0, b0);
+        a1 = TRows.Xor(a1, b1);
+        a2 = TRows.Xor(a2, b2);
+        a3 = TRows.Xor(a3, b3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put(T* chunk, T row0, T row1, T row2, T row3)
+    {
+        chunk[0] = row0;
+        chunk[1] = row1;
+        chunk[2] = row2;
+        chunk[3] = row3;
     }
 }
