@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
 namespace Watchword.Bench;
 

@@ -5,7 +5,7 @@ using Watchword.Server.Configuration;
 using Watchword.Server.Hosting;
 using Watchword.Server.Http;
 using Watchword.Server.Operations;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 using Watchword.Server.Sessions;
 using Watchword.Server.Store;
 using Watchword.Server.Tokens;

@@ -1,5 +1,5 @@
-// Prints src/Watchword.Server/Accounts/Passwords/Nfkc.txt from the Unicode data of this Node:
-//   node tests/conformance/nfkc-table.mjs > src/Watchword.Server/Accounts/Passwords/Nfkc.txt
+// Prints src/Watchword.Server/Passwords/Nfkc.txt from the Unicode data of this Node:
+//   node tests/conformance/nfkc-table.mjs > src/Watchword.Server/Passwords/Nfkc.txt
 // Node exposes normalization but not combining classes; those show in the order that NFD gives two marks.
 
 // One mark of each canonical combining class; the set of classes in use has been stable since Unicode 3.1.

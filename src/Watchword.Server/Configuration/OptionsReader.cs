@@ -1,7 +1,7 @@
 using System.Globalization;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;
 

@@ -1,4 +1,4 @@
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;
 

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Http;
 

@@ -1,6 +1,6 @@
 using Npgsql;
 using Watchword.Server.Http;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 using Watchword.Server.Store;
 using Watchword.Tokens;
 

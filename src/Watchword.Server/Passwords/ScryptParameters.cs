@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>The cost of a scrypt hash (RFC 7914, section 2).</summary>
 /// <param name="LogN">Base-2 logarithm of N, the number of blocks in memory and the rounds of mixing: 1..24.</param>

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>scryptROMix (RFC 7914, section 5) word by word, as the RFC writes it.</summary>
 internal static unsafe class ScalarRoMix

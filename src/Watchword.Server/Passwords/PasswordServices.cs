@@ -1,4 +1,4 @@
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>Registers password hashing.</summary>
 internal static class PasswordServices

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>
 /// The vector operations of <see cref="RoMix{TRows, T}"/>: a vector holds one row of four words of Salsa20's state

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>Four hashes in a 512-bit vector: AVX-512F.</summary>
 internal readonly struct Rows512 : IRows<Vector512<uint>>

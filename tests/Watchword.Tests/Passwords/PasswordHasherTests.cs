@@ -1,6 +1,6 @@
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
-namespace Watchword.Tests.Accounts.Passwords;
+namespace Watchword.Tests.Passwords;
 
 public class PasswordHasherTests
 {

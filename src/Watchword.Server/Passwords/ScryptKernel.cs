@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>One implementation of scryptROMix: how many independent blocks it mixes at once, and with what.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using System.Globalization;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
-namespace Watchword.Tests.Accounts.Passwords;
+namespace Watchword.Tests.Passwords;
 
 public class NfkcTests
 {

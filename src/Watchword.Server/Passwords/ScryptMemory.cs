@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>
 /// The large memory of one hashing thread: taken at the first hash, used again by the next, given back by

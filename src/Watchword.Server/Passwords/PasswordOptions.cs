@@ -1,4 +1,4 @@
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>How passwords are hashed: the cost of a new hash, and how much of the machine hashing may take.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>More passwords wait to be hashed than are let wait: answer 503 with <c>Retry-After</c>.</summary>
 /// <param name="retryAfter">When the queue will have room again, by its present speed; at least a second.</param>

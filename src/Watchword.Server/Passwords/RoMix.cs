@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>
 /// scryptROMix (RFC 7914, section 5) over several independent hashes at once: as many as <typeparamref name="TRows"/>

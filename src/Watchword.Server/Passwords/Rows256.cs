@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>Two hashes in a 256-bit vector: AVX2, with AVX-512VL's rotation where there is one.</summary>
 internal readonly struct Rows256 : IRows<Vector256<uint>>

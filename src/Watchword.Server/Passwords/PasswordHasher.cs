@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>Hashes and verifies passwords, in Better Auth's format and off the threads that serve requests.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Watchword.Tests.Accounts.Passwords;
+namespace Watchword.Tests.Passwords;
 
 /// <summary>OpenSSL's own scrypt, to compare with.</summary>
 internal static partial class OpenSsl

@@ -1,4 +1,4 @@
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>One key to derive, waiting in a <see cref="HashingPool"/> or being computed.</summary>
 internal sealed class HashingRequest(ScryptJob job, ScryptParameters cost)

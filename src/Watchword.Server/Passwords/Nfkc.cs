@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>Unicode normalization form NFKC (Unicode Standard Annex 15).</summary>
 /// <remarks>

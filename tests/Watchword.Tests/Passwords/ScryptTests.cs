@@ -1,8 +1,8 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Watchword.Server.Accounts.Passwords;
+using Watchword.Server.Passwords;
 
-namespace Watchword.Tests.Accounts.Passwords;
+namespace Watchword.Tests.Passwords;
 
 public class ScryptTests
 {

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>One hash in a 128-bit vector: SSE2, AVX-512VL or Arm NEON.</summary>
 internal readonly struct Rows128 : IRows<Vector128<uint>>

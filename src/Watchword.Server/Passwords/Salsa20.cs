@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>The Salsa20/8 core (RFC 7914, section 3) on rows in diagonal order.</summary>
 /// <remarks>

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>One key to derive: what goes in, and where the key goes.</summary>
 /// <param name="Password">The password's bytes; may be empty.</param>

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>
 /// The threads that hash passwords, and the bounded queue before them. A free thread takes what waits of one cost, up to

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Watchword.Server.Accounts.Passwords;
+namespace Watchword.Server.Passwords;
 
 /// <summary>The tables of <see cref="Nfkc"/>, read from Nfkc.txt when the first password beyond ASCII arrives.</summary>
 internal static class NfkcData
