@@ -5,6 +5,8 @@ namespace Watchword.Tests.Nats;
 /// <summary>Each of these has a server of its own, and kills it.</summary>
 public class ReconnectTests
 {
+    private static readonly ConsumeOptions Brisk = new() { Expires = TimeSpan.FromMinutes(5), Heartbeat = TimeSpan.FromMilliseconds(200) };
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -84,13 +86,13 @@ public class ReconnectTests
         await connection.ConnectAsync(Ct);
         server.Suspend();
         var payload = new byte[32 * 1024];
-        ValueTask publish;
+        Task publish;
         do
-            publish = connection.PublishAsync("a", payload, ct: Ct);
-        while (publish.IsCompleted);
+            publish = connection.PublishAsync("a", payload, ct: Ct).AsTask();
+        while (await Task.WhenAny(publish, Task.Delay(300, Ct)) == publish);
         await server.KillAsync();
 
-        await Assert.ThrowsAsync<NatsDisconnectedException>(async () => await publish);
+        await Assert.ThrowsAsync<NatsDisconnectedException>(() => publish);
     }
 
     [Fact]
@@ -183,8 +185,7 @@ public class ReconnectTests
         await server.StartAsync();
         await using var connection = await ConnectAsync(server);
         var js = await PullConsumerTests.FilledAsync(connection, 0);
-        await using var consumer = await js.ConsumeAsync(
-            "s", "c", new ConsumeOptions { Expires = TimeSpan.FromMinutes(5), Heartbeat = TimeSpan.FromMilliseconds(200) }, Ct);
+        await using var consumer = await js.ConsumeAsync("s", "c", Brisk, Ct);
         await connection.PingAsync(Ct);
 
         // While it is suspended no heartbeat comes, though the connection stands: the consumer must ask again.
@@ -208,7 +209,7 @@ public class ReconnectTests
         await server.StartAsync();
         await using var connection = await ConnectAsync(server);
         await PullConsumerTests.FilledAsync(connection, 1, new ConsumerConfig { Name = "c", InactiveThreshold = TimeSpan.FromMilliseconds(100) });
-        await using var consumer = await new JetStream(connection).ConsumeAsync("s", "c", ct: Ct);
+        await using var consumer = await new JetStream(connection).ConsumeAsync("s", "c", Brisk, Ct);
         await PullConsumerTests.NextAsync(consumer);
         await server.RestartAsync();
 
