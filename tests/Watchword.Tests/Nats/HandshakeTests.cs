@@ -135,6 +135,18 @@ public class HandshakeTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task Without_leave_to_read_its_inbox_a_request_says_so()
+    {
+        await using var server = new NatsServer("""authorization { users: [ { user: u, password: p, permissions: { subscribe: ["ok"] } } ] }""");
+        await server.StartAsync();
+        await using var connection = new NatsConnection(new NatsOptions { Url = server.Url, User = "u", Password = "p" });
+        await connection.ConnectAsync(Ct);
+        await connection.PingAsync(Ct);
+
+        await Assert.ThrowsAsync<NatsPermissionException>(async () => await connection.RequestAsync("ok", ct: Ct));
+    }
+
+    [Fact]
     public void Options_say_everything_wrong_at_once_and_never_show_a_password()
     {
         var error = Assert.Throws<ArgumentException>(() => new NatsConnection(new NatsOptions

@@ -29,7 +29,7 @@ public class ProtocolParserTests
 
     [Fact]
     public void However_a_stream_is_cut_it_says_the_same()
-        => Check.One(Config.QuickThrowOnFailure.WithMaxTest(200), Prop.ForAll(Streams().ToArbitrary(), frames =>
+        => Check.One(Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(15), Prop.ForAll(Streams().ToArbitrary(), frames =>
         {
             var bytes = Encoding.UTF8.GetBytes(string.Concat(frames));
             var whole = Parse(bytes);

@@ -160,8 +160,7 @@ public class ReconnectTests
         while (seen.Count < 5000)
         {
             var message = await PullConsumerTests.NextAsync(consumer);
-            seen.Add(BitConverter.ToInt32(message.Payload.Span));
-            if (seen.Count is 1000 or 3000 && kill.IsCompleted)
+            if (seen.Add(BitConverter.ToInt32(message.Payload.Span)) && (seen.Count is 1000 or 3000) && kill.IsCompleted)
                 kill = server.RestartAsync();
             try
             {
