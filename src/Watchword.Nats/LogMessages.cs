@@ -26,6 +26,12 @@ internal static partial class LogMessages
     [LoggerMessage(1006, LogLevel.Error, "NATS: a StateChanged handler failed")]
     public static partial void HandlerFailed(this ILogger log, Exception exception);
 
+    [LoggerMessage(1007, LogLevel.Error, "NATS: an unexpected error ended the connection to {Server}")]
+    public static partial void SessionFailed(this ILogger log, ServerAddress server, Exception exception);
+
+    [LoggerMessage(1008, LogLevel.Critical, "NATS: the connection has failed for good")]
+    public static partial void SupervisorFailed(this ILogger log, Exception exception);
+
     [LoggerMessage(1100, LogLevel.Warning, "JetStream: no heartbeat for consumer {Stream}/{Consumer} within {Limit}; pulling again")]
     public static partial void HeartbeatsMissed(this ILogger log, string stream, string consumer, TimeSpan limit);
 

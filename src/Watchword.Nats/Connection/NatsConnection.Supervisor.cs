@@ -109,41 +109,7 @@ public sealed partial class NatsConnection
         SetState(NatsConnectionState.Closed);
     }
 
-    /// <summary>The server told of itself again: its cluster has changed, or it is about to stop.</summary>
-    internal void OnInfo(Session session)
-    {
-        Server = session.Info;
-        _servers.Learn(session.Info);
-        if (!session.Info.LameDuckMode)
-            return;
-        Log.LameDuck(session.Server);
-        if (_servers.Count > 1)
-            session.Abort(new NatsDisconnectedException($"{session.Server} is about to stop; moving to another server."));
-    }
-
-    internal void OnServerError(Session session, string text)
-    {
-        var kind = ServerError.Classify(text);
-        Log.ServerError(session.Server, kind, text);
-        if (kind == ServerErrorKind.Permission)
-            OnPermissionDenied(text);
-        else if (ServerError.IsFatal(kind))
-            session.Abort(new NatsDisconnectedException($"{session.Server} ended the connection: {text}."));
-    }
-
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private void OnPermissionDenied(string text)
-    {
-        var reason = new NatsPermissionException($"The server refused it: {text}.");
-        if (ServerError.DeniedPublish(text) is { } published)
-            _requests.Deny(published, reason);
-        if (ServerError.DeniedSubscription(text) is not { } subject)
-            return;
-        foreach (var (sid, subscription) in _subscriptions)
-            if (subscription.Subject == subject && _subscriptions.TryRemove(sid, out _))
-                subscription.Receiver.OnEnded(reason);
-    }
 
     private async Task SuperviseAsync(Task<NatsException>? run)
     {
@@ -175,6 +141,14 @@ public sealed partial class NatsConnection
         catch (OperationCanceledException) when (_disposed.IsCancellationRequested)
         {
             // Disposed while waiting or connecting.
+        }
+        catch (Exception e)
+        {
+            // A defect in this client. It must not look like a connection that is merely away.
+            Log.SupervisorFailed(e);
+            LastError = new NatsException("The connection has failed for good.", isTransient: false, e);
+            SetState(NatsConnectionState.Closed);
+            throw;
         }
     }
 

@@ -9,6 +9,7 @@ internal sealed class RequestInbox : IReceiver
     private readonly Inbox _inbox = new();
     private readonly ConcurrentDictionary<long, PendingRequest> _pending = new();
     private readonly SubjectCache _subjects = new();
+    private NatsException? _ended;
     private long _lastToken;
 
     public RequestInbox(NatsConnection connection)
@@ -21,6 +22,8 @@ internal sealed class RequestInbox : IReceiver
         string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, CancellationToken ct)
     {
         SubjectText.Check(subject, nameof(subject));
+        if (_ended is { } reason)
+            throw reason;
         var token = Interlocked.Increment(ref _lastToken);
         var pending = new PendingRequest(subject);
         _pending[token] = pending;
@@ -70,7 +73,12 @@ internal sealed class RequestInbox : IReceiver
 
     void IReceiver.OnDisconnected(NatsException reason) => FailAll(reason);
 
-    void IReceiver.OnEnded(NatsException? reason) => FailAll(reason ?? new NatsDisconnectedException("The connection was disposed."));
+    void IReceiver.OnEnded(NatsException? reason)
+    {
+        // Without an inbox (the account may not subscribe to it) no answer will ever come.
+        _ended = reason ?? new NatsDisconnectedException("The connection was disposed.");
+        FailAll(_ended);
+    }
 
     private PublishOutcome TrySend(string subject, long token, NatsHeaders? headers, ReadOnlySpan<byte> payload)
     {

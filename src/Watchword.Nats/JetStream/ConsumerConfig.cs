@@ -89,7 +89,7 @@ public sealed record ConsumerConfig
     public TimeSpan? AckWait { get; init; }
 
     /// <summary>How often a message is delivered at most; -1 for ever.</summary>
-    public int MaxDeliver { get; init; } = -1;
+    public int MaxDeliver { get; init => field = value == 0 ? -1 : value; } = -1;
 
     /// <summary>The waits before each further delivery, instead of <see cref="AckWait"/>; needs a larger <see cref="MaxDeliver"/>.</summary>
     public IReadOnlyList<TimeSpan>? Backoff { get; init; }

@@ -84,11 +84,10 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         if (!_inbox.TryReadToken(frame.Subject, out var token))
             return;
         var (ack, error) = (default(PublishAck), default(NatsException));
+        var unheard = frame.Payload.IsEmpty;
         try
         {
-            if (frame.Payload.IsEmpty)
-                error = new NatsNoRespondersException("the subject of the message");
-            else
+            if (!unheard)
                 ack = _acks.Read(frame.Payload);
         }
         catch (NatsException e)
@@ -102,7 +101,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
             // An answer that comes after its time-out finds another token in its place.
             var index = (int)(token % _slots.Length);
             if (_slots[index].Token == token)
-                room = Complete(index, ack, error);
+                room = Complete(index, ack, unheard ? new NatsNoRespondersException(_slots[index].Subject) : error);
         }
 
         room?.TrySetResult();
@@ -141,7 +140,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
             {
                 case PublishOutcome.Accepted:
                     _free.Pop();
-                    _slots[index] = new Slot(token, tag, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds);
+                    _slots[index] = new Slot(token, tag, subject, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds);
                     return true;
                 case PublishOutcome.Full:
                     wait = _connection.WaitForSpaceAsync(CancellationToken.None);
@@ -207,5 +206,5 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Slot(long Token, long Tag, long Deadline);
+    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline);
 }

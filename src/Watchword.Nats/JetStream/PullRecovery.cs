@@ -78,8 +78,8 @@ internal sealed class PullRecovery(
                 return;
             _retry ??= new Timer(static me => ((PullRecovery)me!).Retry(), this, Timeout.Infinite, Timeout.Infinite);
             _retry.Change(delay, Timeout.InfiniteTimeSpan);
-            if (_unserved >= EscalateAfter && _check.IsCompleted)
-                _check = CheckExistsAsync();
+            if (_unserved >= EscalateAfter)
+                CheckExists();
         }
     }
 
@@ -111,12 +111,22 @@ internal sealed class PullRecovery(
         _log.HeartbeatsMissed(stream, consumer, _silence);
         Sign();
         pullAgain();
+
+        // nats-server 2.9 meets a pull from a consumer that is gone with silence, not with a 503.
+        lock (_gate)
+            CheckExists();
     }
 
     private void Retry()
     {
         if (!_stopped.IsCancellationRequested)
             pullAgain();
+    }
+
+    private void CheckExists()
+    {
+        if (_check.IsCompleted && !_stopped.IsCancellationRequested)
+            _check = CheckExistsAsync();
     }
 
     /// <summary>Only a plain "there is no such consumer" ends it; no answer proves nothing.</summary>

@@ -43,7 +43,10 @@ public enum StreamDiscard
     New,
 }
 
-/// <summary>A stream as it is configured (the server's own JSON names, ADR-1). Limits of -1 mean none.</summary>
+/// <summary>
+/// A stream as it is configured (the server's own JSON names, ADR-1). Limits of -1 mean none; so does zero to
+/// the server, and it is read as -1 here.
+/// </summary>
 public sealed record StreamConfig
 {
     /// <summary>The name: no blanks, dots, wildcards or slashes.</summary>
@@ -63,31 +66,31 @@ public sealed record StreamConfig
 
     /// <summary>How many messages to keep.</summary>
     [JsonPropertyName("max_msgs")]
-    public long MaxMessages { get; init; } = -1;
+    public long MaxMessages { get; init => field = NoneIfZero(value); } = -1;
 
     /// <summary>How many messages of each subject to keep.</summary>
     [JsonPropertyName("max_msgs_per_subject")]
-    public long MaxMessagesPerSubject { get; init; } = -1;
+    public long MaxMessagesPerSubject { get; init => field = NoneIfZero(value); } = -1;
 
     /// <summary>How many bytes to keep.</summary>
-    public long MaxBytes { get; init; } = -1;
+    public long MaxBytes { get; init => field = NoneIfZero(value); } = -1;
 
     /// <summary>How long to keep messages, at least 100 ms; zero for ever.</summary>
     public TimeSpan MaxAge { get; init; }
 
     /// <summary>The largest message, headers included, in bytes.</summary>
     [JsonPropertyName("max_msg_size")]
-    public int MaxMessageSize { get; init; } = -1;
+    public int MaxMessageSize { get; init => field = NoneIfZero(value); } = -1;
 
     /// <summary>How many consumers it may have.</summary>
-    public int MaxConsumers { get; init; } = -1;
+    public int MaxConsumers { get; init => field = NoneIfZero(value); } = -1;
 
     /// <summary>What happens when it is full.</summary>
     public StreamDiscard Discard { get; init; }
 
     /// <summary>On how many servers of the cluster it is kept: 1, 3 or 5.</summary>
     [JsonPropertyName("num_replicas")]
-    public int Replicas { get; init; } = 1;
+    public int Replicas { get; init => field = Math.Max(value, 1); } = 1;
 
     /// <summary>How long a Nats-Msg-Id is remembered. Null: the server's two minutes, or <see cref="MaxAge"/> if that is shorter.</summary>
     public TimeSpan? DuplicateWindow { get; init; }
@@ -108,4 +111,8 @@ public sealed record StreamConfig
     /// <summary>Settings that this client does not know, kept so that reading, changing and updating a stream loses none.</summary>
     [JsonExtensionData]
     public IDictionary<string, JsonElement>? Other { get; set; }
+
+    private static int NoneIfZero(int limit) => limit == 0 ? -1 : limit;
+
+    private static long NoneIfZero(long limit) => limit == 0 ? -1 : limit;
 }

@@ -100,7 +100,7 @@ internal sealed class ProtocolParser(int maxPayload)
             return false;
 
         var first = buffer.FirstSpan;
-        var bound = first[0] == (byte)'I' ? MaxInfoLine : MaxControlLine;
+        var bound = Lead(buffer) == (byte)'I' ? MaxInfoLine : MaxControlLine;
         var end = first.IndexOf((byte)'\n');
         if (end < 0 && !buffer.IsSingleSegment && buffer.PositionOf((byte)'\n') is { } position)
         {
@@ -124,6 +124,13 @@ internal sealed class ProtocolParser(int maxPayload)
         line = first[..(end - 1)];
         length = end + 1;
         return true;
+    }
+
+    /// <summary>The first byte; a sequence may begin with a segment of which all has been taken.</summary>
+    private static byte Lead(in ReadOnlySequence<byte> buffer)
+    {
+        var reader = new SequenceReader<byte>(buffer);
+        return reader.TryPeek(out var lead) ? lead : (byte)0;
     }
 
     private static bool EndsLine(in ReadOnlySequence<byte> two)

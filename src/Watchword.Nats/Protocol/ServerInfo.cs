@@ -6,13 +6,13 @@ namespace Watchword.Nats;
 public sealed record ServerInfo
 {
     /// <summary>The server's unique id.</summary>
-    public string ServerId { get; init; } = "";
+    public string ServerId { get; init => field = value ?? ""; } = "";
 
     /// <summary>The server's configured name.</summary>
-    public string ServerName { get; init; } = "";
+    public string ServerName { get; init => field = value ?? ""; } = "";
 
     /// <summary>The server's version, such as 2.9.10.</summary>
-    public string Version { get; init; } = "";
+    public string Version { get; init => field = value ?? ""; } = "";
 
     /// <summary>The name of its cluster; null when it stands alone.</summary>
     public string? Cluster { get; init; }
