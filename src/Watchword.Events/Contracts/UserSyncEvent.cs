@@ -22,36 +22,20 @@ public sealed record UserSyncEvent
     public long? Version { get; init; }
 }
 
-/// <summary>A user, as other services know them.</summary>
-public sealed record UserData
-{
-    /// <summary>The identity server's id.</summary>
-    public string? UserId { get; init; }
-
-    /// <summary>The e-mail address.</summary>
-    public string? Email { get; init; }
-
-    /// <summary>E.164, or null.</summary>
-    public string? Phone { get; init; }
-
-    /// <summary>The display name.</summary>
-    public string? Name { get; init; }
-
-    /// <summary>Whether the address was proven.</summary>
-    public bool EmailVerified { get; init; }
-
-    /// <summary>Whether the user has not signed up yet.</summary>
-    public bool IsAnonymous { get; init; }
-
-    /// <summary>False while the user is banned.</summary>
-    public bool IsActive { get; init; } = true;
-
-    /// <summary>Platform roles.</summary>
-    public string[]? Roles { get; init; }
-
-    /// <summary>The user's first organization, else <c>org_default</c>.</summary>
-    public string? OrganizationId { get; init; }
-}
+/// <summary>A user, as other services know them. What an event leaves out has the default given here.</summary>
+/// <param name="UserId">The identity server's id.</param>
+/// <param name="Email">The e-mail address.</param>
+/// <param name="Phone">E.164, or null.</param>
+/// <param name="Name">The display name.</param>
+/// <param name="EmailVerified">Whether the address was proven.</param>
+/// <param name="IsAnonymous">Whether the user has not signed up yet.</param>
+/// <param name="IsActive">False while the user is banned.</param>
+/// <param name="Roles">Platform roles; null: <c>user</c> alone.</param>
+/// <param name="OrganizationId">The user's first organization, else <c>org_default</c>.</param>
+// Parameters, because generated readers keep the defaults of parameters but lose those of init properties.
+public sealed record UserData(
+    string? UserId = null, string? Email = null, string? Phone = null, string? Name = null, bool EmailVerified = false,
+    bool IsAnonymous = false, bool IsActive = true, string[]? Roles = null, string? OrganizationId = null);
 
 /// <summary>How events are written and read as JSON; generated at build time.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

@@ -196,6 +196,19 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_an_event_leaves_out_has_its_default()
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync("""{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","future":1,"data":{"userId":"u","email":"x@y.z","unknown":{}}}""");
+        await host.SettledAsync();
+        var user = Assert.Single(await host.UsersAsync());
+        Assert.True(user.Is_Active);
+        Assert.Equal(["user"], user.Roles);
+        Assert.Equal("org_default", user.Organization_Id);
+        Assert.Null(user.Name);
+    }
+
+    [Fact]
     public async Task Roles_of_any_text_arrive_as_they_are()
     {
         await using var host = await StartAsync();
