@@ -17,6 +17,9 @@ public sealed class OutboxRelay(
     : BackgroundService
 {
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // A foreign publisher that came between once is likely to again.
+    private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
+
     private readonly HashSet<string> _held = [];
     private long _publishedTotal;
 
@@ -83,9 +86,12 @@ public sealed class OutboxRelay(
         _ready.TrySetResult();
         logger.RelayLeads();
         var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, options, logger);
+        var chainAfter = 0L;
         while (true)
         {
-            var sweep = await sweeper.RunAsync(ct);
+            var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
+            if (sweep.ChainBroken)
+                chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
             Interlocked.Add(ref _publishedTotal, sweep.Marked);
             if (sweep.Failure is { } failure)
                 throw failure;

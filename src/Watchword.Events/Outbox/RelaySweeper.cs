@@ -17,8 +17,9 @@ internal readonly record struct SweepResult(int Marked, NatsException? Failure, 
 /// </summary>
 /// <remarks>
 /// One snapshot, because rows become visible out of order: a row that a second read shows may have an older one of
-/// its key behind the cursor. Within a stream each message names its predecessor (Nats-Expected-Last-Msg-Id), so
-/// that whatever fails refuses everything behind it, and a later event never overtakes an earlier one.
+/// its key behind the cursor. Order is kept in one of two ways. Chained: within a stream each message names its
+/// predecessor (Nats-Expected-Last-Msg-Id), so that whatever fails refuses everything behind it. Where a foreign
+/// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
     NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, RelayOptions options, ILogger logger)
@@ -30,6 +31,8 @@ internal sealed class RelaySweeper(
 
     private readonly NatsHeaders _headers = new();
     private readonly Dictionary<string, string> _lastIds = [];
+    private readonly HashSet<string> _unsettledKeys = [];
+    private readonly Signal _settledSome = new();
     private readonly Sent[] _sent = new Sent[options.SweepSize];
     private TaskCompletionSource _allSent = new();
     private Task<bool>? _moreResults;
@@ -37,13 +40,16 @@ internal sealed class RelaySweeper(
     private int _marked;
     private NatsException? _failure;
     private volatile bool _broken;
+    private bool _chained;
 
     /// <summary>One sweep. When it returns, every publish is settled and every ack is written back.</summary>
     /// <remarks>Keys whose event no server would take are added to the held ones, and left out until they are removed.</remarks>
     /// <exception cref="NpgsqlException">The database failed; what was acked but not marked is published again, under the same id.</exception>
-    public async Task<SweepResult> RunAsync(CancellationToken ct)
+    public async Task<SweepResult> RunAsync(bool chained, CancellationToken ct)
     {
+        _chained = chained;
         _lastIds.Clear();
+        _unsettledKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (_sentCount, _marked, _failure, _broken) = (0, 0, null, false);
         var settling = SettleAsync(ct);
@@ -85,7 +91,9 @@ internal sealed class RelaySweeper(
     private async ValueTask PublishAsync(OutboxRow row, CancellationToken ct)
     {
         var stream = Streams.IsAuthEvent(row.Subject) ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
-        row.WriteHeaders(_headers, options.Source, _lastIds.GetValueOrDefault(stream));
+        if (!_chained && !await HasTurnAsync(row.Key, ct))
+            return;
+        row.WriteHeaders(_headers, options.Source, _chained ? _lastIds.GetValueOrDefault(stream) : null);
         _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
         try
         {
@@ -96,10 +104,33 @@ internal sealed class RelaySweeper(
             // Too large for the server, or no subject at all: its key waits, everyone else flows on.
             logger.EventHeld(row.Position, row.Subject, row.Key, e.Message);
             held.Add(row.Key);
+            Settled(row.Key);
             return;
         }
         _lastIds[stream] = row.Id;
         Volatile.Write(ref _sentCount, _sentCount + 1);
+    }
+
+    // Unchained: false when the sweep has failed meanwhile, and with it perhaps the key's last event.
+    private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
+    {
+        while (!_broken)
+        {
+            lock (_unsettledKeys)
+                if (_unsettledKeys.Add(key))
+                    return true;
+            await _settledSome.WaitAsync(options.PollInterval, ct);
+        }
+        return false;
+    }
+
+    private void Settled(string key)
+    {
+        if (_chained)
+            return;
+        lock (_unsettledKeys)
+            _unsettledKeys.Remove(key);
+        _settledSome.Pulse();
     }
 
     private async Task SettleAsync(CancellationToken ct)
@@ -113,10 +144,10 @@ internal sealed class RelaySweeper(
                 settled++;
                 var sent = _sent[result.Tag];
                 if (result.Error is not null)
-                {
                     Refused(sent, result.Error);
+                Settled(sent.Key);
+                if (result.Error is not null)
                     continue;
-                }
                 positions.Add(sent.Position);
                 sequences.Add((long)result.Ack.Sequence);
                 (from, to) = (sent.OccurredAt < from ? sent.OccurredAt : from, sent.OccurredAt > to ? sent.OccurredAt : to);

@@ -21,7 +21,10 @@ internal static class ChildProcess
         Name = "child processes",
     }.Start();
 
-    public static Task<Process> StartAsync(string program, params string[] arguments)
+    public static Task<Process> StartAsync(string program, params string[] arguments) => StartAsAsync(null, program, arguments);
+
+    /// <summary>Starts it quietly as another user, which root alone may; null: as this one.</summary>
+    public static Task<Process> StartAsAsync(string? user, string program, params string[] arguments)
     {
         var started = new TaskCompletionSource<Process>(TaskCreationOptions.RunContinuationsAsynchronously);
         Work.Add(() =>
@@ -31,9 +34,18 @@ internal static class ChildProcess
                 var guard = Find("setpriv");
                 var info = guard is null
                     ? new ProcessStartInfo(program, arguments)
-                    : new ProcessStartInfo(guard, ["--pdeathsig", "KILL", program, .. arguments]);
+                    : new ProcessStartInfo(guard, [.. user is null ? (string[])[] : [$"--reuid={user}", $"--regid={user}", "--init-groups"], "--pdeathsig", "KILL", program, .. arguments]);
                 info.UseShellExecute = false;
-                started.SetResult(Process.Start(info) ?? throw new InvalidOperationException($"{program} could not be started."));
+                info.WorkingDirectory = "/";   // which every user may enter
+                // What servers say of their start is not part of the tests' own output.
+                (info.RedirectStandardOutput, info.RedirectStandardError) = (user is not null, user is not null);
+                var process = Process.Start(info) ?? throw new InvalidOperationException($"{program} could not be started.");
+                if (user is not null)
+                {
+                    process.BeginOutputReadLine();
+                    process.BeginErrorReadLine();
+                }
+                started.SetResult(process);
             }
             catch (Exception e)
             {

@@ -22,13 +22,13 @@ public sealed class PostgresFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var bin = FindBinaries();
-        if (Environment.UserName == "root")
-            await RunAsync("chown", "postgres", _folder);
-        await RunAsPostgresAsync(Path.Combine(bin, "initdb"), "-D", _folder + "/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");
+        if (User is not null)
+            await RunAsync(null, "chown", User, _folder);
+        await RunAsync(User, Path.Combine(bin, "initdb"), "--no-instructions", "-D", _folder + "/data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync");
         // Durability is not what the tests are about: the machine does not lose power in a run.
-        _server = StartAsPostgres(Path.Combine(bin, "postgres"), "-D", _folder + "/data", "-p", $"{_port}",
+        _server = await ChildProcess.StartAsAsync(User, Path.Combine(bin, "postgres"), "-D", _folder + "/data", "-p", $"{_port}",
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
-            "-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "shared_buffers=128MB");
+            "-c", "full_page_writes=off", "-c", "log_min_messages=fatal", "-c", "max_connections=300", "-c", "shared_buffers=128MB");
         await WaitUntilReadyAsync();
         await using var postgres = NpgsqlDataSource.Create(ConnectionString("postgres"));
         foreach (var template in (string[])["identity_template", "target_template"])
@@ -85,7 +85,7 @@ public sealed class PostgresFixture : IAsyncLifetime
             await server.WaitForExitAsync();
         }
         _server?.Dispose();
-        await RunAsync("rm", "-rf", _folder);
+        Directory.Delete(_folder, recursive: true);
     }
 
     private static string FindBinaries() =>
@@ -97,35 +97,15 @@ public sealed class PostgresFixture : IAsyncLifetime
     private static InvalidOperationException Missing() =>
         new("PostgreSQL's server is not installed: `apt-get install postgresql` (./test does it where it may)");
 
-    // The server refuses to run as root. It must not outlive a killed test run either.
-    private static Process StartAsPostgres(string file, params string[] arguments) =>
-        Environment.UserName == "root"
-            ? Start("setpriv", ["--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig=INT", file, .. arguments])
-            : Start(file, arguments);
+    // PostgreSQL refuses to run as root.
+    private static string? User => Environment.UserName == "root" ? "postgres" : null;
 
-    private static async Task RunAsPostgresAsync(string file, params string[] arguments)
+    private static async Task RunAsync(string? user, string file, params string[] arguments)
     {
-        using var process = StartAsPostgres(file, arguments);
+        using var process = await ChildProcess.StartAsAsync(user, file, arguments);
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{file} ended with exit code {process.ExitCode}");
-    }
-
-    private static async Task RunAsync(string file, params string[] arguments)
-    {
-        using var process = Start(file, arguments);
-        await process.WaitForExitAsync();
-    }
-
-    private static Process Start(string file, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(file, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = "/" };
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
     }
 
     private static int FreePort()
