@@ -16,14 +16,14 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     using var logs = LoggerFactory.Create(logging => logging.AddWatchwordLogs());
 
     // What it stands on: PostgreSQL and NATS, given or started here.
-    await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration), logs, stop);
+    await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
     await using var nats = new NatsConnection(new() { Url = options.NatsUrl!, Name = "watchword", LoggerFactory = logs });
     await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
     nats.Start();
 
-    var builder = WebApplication.CreateSlimBuilder();
+    var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
     builder.Logging.AddWatchwordLogs();
     builder.ListenOn(options);
     builder.Services
@@ -53,5 +53,5 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.MapHealth();
     if (options.Roles.HasFlag(Roles.Api))
         app.MapTokenApi();
-    await app.RunAsync(stop);
+    await app.ServeAsync(options, stop);
 });

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Cli;
@@ -40,7 +41,10 @@ internal static class CommandLine
             return await ServeAsync(serve, configuration, stop.Token);
         });
         // Stopping takes as long as the engines take: the library must not end the process meanwhile.
-        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        var line = root.Parse(args);
+        if (line.Action is ParseErrorAction faults)
+            faults.ShowHelp = false;   // a page of help would hide the fault
+        return line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
     }
 
     private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, IConfiguration configuration, CancellationToken ct)

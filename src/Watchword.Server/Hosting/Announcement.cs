@@ -21,16 +21,17 @@ internal sealed class Announcement(Engines engines, IHostApplicationLifetime lif
         var (endpoints, file) = engines.Announce();
         await Console.Error.WriteLineAsync($"""
 
-              Watchword is ready.
+            Watchword is ready.
 
               HTTP             {endpoints.Http}
               NATS             {Hide(endpoints.Nats)}
               identity store   {Hide(endpoints.Database)}
-              target           {(endpoints.TargetDatabase.Length > 0 ? Hide(endpoints.TargetDatabase) : "none (TARGET_DATABASE_URL)")}
-              {(file is null ? "" : $"\n  with passwords   {file}")}
-              Ctrl-C stops everything.
+              target           {(endpoints.TargetDatabase.Length > 0 ? Hide(endpoints.TargetDatabase) : "none: set TARGET_DATABASE_URL")}
+              with passwords   {file ?? "not written: another server's file stands there"}
 
-            """.Replace("\n              \n", "\n", StringComparison.Ordinal));
+            Ctrl-C stops everything.
+
+            """);
     }
 
     // A terminal is read over shoulders.

@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.HttpOverrides;
+using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 
@@ -19,6 +22,49 @@ internal static class Listening
         else
             kestrel.Listen(IPAddress.Parse(options.Host), options.Port);
     });
+
+    /// <summary>Tells of a busy port before anything is started for nothing.</summary>
+    /// <exception cref="StartException">The address is taken, or not one of this machine.</exception>
+    public static ServerOptions WithFreePort(this ServerOptions options)
+    {
+        try
+        {
+            using var probe = new TcpListener(options.Host switch
+            {
+                "localhost" => IPAddress.Loopback,
+                "*" => IPAddress.Any,
+                var address => IPAddress.Parse(address),
+            }, options.Port);
+            probe.Start();
+            return options;
+        }
+        catch (SocketException e)
+        {
+            throw e.SocketErrorCode switch
+            {
+                SocketError.AddressAlreadyInUse => Taken(options, e),
+                SocketError.AccessDenied => new StartException($"port {options.Port} is for privileged users: choose one above 1023 with --port or PORT", e),
+                _ => new StartException($"cannot listen on {options.Host}:{options.Port}: {e.Message}", e),
+            };
+        }
+    }
+
+    /// <summary>Serves until stopped.</summary>
+    /// <exception cref="StartException">The address is taken.</exception>
+    public static async Task ServeAsync(this WebApplication app, ServerOptions options, CancellationToken stop)
+    {
+        try
+        {
+            await app.RunAsync(stop);
+        }
+        catch (IOException e) when (e.InnerException is AddressInUseException or SocketException)
+        {
+            throw Taken(options, e);
+        }
+    }
+
+    private static StartException Taken(ServerOptions options, Exception e) =>
+        new($"{options.Host}:{options.Port} is taken by another program: stop it, or choose another port with --port or PORT", e);
 }
 
 /// <summary>A proxy on this machine names the client in X-Forwarded-For; nobody else is believed.</summary>
