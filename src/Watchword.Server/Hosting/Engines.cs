@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Watchword.Events.Postgres;
-using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
 using Watchword.Server.Local;
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.HttpOverrides;
-using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 

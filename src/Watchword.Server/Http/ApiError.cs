@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace Watchword.Server.Http;
 
 /// <summary>A refusal that the caller is told of: a status of spec 2's table, and why.</summary>
@@ -28,3 +31,7 @@ internal sealed class ApiException(int status, string message) : Exception(messa
 /// <param name="Message">Why, for a person.</param>
 /// <param name="Fields">What is wrong with which field; absent when no field is to blame.</param>
 internal sealed record ErrorBody(string Error, string Message, IReadOnlyDictionary<string, string>? Fields = null);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ErrorBody))]
+internal sealed partial class ErrorJson : JsonSerializerContext;

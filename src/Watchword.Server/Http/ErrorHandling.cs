@@ -52,6 +52,6 @@ internal static class ErrorHandling
         if (error.Status == StatusCodes.Status401Unauthorized)
             context.Response.Headers.WWWAuthenticate = "Bearer";
         var body = new ErrorBody(ReasonPhrases.GetReasonPhrase(error.Status), error.Message, error.Fields.Count > 0 ? error.Fields : null);
-        return context.Response.WriteAsJsonAsync(body, ServerJson.Default.ErrorBody);
+        return context.Response.WriteAsJsonAsync(body, ErrorJson.Default.ErrorBody);
     }
 }

@@ -1,6 +1,7 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Npgsql;
 using Watchword.Nats;
-using Watchword.Server.Http;
 
 namespace Watchword.Server.Operations;
 
@@ -9,7 +10,7 @@ internal static class Health
 {
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
-        app.MapGet("/health/live", () => Results.Json(new HealthAnswer("live"), ServerJson.Default.HealthAnswer));
+        app.MapGet("/health/live", () => Results.Json(new HealthAnswer("live"), HealthJson.Default.HealthAnswer));
         app.MapGet("/health/ready", ReadyAsync);
     }
 
@@ -24,11 +25,15 @@ internal static class Health
         }
         catch (NpgsqlException e)
         {
-            return Results.Json(new HealthAnswer("not ready", e.Message, broker), ServerJson.Default.HealthAnswer, statusCode: StatusCodes.Status503ServiceUnavailable);
+            return Results.Json(new HealthAnswer("not ready", e.Message, broker), HealthJson.Default.HealthAnswer, statusCode: StatusCodes.Status503ServiceUnavailable);
         }
-        return Results.Json(new HealthAnswer("ready", "connected", broker), ServerJson.Default.HealthAnswer);
+        return Results.Json(new HealthAnswer("ready", "connected", broker), HealthJson.Default.HealthAnswer);
     }
 }
 
 /// <summary>The body of the health endpoints.</summary>
 internal sealed record HealthAnswer(string Status, string? Database = null, string? Nats = null);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(HealthAnswer))]
+internal sealed partial class HealthJson : JsonSerializerContext;

@@ -1,6 +1,6 @@
 using Npgsql;
 using Watchword.Events.Postgres;
-using Watchword.Server.Cli;
+using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Store;
 

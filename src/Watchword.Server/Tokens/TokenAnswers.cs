@@ -1,4 +1,6 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
+using Watchword.Server.Http;
 using Watchword.Server.Store;
 
 namespace Watchword.Server.Tokens;
@@ -21,8 +23,14 @@ internal sealed record MessageAnswer(string Message);
 /// <summary>What a user may see of themselves.</summary>
 internal sealed record PublicUser(
     string Id, string Email, string Name, bool EmailVerified,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.Never)] string? Image, string Role, DateTime CreatedAt, DateTime UpdatedAt)
+    string? Image, string Role, DateTime CreatedAt, DateTime UpdatedAt)
 {
     public static PublicUser From(UserRow user) =>
         new(user.Id, user.Email, user.Name, user.EmailVerified, user.Image, user.Role ?? "user", user.CreatedAt, user.UpdatedAt);
 }
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [typeof(MillisecondsConverter)])]
+[JsonSerializable(typeof(TokenAnswer))]
+[JsonSerializable(typeof(UserAnswer))]
+[JsonSerializable(typeof(MessageAnswer))]
+internal sealed partial class TokenJson : JsonSerializerContext;

@@ -51,13 +51,13 @@ internal static class TokenEndpoints
     {
         var caller = await authenticate(context);
         context.SetVersion(await tokens.LogoutAsync(context, caller));
-        return Results.Json(new MessageAnswer("Logged out"), ServerJson.Default.MessageAnswer);
+        return Results.Json(new MessageAnswer("Logged out"), TokenJson.Default.MessageAnswer);
     }
 
     private static async Task<IResult> MeAsync(HttpContext context, [FromServices] TokenService tokens, [FromServices] Authenticate authenticate)
     {
         var caller = await authenticate(context);
-        return Results.Json(new UserAnswer(await tokens.FindAsync(caller.Subject, context.RequestAborted)), ServerJson.Default.UserAnswer);
+        return Results.Json(new UserAnswer(await tokens.FindAsync(caller.Subject, context.RequestAborted)), TokenJson.Default.UserAnswer);
     }
 
     private static IResult Answer(HttpContext context, TokenService.Issued issued, int status = StatusCodes.Status200OK)
@@ -65,6 +65,6 @@ internal static class TokenEndpoints
         if (issued.Version > 0)
             context.SetVersion(issued.Version);
         context.Response.Headers.CacheControl = "no-store";   // RFC 6749, section 5.1
-        return Results.Json(issued.Answer, ServerJson.Default.TokenAnswer, statusCode: status);
+        return Results.Json(issued.Answer, TokenJson.Default.TokenAnswer, statusCode: status);
     }
 }

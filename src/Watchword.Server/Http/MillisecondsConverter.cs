@@ -1,19 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Watchword.Server.Operations;
-using Watchword.Server.Tokens;
 
 namespace Watchword.Server.Http;
-
-/// <summary>How this server writes JSON; generated at build time.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = [typeof(MillisecondsConverter)])]
-[JsonSerializable(typeof(ErrorBody))]
-[JsonSerializable(typeof(TokenAnswer))]
-[JsonSerializable(typeof(UserAnswer))]
-[JsonSerializable(typeof(MessageAnswer))]
-[JsonSerializable(typeof(HealthAnswer))]
-internal sealed partial class ServerJson : JsonSerializerContext;
 
 /// <summary>Times in UTC with milliseconds, as JavaScript's toISOString writes them.</summary>
 internal sealed class MillisecondsConverter : JsonConverter<DateTime>

@@ -1,0 +1,89 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Server.Store;
+
+namespace Watchword.Tests.Events.Postgres;
+
+public class MigrationRunnerTests(PostgresFixture postgres)
+{
+    private static MigrationSet Set(params string[] files) =>
+        new("test", [.. files.Select((sql, i) => new Migration(i + 1, $"file{i + 1}", sql))]);
+
+    private static Task ApplyAsync(TestDatabase db, MigrationSet set) => MigrationRunner.ApplyAsync(db.Source, [set], NullLogger.Instance);
+
+    [Fact]
+    public async Task Many_nodes_that_start_at_once_migrate_once()
+    {
+        await using var db = await postgres.EmptyAsync();
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => MigrationRunner.ApplyAsync(db.Source, IdentitySchema.Migrations, NullLogger.Instance)));
+        Assert.Equal(IdentitySchema.Migrations.Sum(s => s.Migrations.Count), await db.ScalarAsync<int>("SELECT count(*) FROM watchword.migration"));
+    }
+
+    [Fact]
+    public async Task Only_what_is_missing_is_applied()
+    {
+        await using var db = await postgres.EmptyAsync();
+        await ApplyAsync(db, Set("CREATE TABLE one (n int)"));
+        await ApplyAsync(db, Set("CREATE TABLE one (n int)", "CREATE TABLE two (n int)"));
+        Assert.Equal(0, await db.ScalarAsync<int>("SELECT count(*) FROM two"));
+    }
+
+    [Fact]
+    public async Task A_file_that_fails_leaves_nothing_behind_and_is_named()
+    {
+        await using var db = await postgres.EmptyAsync();
+        var failure = await Assert.ThrowsAsync<MigrationException>(() => ApplyAsync(db, Set("CREATE TABLE one (n int)", "CREATE TABLE two (n int); SELECT 1/0")));
+        Assert.Contains("test/002_file2 failed: division by zero", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("one", await db.ScalarAsync<string>("SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('one', 'two')"));
+        await ApplyAsync(db, Set("CREATE TABLE one (n int)", "CREATE TABLE two (n int)"));
+    }
+
+    [Fact]
+    public async Task A_file_that_was_changed_after_it_was_applied_is_refused()
+    {
+        await using var db = await postgres.EmptyAsync();
+        await ApplyAsync(db, Set("CREATE TABLE one (n int)"));
+        var failure = await Assert.ThrowsAsync<MigrationException>(() => ApplyAsync(db, Set("CREATE TABLE one (n bigint)")));
+        Assert.Contains("test/001_file1 differs", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_better_auth_database_keeps_its_rows()
+    {
+        await using var db = await postgres.EmptyAsync();
+        await db.ExecuteAsync("""
+            CREATE TABLE "user" (id text PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE, "emailVerified" boolean NOT NULL, image text,
+              "createdAt" timestamptz NOT NULL DEFAULT now(), "updatedAt" timestamptz NOT NULL DEFAULT now(), role text, banned boolean, "banReason" text, "banExpires" timestamptz);
+            INSERT INTO "user" (id, name, email, "emailVerified") VALUES ('u1', 'Ada', 'ada@example.com', true)
+            """);
+        await MigrationRunner.ApplyAsync(db.Source, IdentitySchema.Migrations, NullLogger.Instance);
+        await db.ExecuteAsync("""UPDATE "user" SET name = 'Ada L.'""");
+        Assert.Equal("user.updated", await db.ScalarAsync<string>("SELECT payload ->> 'event' FROM watchword.outbox"));
+    }
+
+    [Theory]
+    [InlineData("postgres://ada:p%40ss@db.example:5433/id?sslmode=verify-full&application_name=x", "db.example|5433|ada|p@ss|id|VerifyFull|x")]
+    [InlineData("postgresql://db/id", "db|5432|||id|Prefer|")]
+    [InlineData("postgres:///id?host=/var/run/postgresql", "/var/run/postgresql|5432|||id|Prefer|")]
+    [InlineData("postgres://[::1]:5433/id", "::1|5433|||id|Prefer|")]
+    [InlineData("Host=db;Database=id;Username=ada", "db|5432|ada||id|Prefer|")]
+    public void Urls_and_connection_strings_are_understood(string text, string expected)
+    {
+        var s = new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(text));
+        Assert.Equal(expected, string.Join('|', s.Host, s.Port, s.Username, s.Password, s.Database, s.SslMode, s.ApplicationName));
+    }
+
+    [Theory]
+    [InlineData("postgres://ada@db", "names no database")]
+    [InlineData("postgres:///id", "names no host")]
+    [InlineData("postgres://db:port/id", "is not a URL")]
+    [InlineData("postgres://db/id?sslmod=require", "sslmod")]
+    [InlineData("mysql://db/id", "is neither")]
+    [InlineData("Database=id", "names no host")]
+    public void What_is_neither_is_refused_with_the_reason(string text, string reason)
+    {
+        var refusal = Assert.Throws<FormatException>(() => DatabaseUrl.ToConnectionString(text));
+        Assert.Contains(reason, refusal.Message, StringComparison.Ordinal);
+    }
+}
