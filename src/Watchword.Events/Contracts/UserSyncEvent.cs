@@ -40,4 +40,5 @@ public sealed record UserData(
 /// <summary>How events are written and read as JSON; generated at build time.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(UserSyncEvent))]
+[JsonSerializable(typeof(JsonElement))]
 public sealed partial class EventJson : JsonSerializerContext;

@@ -24,11 +24,13 @@ internal static class CommandLine
             Examples:
               ./run                                        serve on http://localhost:3001
               ./run --port 8080 --data /srv/watchword      another port, another data folder
+              ./run events tail                            what passes through the streams
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """);
         foreach (var option in options.Values)
             root.Add(option);
+        root.Add(EventsTail.Create(options[Setting.Data], options[Setting.NatsUrl]));
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();

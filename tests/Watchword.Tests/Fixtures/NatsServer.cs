@@ -27,7 +27,7 @@ public sealed partial class NatsServer : IAsyncDisposable
     public NatsServer(string extraConfig = "")
     {
         _extra = extraConfig;
-        Port = FreePort();
+        Port = TestPorts.Free();
     }
 
     public int Port { get; }
@@ -91,13 +91,6 @@ public sealed partial class NatsServer : IAsyncDisposable
                 ?? throw new InvalidOperationException("nats-server is not installed, and these tests are worth nothing without it: apt-get install nats-server (2.9 or later)."),
             "-c",
             config);
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int SendSignal(int processId, int signal);

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Watchword.Events.Postgres;
@@ -15,7 +13,7 @@ namespace Watchword.Tests;
 public sealed class PostgresFixture : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("watchword-pg-").FullName;
-    private readonly int _port = FreePort();
+    private readonly int _port = TestPorts.Free();
     private Process? _server;
     private int _clones;
 
@@ -106,12 +104,5 @@ public sealed class PostgresFixture : IAsyncLifetime
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
             throw new InvalidOperationException($"{file} ended with exit code {process.ExitCode}");
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Watchword.Tests;
@@ -19,7 +17,7 @@ public sealed partial class ServerProcess : IAsyncDisposable
     /// <param name="environment">On top of a free PORT, a data folder of its own and <see cref="Secret"/>.</param>
     public ServerProcess(params (string Name, string Value)[] environment)
     {
-        Port = FreePort();
+        Port = TestPorts.Free();
         DataFolder = Directory.CreateTempSubdirectory("watchword-server-").FullName;
         _environment = new(StringComparer.Ordinal)
         {
@@ -103,13 +101,6 @@ public sealed partial class ServerProcess : IAsyncDisposable
         _process.ErrorDataReceived += (_, line) => _output.Enqueue(line.Data ?? "");
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]
