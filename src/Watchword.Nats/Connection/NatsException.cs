@@ -31,7 +31,11 @@ public sealed class NatsTimeoutException(string message, Exception? innerExcepti
 
 /// <summary>Nobody listens on the subject (for JetStream: no stream takes it, or JetStream is away). Transient.</summary>
 public sealed class NatsNoRespondersException(string subject)
-    : NatsException($"Nobody answers on '{subject}'.", isTransient: true)
+    : NatsException(
+        subject.StartsWith("$JS.API.", StringComparison.Ordinal)
+            ? "JetStream does not answer: it is off (start nats-server with -js, or with jetstream {} in its configuration), or this account may not use it, or a cluster has no leader just now."
+            : $"Nobody answers on '{subject}'.",
+        isTransient: true)
 {
     /// <summary>The subject that nobody answers on.</summary>
     public string Subject { get; } = subject;
