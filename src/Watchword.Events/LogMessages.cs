@@ -19,7 +19,10 @@ internal static partial class LogMessages
     public static partial void AuthEventPublished(this ILogger logger, string @event, string userId, DateTime timestamp);
 
     [LoggerMessage(2021, LogLevel.Error, "Failed to publish auth event")]
-    public static partial void EventNotPublished(this ILogger logger, string @event, string error, string userId, long position);
+    public static partial void AuthEventNotPublished(this ILogger logger, string @event, string error, string userId, long position);
+
+    [LoggerMessage(2027, LogLevel.Error, "Failed to publish change event")]
+    public static partial void ChangeEventNotPublished(this ILogger logger, string @event, string error, string key, long position);
 
     [LoggerMessage(2022, LogLevel.Error, "Event {Position} ({Subject}) cannot be published; it and later events of {Key} wait, all others go on: {Reason}")]
     public static partial void EventHeld(this ILogger logger, long position, string subject, string key, string reason);

@@ -198,8 +198,11 @@ internal sealed class RelaySweeper(
             _broken = true;
             return;
         }
-        if (_failure is null)
-            logger.EventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
+        // One line a sweep: whatever follows is refused for the same reason.
+        if (_failure is null && Streams.IsAuthEvent(sent.Subject))
+            logger.AuthEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
+        else if (_failure is null)
+            logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
         Fail(error);
     }
 
