@@ -59,7 +59,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
         batch.BatchCommands.Add(Command(new("""
             SELECT set_config('watchword.notify', 'off', true), set_config('watchword.correlation_id', $1, true),
                    set_config('watchword.actor', $2, true), set_config('watchword.traceparent', $3, true)
-            """, context.CorrelationId ?? "", context.Actor ?? "", TraceParent())));
+            """, context.CorrelationId ?? "", context.Actor ?? "", Activity.Current?.Id ?? "")));
         foreach (var statement in statements)
             batch.BatchCommands.Add(Command(statement));
 
@@ -72,9 +72,6 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
         }
         return answer;
     }
-
-    // A client's malformed traceparent makes an activity of the old format, whose id belongs into no header.
-    private static string TraceParent() => Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } id } ? id : "";
 
     private static NpgsqlBatchCommand Command(Statement statement)
     {

@@ -80,8 +80,16 @@ internal static class TokenApiCalls
             request.Headers.Authorization = new("Bearer", token);
         foreach (var (name, value) in headers)
             request.Headers.TryAddWithoutValidation(name, value);
-        using var answer = await server.Http.SendAsync(request);
-        return new(answer.StatusCode, answer.Headers, await answer.Content.ReadAsStringAsync());
+        try
+        {
+            using var answer = await server.Http.SendAsync(request);
+            return new(answer.StatusCode, answer.Headers, await answer.Content.ReadAsStringAsync());
+        }
+        catch (HttpRequestException e)
+        {
+            // Where it died, its last words say why.
+            throw new InvalidOperationException($"{method} {path} was not answered: {e.Message}\n{string.Join('\n', server.Output.Split('\n').TakeLast(20))}", e);
+        }
     }
 
     public static string SessionOf(string accessToken) =>
