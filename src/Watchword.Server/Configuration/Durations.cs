@@ -15,8 +15,8 @@ internal static class Durations
             'd' => (text[..^1], 86400),
             _ => (text, 1),
         };
-        var valid = int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var count);
-        duration = TimeSpan.FromSeconds((long)count * seconds);
+        var valid = int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && (long)count * seconds <= int.MaxValue;
+        duration = valid ? TimeSpan.FromSeconds((long)count * seconds) : default;   // 68 years at most: FromSeconds throws beyond what it holds
         return valid;
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Npgsql;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
 using Watchword.Server.Passwords;
@@ -22,7 +23,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             Port = port,
             Host = Address(),
             Roles = ReadRoles(),
-            DataFolder = Path.GetFullPath(Text(Setting.Data) ?? "data"),
+            DataFolder = Folder(),
             Database = database,
             TargetDatabase = Database(Setting.TargetDatabaseUrl),
             NatsUrl = Nats(),
@@ -68,13 +69,29 @@ internal sealed class OptionsReader(IConfiguration configuration)
             return null;
         try
         {
-            return DatabaseUrl.ToConnectionString(text);
+            var connection = DatabaseUrl.ToConnectionString(text);
+            // Settings that exclude each other are found here, not at the first query.
+            NpgsqlDataSource.Create(connection).Dispose();
+            return connection;
         }
         catch (FormatException e)
         {
             _errors.Add($"{setting.Key} {e.Message}");
-            return null;
         }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException or OverflowException or InvalidCastException)
+        {
+            _errors.Add($"{setting.Key} cannot be used: {e.Message}");
+        }
+        return null;
+    }
+
+    private string Folder()
+    {
+        var text = Text(Setting.Data) ?? "data";
+        if (!text.Contains('\0', StringComparison.Ordinal))
+            return Path.GetFullPath(text);
+        _errors.Add($"{Setting.Data.Key} is no path: it has a NUL character");
+        return "";
     }
 
     private string? Nats()
@@ -90,16 +107,19 @@ internal sealed class OptionsReader(IConfiguration configuration)
         var standard = new Uri($"http://localhost:{port}");
         if (Text(Setting.Url) is not { } text)
             return standard;
-        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0)
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.Host.Length == 0)
+            _errors.Add($"{Setting.Url.Key} is '{text}': expected the server's public origin, for example https://id.example.com");
+        else if (uri.UserInfo.Length > 0)
+            _errors.Add($"{Setting.Url.Key} has a user name in it: it is the issuer in every token, and public");
+        else
             return new Uri(uri.GetLeftPart(UriPartial.Authority));
-        _errors.Add($"{Setting.Url.Key} is '{text}': expected the server's public origin, for example https://id.example.com");
         return standard;
     }
 
     private string? Secret(bool mayBeGenerated)
     {
         var text = configuration[Setting.Secret.Key];
-        if (string.IsNullOrEmpty(text))
+        if (string.IsNullOrWhiteSpace(text))
         {
             if (!mayBeGenerated)
                 _errors.Add($"{Setting.Secret.Key} is not set: give every process of this installation the same secret of at least 32 characters, for example from `openssl rand -base64 32`");
@@ -130,6 +150,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
             else
                 _errors.Add($"{Setting.Roles.Key} names the unknown role '{name}': choose from api, relay, sync");
         }
+        if (text.All(c => c == ',' || char.IsWhiteSpace(c)))
+            _errors.Add($"{Setting.Roles.Key} names no role: choose from api, relay, sync");
         return roles;
     }
 
@@ -144,7 +166,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
             Threads = Number(Setting.PasswordThreads, 1, 256) ?? standard.Threads,
             QueueLength = Number(Setting.PasswordQueue, 1, 10_000) ?? standard.QueueLength,
         };
-        _errors.AddRange(options.Validate());
+        // Each number is in range by now; what is left is their product.
+        _errors.AddRange(options.Validate().Select(e => $"{Setting.PasswordLogN.Key}, {Setting.PasswordR.Key}, {Setting.PasswordP.Key}: {e}"));
         return options;
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
 using Watchword.Server.Passwords;
@@ -13,6 +14,10 @@ internal static class ErrorHandling
         {
             try
             {
+                context.AnswerCorrelationId();
+                // Also where the endpoint reads no body.
+                if (context.Request.ContentLength > RequestBody.MaxBytes)
+                    throw RequestBody.TooLarge();
                 await next(context);
             }
             catch (Exception e) when (!context.Response.HasStarted)
@@ -20,9 +25,12 @@ internal static class ErrorHandling
                 if (context.RequestAborted.IsCancellationRequested)
                     return;   // nobody is there to read an answer
                 var error = Translate(e);
-                if (error.Status >= 500)
+                if (error.Status == StatusCodes.Status503ServiceUnavailable)
+                    app.Logger.RequestPutOff(context.Request.Method, context.Request.Path, e.Message);
+                else if (error.Status >= 500)
                     app.Logger.RequestFailed(e, context.Request.Method, context.Request.Path);
                 context.Response.Clear();
+                context.AnswerCorrelationId();
                 await WriteAsync(context, error);
             }
         });
@@ -37,12 +45,23 @@ internal static class ErrorHandling
     private static ApiException Translate(Exception exception) => exception switch
     {
         ApiException e => e,
-        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {RequestBody.MaxBytes / 1024} KiB"),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => RequestBody.TooLarge(),
         BadHttpRequestException e => new(e.StatusCode, e.Message),
+        // Kestrel tells the reader of a body that its sender has gone before it tells the request.
+        IOException => new(StatusCodes.Status400BadRequest, "The request was cut off"),
         HashingBusyException e => new(StatusCodes.Status503ServiceUnavailable, "Too many sign-ins at once, try again shortly") { RetryAfter = e.RetryAfter },
-        NpgsqlException { IsTransient: true } or TimeoutException => new(StatusCodes.Status503ServiceUnavailable, "The database does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },
+        NpgsqlException e when IsPassing(e) => Unavailable(),
+        TimeoutException or SocketException or OperationCanceledException => Unavailable(),
         _ => new(StatusCodes.Status500InternalServerError, "Something went wrong"),
     };
+
+    private static ApiException Unavailable() =>
+        new(StatusCodes.Status503ServiceUnavailable, "The database does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) };
+
+    // Beyond Npgsql's own view: a server that stops or cancels (57), and one that was demoted and takes no writes (25006).
+    private static bool IsPassing(NpgsqlException exception) => exception.IsTransient
+        || exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction }
+        || exception.SqlState?.StartsWith("57", StringComparison.Ordinal) == true;
 
     private static Task WriteAsync(HttpContext context, ApiException error)
     {

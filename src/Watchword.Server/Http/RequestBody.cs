@@ -11,10 +11,19 @@ internal sealed class RequestBody
     /// <summary>The largest body that is read, in bytes.</summary>
     public const int MaxBytes = 64 * 1024;
 
-    private readonly JsonElement _json;
+    private readonly Dictionary<string, JsonElement> _members = [];
+    private readonly HashSet<string> _twice = [];
     private readonly Dictionary<string, string> _faults = [];
 
-    private RequestBody(JsonElement json) => _json = json;
+    private RequestBody(JsonElement json)
+    {
+        foreach (var member in json.EnumerateObject())
+            if (!_members.TryAdd(member.Name, member.Value))
+                _twice.Add(member.Name);
+    }
+
+    /// <summary>413.</summary>
+    public static ApiException TooLarge() => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB");
 
     /// <exception cref="ApiException">415: not JSON by its content type; 400: not a JSON object.</exception>
     public static async Task<RequestBody> ReadAsync(HttpRequest request)
@@ -27,6 +36,10 @@ internal sealed class RequestBody
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new RequestBody(document.RootElement.Clone())
                 : throw new ApiException(StatusCodes.Status400BadRequest, "Invalid input: the body must be a JSON object");
+        }
+        catch (InvalidOperationException)   // a member's name, or half of a surrogate pair in one
+        {
+            throw new ApiException(StatusCodes.Status400BadRequest, "Invalid input: the body's member names must be valid Unicode");
         }
         catch (JsonException e)
         {
@@ -66,8 +79,10 @@ internal sealed class RequestBody
 
     private string? Find(string field)
     {
-        if (!_json.TryGetProperty(field, out var value) || value.ValueKind == JsonValueKind.Null)
+        if (!_members.TryGetValue(field, out var value) || value.ValueKind == JsonValueKind.Null)
             Fault(field, "is missing");
+        else if (_twice.Contains(field))
+            Fault(field, "must occur once");   // readers differ in which of the two they believe
         else if (value.ValueKind != JsonValueKind.String)
             Fault(field, "must be a text in quotes");
         else

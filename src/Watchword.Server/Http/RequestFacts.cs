@@ -21,17 +21,28 @@ internal static class RequestFacts
     public static string? UserAgent(this HttpContext context)
     {
         var text = context.Request.Headers.UserAgent.ToString();
-        return text.Length switch { 0 => null, > MaxUserAgent => text[..MaxUserAgent], _ => text };
+        if (text.Length <= MaxUserAgent)
+            return text.Length > 0 ? text : null;
+        // Half of a surrogate pair can be neither stored nor published.
+        return text[..(char.IsHighSurrogate(text[MaxUserAgent - 1]) ? MaxUserAgent - 1 : MaxUserAgent)];
     }
 
-    /// <summary>The request's correlation id, its own or a new one; answered in <c>X-Correlation-Id</c>.</summary>
-    public static ChangeContext Change(this HttpContext context, string? actor = null)
+    /// <summary>Who changes something in this request, and under which correlation id.</summary>
+    public static ChangeContext Change(this HttpContext context, string? actor = null) => new(context.CorrelationId(), actor);
+
+    /// <summary>Answers the correlation id in <c>X-Correlation-Id</c>.</summary>
+    public static void AnswerCorrelationId(this HttpContext context) => context.Response.Headers[CorrelationHeader] = context.CorrelationId();
+
+    // The client's own, where it can stand in the header of a message; else a new one, the same for the whole request.
+    private static string CorrelationId(this HttpContext context)
     {
+        if (context.Items[CorrelationHeader] is string known)
+            return known;
         var id = context.Request.Headers[CorrelationHeader].ToString();
         if (id.Length is 0 or > MaxCorrelationId || id.Any(c => c is < '!' or > '~'))
             id = Guid.CreateVersion7().ToString();
-        context.Response.Headers[CorrelationHeader] = id;
-        return new(id, actor);
+        context.Items[CorrelationHeader] = id;
+        return id;
     }
 
     /// <summary>Names the version of the write in the answer, for those who want to wait until others have it.</summary>

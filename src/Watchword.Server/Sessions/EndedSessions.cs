@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Npgsql;
+using NpgsqlTypes;
 using Watchword.Events;
 using Watchword.Nats;
 
@@ -12,6 +13,8 @@ namespace Watchword.Server.Sessions;
 /// <remarks>
 /// The rows are written in the transaction that ends the session; reading them again is the truth, the
 /// <c>logged_out</c> events are hints to do so at once. A mirror older than its bound is not asked: the database is.
+/// Rows become visible at their commit, not at their time: what is read next is told by transaction ids, so that no
+/// transaction is too long to be seen.
 /// </remarks>
 internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundService
 {
@@ -23,13 +26,11 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
     // The longest lifetime of an access token, and some.
     private static readonly TimeSpan Kept = TimeSpan.FromHours(25);
 
-    // Rows become visible at their commit, not at their time: each read looks back further than a transaction lasts.
-    private static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);
-
     private readonly ConcurrentDictionary<string, DateTime> _ended = new(StringComparer.Ordinal);
     private readonly Signal _hint = new();
     private long _readAt = long.MinValue;
-    private DateTime _readTo = DateTime.MinValue;
+    private ulong? _next;   // the oldest transaction that the last read may not have seen
+    private bool _interrupted;
 
     /// <summary>Whether a session has ended. Asks the database only while the mirror is older than its bound.</summary>
     public async ValueTask<bool> HasEndedAsync(string sessionId, CancellationToken ct)
@@ -58,7 +59,9 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
             }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
             {
-                logger.MirrorInterrupted(e.Message);
+                if (!_interrupted)
+                    logger.MirrorInterrupted(e.Message);
+                _interrupted = true;
             }
             await _hint.WaitAsync(Interval, stoppingToken);
         }
@@ -78,22 +81,31 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
         }
     }
 
-    private async Task CatchUpAsync(CancellationToken ct)
+    /// <summary>Reads what ended since the last time.</summary>
+    internal async Task CatchUpAsync(CancellationToken ct)
     {
         var started = clock.GetTimestamp();
-        await using var command = database.CreateCommand("SELECT session_id, ended_at, clock_timestamp() FROM watchword.ended_session WHERE ended_at > $1");
-        command.Parameters.Add(new() { Value = _readTo == DateTime.MinValue ? clock.GetUtcNow().UtcDateTime - Kept : _readTo - Overlap });
+        await using var command = database.CreateCommand($"""
+            SELECT pg_snapshot_xmin(pg_current_snapshot()), e.session_id
+            FROM (SELECT 1) one LEFT JOIN watchword.ended_session e ON {(_next is null ? "e.ended_at > clock_timestamp() - $1" : "e.ended_by >= $1")}
+            """);
+        command.Parameters.Add(_next is { } next ? new() { Value = next, NpgsqlDbType = NpgsqlDbType.Xid8 } : new() { Value = Kept });
         await using var reader = await command.ExecuteReaderAsync(ct);
+        var now = clock.GetUtcNow().UtcDateTime;
+        ulong? unseen = null;
         while (await reader.ReadAsync(ct))
         {
-            _ended[reader.GetString(0)] = reader.GetDateTime(1);
-            _readTo = reader.GetDateTime(1) > _readTo ? reader.GetDateTime(1) : _readTo;
+            unseen = reader.GetFieldValue<ulong>(0);
+            if (!reader.IsDBNull(1))
+                _ended.TryAdd(reader.GetString(1), now);
         }
+        // Only after the last row: a read that breaks off is begun anew.
+        _next = unseen;
         Interlocked.Exchange(ref _readAt, started);
-        var forget = clock.GetUtcNow().UtcDateTime - Kept;
-        foreach (var (id, endedAt) in _ended)
+        _interrupted = false;
+        foreach (var (id, knownSince) in _ended)
         {
-            if (endedAt < forget)
+            if (knownSince < now - Kept)
                 _ended.TryRemove(id, out _);
         }
     }

@@ -17,13 +17,22 @@ internal static class SessionStatements
 
     /// <summary>
     /// Spends a live token for its successor, in one statement: of two concurrent uses one finds a row. Answers the
-    /// user, the session and the event's position.
+    /// user, the session and the event's position; no row for a banned user.
     /// </summary>
+    /// <remarks>
+    /// The session is locked before its token, as its end locks them: a refresh and a logout cannot deadlock. A wait for
+    /// the session lets the token change meanwhile, so the token's own update asks again whether it is unspent.
+    /// </remarks>
     public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($"""
-        WITH spent AS (
+        WITH live AS (
+          SELECT s.id FROM session s
+          WHERE s.id = (SELECT t.session_id FROM watchword.refresh_token t WHERE t.hash = $1) AND s."expiresAt" > now()
+            AND EXISTS (SELECT 1 FROM "user" u WHERE u.id = s."userId" AND NOT ({UserRow.IsBanned}))
+          FOR NO KEY UPDATE),
+        spent AS (
           UPDATE watchword.refresh_token t SET spent_at = clock_timestamp()
-          FROM session s
-          WHERE t.hash = $1 AND t.spent_at IS NULL AND t.expires_at > now() AND s.id = t.session_id AND s."expiresAt" > now()
+          FROM live
+          WHERE t.hash = $1 AND t.session_id = live.id AND t.spent_at IS NULL AND t.expires_at > now()
           RETURNING t.session_id, t.user_id),
         next AS (
           INSERT INTO watchword.refresh_token (hash, session_id, user_id, expires_at)

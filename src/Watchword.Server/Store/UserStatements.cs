@@ -4,20 +4,25 @@ namespace Watchword.Server.Store;
 
 /// <summary>A row of table <c>user</c>.</summary>
 /// <param name="Banned">With the ban's end already considered.</param>
+/// <param name="BanIsOver">Marked as banned, and the ban's end has passed.</param>
 internal sealed record UserRow(
-    string Id, string Name, string Email, bool EmailVerified, string? Image, DateTime CreatedAt, DateTime UpdatedAt, string? Role, bool Banned)
+    string Id, string Name, string Email, bool EmailVerified, string? Image, DateTime CreatedAt, DateTime UpdatedAt, string? Role,
+    bool Banned, bool BanIsOver)
 {
+    /// <summary>Whether the user aliased <c>u</c> is banned at this moment.</summary>
+    public const string IsBanned = """coalesce(u.banned, false) AND coalesce(u."banExpires" > now(), true)""";
+
     /// <summary>What <see cref="Read"/> expects, of a user aliased <c>u</c>.</summary>
-    public const string Columns = """
+    public const string Columns = $"""
         u.id, u.name, u.email, u."emailVerified", u.image, u."createdAt", u."updatedAt", u.role,
-        coalesce(u.banned, false) AND coalesce(u."banExpires" > now(), true)
+        {IsBanned}, coalesce(u.banned AND u."banExpires" <= now(), false)
         """;
 
-    public const int ColumnCount = 9;
+    public const int ColumnCount = 10;
 
     public static UserRow Read(NpgsqlDataReader row) => new(
         row.GetString(0), row.GetString(1), row.GetString(2), row.GetBoolean(3), Text(row, 4),
-        row.GetDateTime(5), row.GetDateTime(6), Text(row, 7), row.GetBoolean(8));
+        row.GetDateTime(5), row.GetDateTime(6), Text(row, 7), row.GetBoolean(8), row.GetBoolean(9));
 
     private static string? Text(NpgsqlDataReader row, int column) => row.IsDBNull(column) ? null : row.GetString(column);
 }
@@ -45,6 +50,12 @@ internal static class UserStatements
         INSERT INTO account (id, "accountId", "providerId", "userId", password, "updatedAt")
         VALUES ($1, $2, 'credential', $2, $3, now())
         """, Ids.New(), userId, passwordHash);
+
+    /// <summary>As Better Auth does when the user signs in again; others learn of it as of every change.</summary>
+    public static Statement LiftEndedBan(string userId) => new("""
+        UPDATE "user" SET banned = false, "banReason" = NULL, "banExpires" = NULL, "updatedAt" = now()
+        WHERE id = $1 AND banned AND "banExpires" <= now()
+        """, userId);
 
     public static Statement RecordLogin(string userId) => new("""
         INSERT INTO watchword.user_login (user_id, last_login_at) VALUES ($1, now())

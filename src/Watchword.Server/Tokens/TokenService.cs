@@ -13,6 +13,7 @@ internal sealed class TokenService(
     // Tokens in flight from two tabs differ by well under a second; a thief who is later than this ends the family.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
     private const int LongestGraceChain = 8;
+    private const int LongestNameInToken = 200;
 
     /// <summary>Everything a write answers: the tokens, and the version for <c>Watchword-Version</c>.</summary>
     internal readonly record struct Issued(TokenAnswer Answer, long Version);
@@ -59,6 +60,7 @@ internal sealed class TokenService(
         {
             var version = await store.WriteAsync(context.Change(user.Id),
             [
+                .. user.BanIsOver ? [UserStatements.LiftEndedBan(user.Id)] : (Statement[])[],
                 .. session.Statements,
                 UserStatements.RecordLogin(user.Id),
                 new Statement("SELECT watchword.append_auth_event('logged_in', $1, p_email => $2, p_ip => $3, p_user_agent => $4)",
@@ -81,21 +83,20 @@ internal sealed class TokenService(
         var (user, sessionId, position) = await store.WriteAsync(context.Change(),
             [SessionStatements.Rotate(RefreshTokens.Hash(token), RefreshTokens.Hash(successor), options.SessionLifetime)],
             row => (UserRow.Read(row), row.GetString(UserRow.ColumnCount), row.GetInt64(UserRow.ColumnCount + 1)), context.RequestAborted);
-        if (user is null)
-            return await RefreshSpentAsync(context, token);
-        return user.Banned ? throw Banned() : new(Answer(user, sessionId, successor), position);
+        return user is null ? await RefreshSpentAsync(context, token) : new(Answer(user, sessionId, successor), position);
     }
 
     /// <exception cref="ApiException">401: the session has ended already.</exception>
     public async Task<long> LogoutAsync(HttpContext context, AccessTokenClaims caller)
     {
-        return await EndAsync(context.Change(caller.Subject), caller.SessionId, context.RequestAborted) ?? throw ApiException.InvalidToken();
+        return await EndAsync(context.Change(caller.Subject), caller.SessionId) ?? throw ApiException.InvalidToken();
     }
 
-    // Answers the position of the event, or null when the session had ended already.
-    private async Task<long?> EndAsync(ChangeContext change, string sessionId, CancellationToken ct)
+    // Answers the position of the event, or null when the session had ended already. Not cancelled with the request:
+    // neither a closed page nor a thief who hangs up may keep a session alive.
+    private async Task<long?> EndAsync(ChangeContext change, string sessionId)
     {
-        var position = await store.WriteAsync<long?>(change, [SessionStatements.End(sessionId)], row => row.GetInt64(0), ct);
+        var position = await store.WriteAsync<long?>(change, [SessionStatements.End(sessionId)], row => row.GetInt64(0), CancellationToken.None);
         sessionEnded(sessionId);
         return position;
     }
@@ -118,15 +119,15 @@ internal sealed class TokenService(
                 break;
             if (expired)
                 throw ApiException.TokenExpired();
+            if (spentFor > Grace)
+            {
+                await EndAsync(context.Change(user.Id), sessionId);
+                break;
+            }
             if (user.Banned)
                 throw Banned();
             if (spentFor is null)
                 return step > 0 ? new(Answer(user, sessionId, token), 0) : throw ApiException.InvalidToken();
-            if (spentFor > Grace)
-            {
-                await EndAsync(context.Change(user.Id), sessionId, context.RequestAborted);
-                break;
-            }
             token = refreshTokens.Successor(token);
         }
         throw ApiException.InvalidToken();
@@ -147,7 +148,9 @@ internal sealed class TokenService(
 
     private TokenAnswer Answer(UserRow user, string sessionId, string refreshToken)
     {
-        var claims = accessTokens.Prepare(user.Id, sessionId, user.Email, user.Name, user.Role ?? "user");
+        // Better Auth takes names of any length, a token does not.
+        var name = user.Name.Length <= LongestNameInToken ? user.Name : null;
+        var claims = accessTokens.Prepare(user.Id, sessionId, user.Email, name, user.Role ?? "user");
         return new(accessTokens.Sign(claims), refreshToken, (int)(claims.ExpiresAt - claims.IssuedAt).TotalSeconds, PublicUser.From(user));
     }
 

@@ -9,7 +9,9 @@ internal static class TokenServices
     public static void AddTokenApi(this IServiceCollection services, ServerOptions options)
     {
         var origin = options.Url.GetLeftPart(UriPartial.Authority);
-        services.AddSingleton(new AccessTokenOptions { Secret = options.Secret!, Issuer = origin, Audience = origin, Lifetime = options.AccessTokenLifetime });
+        // An access token must not outlive its session.
+        var lifetime = options.AccessTokenLifetime < options.SessionLifetime ? options.AccessTokenLifetime : options.SessionLifetime;
+        services.AddSingleton(new AccessTokenOptions { Secret = options.Secret!, Issuer = origin, Audience = origin, Lifetime = lifetime });
         services.AddSingleton<AccessTokenIssuer>();
         services.AddSingleton<AccessTokenVerifier>();
         services.AddSingleton(new RefreshTokens(options.Secret!));

@@ -15,9 +15,11 @@ CREATE INDEX refresh_token_expiry ON watchword.refresh_token (expires_at);
 -- could still be alive (24 hours is the longest lifetime that can be configured).
 CREATE TABLE watchword.ended_session (
   session_id text        PRIMARY KEY,
-  ended_at   timestamptz NOT NULL DEFAULT clock_timestamp()
+  ended_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_by   xid8        NOT NULL DEFAULT pg_current_xact_id()   -- what the mirrors read on by
 );
 CREATE INDEX ended_session_ended_at ON watchword.ended_session (ended_at);
+CREATE INDEX ended_session_ended_by ON watchword.ended_session (ended_by);
 
 CREATE TABLE watchword.user_login (
   user_id       text        PRIMARY KEY,
@@ -33,3 +35,6 @@ BEGIN
 END $$;
 CREATE TRIGGER watchword_end_session AFTER DELETE ON session
   FOR EACH ROW EXECUTE FUNCTION watchword.end_session();
+-- TRUNCATE fires no row triggers: it is turned into a DELETE first.
+CREATE TRIGGER watchword_end_session_truncate BEFORE TRUNCATE ON session
+  FOR EACH STATEMENT EXECUTE FUNCTION watchword.capture_truncate();

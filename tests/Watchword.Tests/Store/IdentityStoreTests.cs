@@ -1,0 +1,101 @@
+using Npgsql;
+using Watchword.Events.Outbox;
+using Watchword.Server.Store;
+
+namespace Watchword.Tests.Store;
+
+/// <summary>One transaction, all or nothing, begun again where that helps.</summary>
+public class IdentityStoreTests(PostgresFixture postgres)
+{
+    private static readonly ChangeContext Someone = new("c-1", "u9");
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private static Statement Ada(string id) =>
+        new("""INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, 'Ada', $1 || '@example.com', false)""", id);
+
+    [Fact]
+    public async Task A_failure_of_the_last_statement_takes_the_first_one_back_and_its_event()
+    {
+        await using var database = await postgres.IdentityAsync();
+        var store = new IdentityStore(database.Source, new OutboxSignal());
+
+        await Assert.ThrowsAsync<PostgresException>(() => store.WriteAsync(Someone, [Ada("u1"), new("SELECT 1 / $1", 0)], r => r.GetInt32(0), Cancel));
+
+        Assert.Equal(0, await database.ScalarAsync<int>("""SELECT (SELECT count(*) FROM "user") + (SELECT count(*) FROM watchword.outbox)"""));
+    }
+
+    [Fact]
+    public async Task A_commit_that_fails_is_a_failure_of_the_write()
+    {
+        await using var database = await postgres.IdentityAsync();
+        await database.ExecuteAsync("""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+            CREATE CONSTRAINT TRIGGER late AFTER INSERT ON "user" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
+            """);
+        var store = new IdentityStore(database.Source, new OutboxSignal());
+        await Assert.ThrowsAsync<PostgresException>(() => store.WriteAsync(Someone, [Ada("u1"), new("SELECT 7")], r => r.GetInt32(0), Cancel));
+        Assert.Equal(0, await database.ScalarAsync<int>("""SELECT count(*) FROM "user" """));
+    }
+
+    [Theory]
+    [InlineData("40P01", 3, true)]
+    [InlineData("40001", 3, true)]
+    [InlineData("40001", 4, false)]
+    [InlineData("23505", 1, false)]
+    public async Task A_lost_race_is_run_again_as_a_whole_and_nothing_else_is(string state, int failures, bool succeeds)
+    {
+        await using var database = await postgres.IdentityAsync();
+        await database.ExecuteAsync("""
+            CREATE SEQUENCE tries;
+            CREATE FUNCTION stumble(p_state text, p_failures integer) RETURNS integer LANGUAGE plpgsql AS $$
+            BEGIN
+              IF nextval('tries') <= p_failures THEN RAISE EXCEPTION 'lost' USING ERRCODE = p_state; END IF;
+              RETURN 7;
+            END $$
+            """);
+        var store = new IdentityStore(database.Source, new OutboxSignal());
+
+        var write = store.WriteAsync(Someone, [Ada("u1"), new("SELECT stumble($1, $2)", state, failures)], r => r.GetInt32(0), Cancel);
+
+        if (succeeds)
+            Assert.Equal(7, await write);
+        else
+            Assert.Equal(state, (await Assert.ThrowsAsync<PostgresException>(() => write)).SqlState);
+        Assert.Equal(state == "23505" ? 1 : 4, await database.ScalarAsync<int>("SELECT last_value FROM tries"));
+        Assert.Equal(succeeds ? 1 : 0, await database.ScalarAsync<int>("""SELECT count(*) FROM "user" """));
+    }
+
+    [Fact]
+    public async Task What_a_write_says_of_itself_is_not_said_of_the_next()
+    {
+        await using var database = await postgres.IdentityAsync();
+        await using var one = NpgsqlDataSource.Create(database.ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
+        var store = new IdentityStore(one, new OutboxSignal());
+        await store.WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
+        await store.WriteAsync(default, [Ada("u2"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
+        Assert.Equal(["c-1", ""], await database.QueryAsync<string>(
+            "SELECT coalesce(headers ->> 'correlationId', '') FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position"));
+        Assert.Equal("", await store.ReadAsync(new("SELECT coalesce(current_setting('watchword.actor', true), '')"), r => r.GetString(0), Cancel));
+    }
+
+    [Fact]
+    public async Task A_write_wakes_the_relay_and_asks_the_database_for_no_notification()
+    {
+        await using var database = await postgres.IdentityAsync();
+        await using var listener = await database.Source.OpenConnectionAsync(Cancel);
+        var heard = 0;
+        listener.Notification += (_, _) => heard++;
+        await using (var listen = new NpgsqlCommand("LISTEN watchword_outbox", listener))
+            await listen.ExecuteNonQueryAsync(Cancel);
+        var signal = new OutboxSignal();
+
+        await new IdentityStore(database.Source, signal).WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
+
+        Assert.True(await signal.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        // A change by another hand does notify, and would come after ours.
+        await database.ExecuteAsync("""UPDATE "user" SET name = 'Eve'""");
+        Assert.True(await listener.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
+        Assert.Equal(1, heard);
+    }
+}
