@@ -86,7 +86,7 @@ public sealed class UserSyncWorker(
     // so that the order of the stream holds.
     private async Task ReadAsync(PullConsumer consumer, CancellationToken ct)
     {
-        Batch next = new(), current = new();
+        SyncBatch next = new(), current = new();
         var working = Task.CompletedTask;
         try
         {
@@ -110,7 +110,7 @@ public sealed class UserSyncWorker(
         }
     }
 
-    private async Task HandleAsync(Batch batch, CancellationToken ct)
+    private async Task HandleAsync(SyncBatch batch, CancellationToken ct)
     {
         await ApplyAsync(batch.Newest.Values.ToArray(), batch.DeadLetters, ct);
 
@@ -122,13 +122,13 @@ public sealed class UserSyncWorker(
         batch.Clear();
     }
 
-    private void Fill(Batch batch, PullConsumer consumer)
+    private void Fill(SyncBatch batch, PullConsumer consumer)
     {
         while (batch.Messages.Count < options.BatchSize && consumer.TryRead(out var message))
             Take(batch, message);
     }
 
-    private void Take(Batch batch, JetStreamMessage message)
+    private void Take(SyncBatch batch, JetStreamMessage message)
     {
         batch.Messages.Add(message);
         if (!UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault))
@@ -185,19 +185,4 @@ public sealed class UserSyncWorker(
             .Select(g => Quote(g.Key) + ":" + Quote(string.Join(", ", g)))) + "}";
 
     private static string Quote(string text) => "\"" + JsonEncodedText.Encode(text.Replace("\0", "", StringComparison.Ordinal)) + "\"";
-
-    /// <summary>What one transaction applies.</summary>
-    private sealed class Batch
-    {
-        public List<JetStreamMessage> Messages { get; } = [];
-        public Dictionary<string, (UserChange Change, JetStreamMessage Message)> Newest { get; } = [];
-        public List<DeadLetter> DeadLetters { get; } = [];
-
-        public void Clear()
-        {
-            Messages.Clear();
-            Newest.Clear();
-            DeadLetters.Clear();
-        }
-    }
 }
