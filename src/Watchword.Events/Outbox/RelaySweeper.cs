@@ -27,6 +27,12 @@ internal sealed class RelaySweeper(
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
     private const int WrongLastMessageId = 10070;
 
+    /// <summary>Everything that waits, but for the held keys ($1), and not more than $2.</summary>
+    internal const string Unpublished = $"""
+        SELECT {OutboxRow.Columns} FROM watchword.outbox
+        WHERE published_at IS NULL AND NOT key = ANY ($1) ORDER BY position LIMIT $2
+        """;
+
     private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
 
     private readonly NatsHeaders _headers = new();
@@ -71,10 +77,7 @@ internal sealed class RelaySweeper(
 
     private async Task PublishAsync(Task settling, CancellationToken ct)
     {
-        await using var command = database.CreateCommand($"""
-            SELECT {OutboxRow.Columns} FROM watchword.outbox
-            WHERE published_at IS NULL AND NOT key = ANY ($1) ORDER BY position LIMIT $2
-            """);
+        await using var command = database.CreateCommand(Unpublished);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
         await using var reader = await command.ExecuteReaderAsync(ct);

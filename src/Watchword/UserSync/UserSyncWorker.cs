@@ -17,9 +17,6 @@ public sealed class UserSyncWorker(
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
     private readonly TargetUsers _users = new(target);
-    private readonly List<JetStreamMessage> _messages = [];
-    private readonly Dictionary<string, (UserChange Change, JetStreamMessage Message)> _newest = [];
-    private readonly List<DeadLetter> _deadLetters = [];
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _applied;
 
@@ -49,8 +46,7 @@ public sealed class UserSyncWorker(
                 await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, stoppingToken);
                 logger.SyncReads(options.Stream, options.Durable);
                 _ready.TrySetResult();
-                while (await consumer.WaitToReadAsync(stoppingToken))
-                    await HandleBatchAsync(consumer, stoppingToken);
+                await ReadAsync(consumer, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -86,33 +82,61 @@ public sealed class UserSyncWorker(
         }, ct);
     }
 
-    private async Task HandleBatchAsync(PullConsumer consumer, CancellationToken ct)
+    // While the database works at one batch the next is read and parsed. It is applied when the first is acknowledged,
+    // so that the order of the stream holds.
+    private async Task ReadAsync(PullConsumer consumer, CancellationToken ct)
     {
-        _messages.Clear();
-        _newest.Clear();
-        _deadLetters.Clear();
-        while (_messages.Count < options.BatchSize && consumer.TryRead(out var message))
-            Take(message);
-        if (_messages.Count == 0)
-            return;
-        await ApplyAsync(_newest.Values.ToArray(), _deadLetters, ct);
-
-        // Only now: what was acknowledged before the commit would be lost by a crash between the two.
-        foreach (var message in _messages)
-            await message.AckAsync(ct);
-        Interlocked.Add(ref _applied, _messages.Count);
-        logger.UsersSynced(_messages.Count, _newest.Count);
+        SyncBatch next = new(), current = new();
+        var working = Task.CompletedTask;
+        try
+        {
+            while (true)
+            {
+                var readable = consumer.WaitToReadAsync(ct).AsTask();
+                if (await Task.WhenAny(readable, working) == working)
+                    await working;   // what failed must not wait for the next event to be noticed
+                if (!await readable)
+                    break;
+                Fill(next, consumer);
+                await working;
+                Fill(next, consumer);
+                (current, next) = (next, current);
+                working = HandleAsync(current, ct);
+            }
+        }
+        finally
+        {
+            await working.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
-    private void Take(JetStreamMessage message)
+    private async Task HandleAsync(SyncBatch batch, CancellationToken ct)
     {
-        _messages.Add(message);
+        await ApplyAsync(batch.Newest.Values.ToArray(), batch.DeadLetters, ct);
+
+        // Only now: what was acknowledged before the commit would be lost by a crash between the two.
+        foreach (var message in batch.Messages)
+            await message.AckAsync(ct);
+        Interlocked.Add(ref _applied, batch.Messages.Count);
+        logger.UsersSynced(batch.Messages.Count, batch.Newest.Count);
+        batch.Clear();
+    }
+
+    private void Fill(SyncBatch batch, PullConsumer consumer)
+    {
+        while (batch.Messages.Count < options.BatchSize && consumer.TryRead(out var message))
+            Take(batch, message);
+    }
+
+    private void Take(SyncBatch batch, JetStreamMessage message)
+    {
+        batch.Messages.Add(message);
         if (!UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault))
-            SetAside(_deadLetters, message, null, fault);
-        else if (!_newest.TryGetValue(change.Data.UserId!, out var other))
-            _newest.Add(change.Data.UserId!, (change, message));
+            SetAside(batch.DeadLetters, message, null, fault);
+        else if (!batch.Newest.TryGetValue(change.Data.UserId!, out var other))
+            batch.Newest.Add(change.Data.UserId!, (change, message));
         else
-            _newest[change.Data.UserId!] = (UserChange.Newest(change, other.Change), change.IsNewerThan(other.Change) ? message : other.Message);
+            batch.Newest[change.Data.UserId!] = (UserChange.Newest(change, other.Change), change.IsNewerThan(other.Change) ? message : other.Message);
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)

@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS users (
   id   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   name text
-);
+) WITH (fillfactor = 70);   -- room for the next version of a row beside it: no index has to learn of it
 ALTER TABLE users
   ADD COLUMN IF NOT EXISTS auth_id         text,     -- null: a row of the application's own, linked by its e-mail
   ADD COLUMN IF NOT EXISTS email           text,
