@@ -23,9 +23,10 @@ internal sealed class Workbench : IAsyncDisposable
     public static async Task<Workbench> StartAsync(CancellationToken ct)
     {
         var folder = new TemporaryFolder();
+        LocalEngines postgres;
         try
         {
-            var postgres = await LocalEngines.StartAsync(
+            postgres = await LocalEngines.StartAsync(
                 new()
                 {
                     DataFolder = folder.Path,
@@ -34,13 +35,21 @@ internal sealed class Workbench : IAsyncDisposable
                     SystemFolder = Path.Combine(folder.Path, "system"),
                 },
                 NullLogger.Instance, ct);
-            var bench = new Workbench(folder, postgres);
+        }
+        catch
+        {
+            folder.Dispose();
+            throw;
+        }
+        var bench = new Workbench(folder, postgres);
+        try
+        {
             await bench.Nats.StartAsync();
             return bench;
         }
         catch
         {
-            folder.Dispose();
+            await bench.DisposeAsync();
             throw;
         }
     }
