@@ -8,6 +8,12 @@ internal static partial class LogMessages
     [LoggerMessage(2000, LogLevel.Information, "Applied migration {Set}/{Number}_{Name}")]
     public static partial void MigrationApplied(this ILogger logger, string set, int number, string name);
 
+    [LoggerMessage(2001, LogLevel.Warning, "{Loop} was interrupted and will resume: {Reason}")]
+    public static partial void LoopInterrupted(this ILogger logger, string loop, string reason);
+
+    [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and will begin again; please report this")]
+    public static partial void LoopFailed(this ILogger logger, Exception exception, string loop);
+
     [LoggerMessage(2010, LogLevel.Information, "JetStream stream '{Stream}' created successfully")]
     public static partial void StreamCreated(this ILogger logger, string stream);
 
@@ -29,13 +35,4 @@ internal static partial class LogMessages
 
     [LoggerMessage(2023, LogLevel.Information, "This process carries the outbox to JetStream")]
     public static partial void RelayLeads(this ILogger logger);
-
-    [LoggerMessage(2024, LogLevel.Warning, "The relay was interrupted and will resume: {Reason}")]
-    public static partial void RelayInterrupted(this ILogger logger, string reason);
-
-    [LoggerMessage(2025, LogLevel.Warning, "Listening for outbox notifications was interrupted, polling goes on: {Reason}")]
-    public static partial void ListenInterrupted(this ILogger logger, string reason);
-
-    [LoggerMessage(2026, LogLevel.Warning, "Outbox partitions could not be maintained, trying again in an hour: {Reason}")]
-    public static partial void MaintenanceFailed(this ILogger logger, string reason);
 }

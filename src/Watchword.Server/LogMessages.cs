@@ -9,9 +9,6 @@ internal static partial class LogMessages
     [LoggerMessage(1101, LogLevel.Warning, "The mirror of ended sessions was interrupted, the database is asked instead: {Reason}")]
     public static partial void MirrorInterrupted(this ILogger logger, string reason);
 
-    [LoggerMessage(1102, LogLevel.Warning, "Old sessions could not be tidied up, trying again in an hour: {Reason}")]
-    public static partial void SessionMaintenanceFailed(this ILogger logger, string reason);
-
     [LoggerMessage(1103, LogLevel.Warning, "The database is not ready, trying again: {Reason}")]
     public static partial void DatabaseNotReady(this ILogger logger, string reason);
 

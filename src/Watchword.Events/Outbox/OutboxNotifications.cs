@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Watchword.Events.Outbox;
@@ -7,7 +6,6 @@ namespace Watchword.Events.Outbox;
 internal static class OutboxNotifications
 {
     private const string Channel = "watchword_outbox";
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     /// <summary>Wakes the process that carries the outbox.</summary>
     public static async Task SendAsync(NpgsqlDataSource database, CancellationToken ct)
@@ -20,29 +18,14 @@ internal static class OutboxNotifications
     /// Pulses the signal at every notification, until cancelled. For the process that carries alone: the others would
     /// send on what they receive, for ever.
     /// </summary>
-    public static async Task ReceiveAsync(NpgsqlDataSource database, OutboxSignal signal, ILogger logger, CancellationToken ct)
+    public static async Task ReceiveAsync(NpgsqlDataSource database, OutboxSignal signal, CancellationToken ct)
     {
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                await using var connection = await database.OpenConnectionAsync(ct);
-                connection.Notification += (_, _) => signal.Pulse();
-                await using (var listen = new NpgsqlCommand($"LISTEN {Channel}", connection))
-                    await listen.ExecuteNonQueryAsync(ct);
-                signal.Pulse();   // what came while nobody listened
-                while (true)
-                    await connection.WaitAsync(ct);
-            }
-            catch (OperationCanceledException) when (ct.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
-            {
-                logger.ListenInterrupted(e.Message);
-            }
-            await Task.Delay(RetryDelay, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        await using var connection = await database.OpenConnectionAsync(ct);
+        connection.Notification += (_, _) => signal.Pulse();
+        await using (var listen = new NpgsqlCommand($"LISTEN {Channel}", connection))
+            await listen.ExecuteNonQueryAsync(ct);
+        signal.Pulse();   // what came while nobody listened
+        while (true)
+            await connection.WaitAsync(ct);
     }
 }

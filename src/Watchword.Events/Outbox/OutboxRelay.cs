@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events.Contracts;
@@ -14,7 +13,7 @@ namespace Watchword.Events.Outbox;
 /// <remarks>Nothing waits for it: with NATS away events stay in the outbox, and follow when it is back.</remarks>
 public sealed class OutboxRelay(
     NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger)
-    : BackgroundService
+    : BackgroundLoop(logger)
 {
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     // A foreign publisher that came between once is likely to again.
@@ -33,48 +32,39 @@ public sealed class OutboxRelay(
     public long PublishedTotal => Interlocked.Read(ref _publishedTotal);
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan RetryDelayMin => options.RetryDelayMin;
+
+    /// <inheritdoc/>
+    protected override TimeSpan RetryDelayMax => options.RetryDelayMax;
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(CancellationToken ct)
     {
-        var delay = options.RetryDelayMin;
-        while (!stoppingToken.IsCancellationRequested)
+        while (true)
         {
-            var before = PublishedTotal;
+            await nats.WaitUntilOpenAsync(ct);
+            await using var lease = await AdvisoryLease.TryAcquireAsync(database, "relay", ct);
+            if (lease is null)
+            {
+                await FollowAsync(ct);
+                continue;
+            }
+            using var leading = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            var receiving = OutboxNotifications.ReceiveAsync(database, signal, leading.Token);
             try
             {
-                await nats.WaitUntilOpenAsync(stoppingToken);
-                await using var lease = await AdvisoryLease.TryAcquireAsync(database, "relay", stoppingToken);
-                if (lease is null)
-                {
-                    await FollowAsync(stoppingToken);
-                    continue;
-                }
-                using var leading = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                var receiving = OutboxNotifications.ReceiveAsync(database, signal, logger, leading.Token);
-                try
-                {
-                    await LeadAsync(lease, stoppingToken);
-                }
-                finally
-                {
-                    await leading.CancelAsync();
-                    await receiving;
-                }
+                await LeadAsync(lease, receiving, ct);
             }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            finally
             {
-                return;
+                IsLeader = false;
+                await leading.CancelAsync();
+                await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
-            {
-                logger.RelayInterrupted(e.Message);
-            }
-            IsLeader = false;
-            delay = PublishedTotal > before ? options.RetryDelayMin : TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks));
-            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    private async Task LeadAsync(AdvisoryLease lease, CancellationToken ct)
+    private async Task LeadAsync(AdvisoryLease lease, Task receiving, CancellationToken ct)
     {
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
@@ -97,8 +87,11 @@ public sealed class OutboxRelay(
                 throw failure;
             if (sweep.Marked > 0 || sweep.ChainBroken)
                 continue;
-            if (!await signal.WaitAsync(options.PollInterval, ct))
-                await lease.CheckAsync(ct);
+            if (await signal.WaitAsync(options.PollInterval, ct))
+                continue;
+            await lease.CheckAsync(ct);
+            if (receiving.IsCompleted)
+                await receiving;   // nobody listens any more: begin anew
         }
     }
 

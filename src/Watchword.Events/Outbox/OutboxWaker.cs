@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -6,24 +5,15 @@ namespace Watchword.Events.Outbox;
 
 /// <summary>Passes this process's wake-ups on to the process that carries the outbox.</summary>
 /// <remarks>NOTIFY takes a lock across the whole database at commit, so a burst of commits becomes one.</remarks>
-public sealed class OutboxWaker(NpgsqlDataSource database, OutboxSignal signal, ILogger<OutboxWaker> logger) : BackgroundService
+public sealed class OutboxWaker(NpgsqlDataSource database, OutboxSignal signal, ILogger<OutboxWaker> logger) : BackgroundLoop(logger)
 {
     private static readonly TimeSpan NotifyInterval = TimeSpan.FromMilliseconds(5);
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task RunAsync(CancellationToken ct)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await PassOnAsync(database, signal, Timeout.InfiniteTimeSpan, stoppingToken);
-            }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
-            {
-                logger.ListenInterrupted(e.Message);   // the relay polls
-            }
-        }
+        while (true)
+            await PassOnAsync(database, signal, Timeout.InfiniteTimeSpan, ct);
     }
 
     /// <summary>Waits for one wake-up, at most <paramref name="patience"/>, and passes it on.</summary>

@@ -16,7 +16,7 @@ namespace Watchword.Server.Sessions;
 /// Rows become visible at their commit, not at their time: what is read next is told by transaction ids, so that no
 /// transaction is too long to be seen.
 /// </remarks>
-internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundService
+internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
 {
     /// <summary>The oldest that the mirror may be to be believed.</summary>
     internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(2);
@@ -48,37 +48,48 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
     /// <summary>Known at once in the process that ended it.</summary>
     public void Add(string sessionId) => _ended[sessionId] = clock.GetUtcNow().UtcDateTime;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan RetryDelayMax => Interval;
+
+    protected override async Task RunAsync(CancellationToken ct)
     {
-        var listening = ListenAsync(stoppingToken);
-        while (!stoppingToken.IsCancellationRequested)
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var listening = ListenAsync(ending.Token);
+        try
         {
-            try
+            while (!listening.IsCompleted)
             {
-                await CatchUpAsync(stoppingToken);
+                await TryCatchUpAsync(ct);
+                await _hint.WaitAsync(Interval, ct);
             }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
-            {
-                if (!_interrupted)
-                    logger.MirrorInterrupted(e.Message);
-                _interrupted = true;
-            }
-            await _hint.WaitAsync(Interval, stoppingToken);
+            await listening;
         }
-        await listening;
+        finally
+        {
+            await ending.CancelAsync();
+            await listening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    // Twice a second also while the database is away, but told once.
+    private async Task TryCatchUpAsync(CancellationToken ct)
+    {
+        try
+        {
+            await CatchUpAsync(ct);
+        }
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+        {
+            if (!_interrupted)
+                logger.MirrorInterrupted(e.Message);
+            _interrupted = true;
+        }
     }
 
     private async Task ListenAsync(CancellationToken ct)
     {
-        try
-        {
-            await using var subscription = await nats.SubscribeAsync("auth.user.logged_out", ct: ct);
-            await foreach (var _ in subscription.ReadAllAsync(ct))
-                _hint.Pulse();
-        }
-        catch (OperationCanceledException) when (ct.IsCancellationRequested)
-        {
-        }
+        await using var subscription = await nats.SubscribeAsync("auth.user.logged_out", ct: ct);
+        await foreach (var _ in subscription.ReadAllAsync(ct))
+            _hint.Pulse();
     }
 
     /// <summary>Reads what ended since the last time.</summary>

@@ -1,30 +1,26 @@
 using Npgsql;
+using Watchword.Events;
 
 namespace Watchword.Server.Sessions;
 
 /// <summary>Hourly, forgets refresh tokens and ended sessions that nobody can present any more. Any number of processes may.</summary>
-internal sealed class SessionMaintenance(NpgsqlDataSource database, ILogger<SessionMaintenance> logger) : BackgroundService
+internal sealed class SessionMaintenance(NpgsqlDataSource database, ILogger<SessionMaintenance> logger) : BackgroundLoop(logger)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan RetryDelayMin => TimeSpan.FromMinutes(1);
+
+    protected override TimeSpan RetryDelayMax => Interval;
+
+    protected override async Task RunAsync(CancellationToken ct)
     {
         using var timer = new PeriodicTimer(Interval);
         do
-        {
-            try
-            {
-                await RunAsync(stoppingToken);
-            }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
-            {
-                logger.SessionMaintenanceFailed(e.Message);
-            }
-        }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+            await ForgetAsync(ct);
+        while (await timer.WaitForNextTickAsync(ct));
     }
 
-    internal async Task RunAsync(CancellationToken ct)
+    internal async Task ForgetAsync(CancellationToken ct)
     {
         // An expired token is told so for a day: "expired" helps its owner more than "invalid".
         await using var batch = database.CreateBatch();

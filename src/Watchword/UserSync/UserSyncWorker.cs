@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Watchword.Events;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
 
@@ -13,7 +13,7 @@ namespace Watchword.UserSync;
 /// </summary>
 public sealed class UserSyncWorker(
     NpgsqlDataSource target, NatsConnection nats, JetStream jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
-    : BackgroundService
+    : BackgroundLoop(logger)
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
     private readonly TargetUsers _users = new(target);
@@ -27,38 +27,21 @@ public sealed class UserSyncWorker(
     public long AppliedTotal => Interlocked.Read(ref _applied);
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override TimeSpan RetryDelayMin => options.RetryDelayMin;
+
+    /// <inheritdoc/>
+    protected override TimeSpan RetryDelayMax => options.RetryDelayMax;
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(CancellationToken ct)
     {
-        var delay = options.RetryDelayMin;
-        var migrated = false;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var before = AppliedTotal;
-            try
-            {
-                if (!migrated)
-                {
-                    await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, stoppingToken);
-                    migrated = true;
-                }
-                await nats.WaitUntilOpenAsync(stoppingToken);
-                await EnsureConsumerAsync(stoppingToken);
-                await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, stoppingToken);
-                logger.SyncReads(options.Stream, options.Durable);
-                _ready.TrySetResult();
-                await ReadAsync(consumer, stoppingToken);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (e is NatsException or NpgsqlException or MigrationException or IOException or TimeoutException or OperationCanceledException)
-            {
-                logger.SyncInterrupted(e.Message);
-            }
-            delay = AppliedTotal > before ? options.RetryDelayMin : TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks));
-            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, ct);
+        await nats.WaitUntilOpenAsync(ct);
+        await EnsureConsumerAsync(ct);
+        await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
+        logger.SyncReads(options.Stream, options.Durable);
+        _ready.TrySetResult();
+        await ReadAsync(consumer, ct);
     }
 
     // The publisher may not have made its stream yet: wait for it instead of failing.
@@ -115,8 +98,16 @@ public sealed class UserSyncWorker(
         await ApplyAsync(batch.Newest.Values.ToArray(), batch.DeadLetters, ct);
 
         // Only now: what was acknowledged before the commit would be lost by a crash between the two.
-        foreach (var message in batch.Messages)
-            await message.AckAsync(ct);
+        try
+        {
+            foreach (var message in batch.Messages)
+                await message.AckAsync(ct);
+        }
+        catch (NatsException e) when (e.IsTransient)
+        {
+            // They come again, and change nothing; what is read already must not wait for that.
+            logger.AckFailed(e.Message);
+        }
         Interlocked.Add(ref _applied, batch.Messages.Count);
         logger.UsersSynced(batch.Messages.Count, batch.Newest.Count);
         batch.Clear();
