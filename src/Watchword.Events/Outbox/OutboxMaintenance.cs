@@ -3,30 +3,14 @@ using Npgsql;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Makes the coming days' partitions and drops those past the retention, hourly. Any number of processes may.</summary>
-public sealed class OutboxMaintenance(NpgsqlDataSource database, RelayOptions options, ILogger<OutboxMaintenance> logger) : BackgroundLoop(logger)
+/// <summary>Makes the coming days' partitions and drops those past the retention.</summary>
+public sealed class OutboxMaintenance(NpgsqlDataSource database, RelayOptions options, ILogger<OutboxMaintenance> logger) : HourlyLoop(logger)
 {
+    // A week's reserve, and a default partition behind it: a failed round is no trouble yet.
     private const int DaysAhead = 7;
-    private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
-
-    // There is a week's reserve, and a default partition behind it.
-    /// <inheritdoc/>
-    protected override TimeSpan RetryDelayMin => TimeSpan.FromMinutes(1);
 
     /// <inheritdoc/>
-    protected override TimeSpan RetryDelayMax => Interval;
-
-    /// <inheritdoc/>
-    protected override async Task RunAsync(CancellationToken ct)
-    {
-        using var timer = new PeriodicTimer(Interval);
-        do
-            await MaintainAsync(ct);
-        while (await timer.WaitForNextTickAsync(ct));
-    }
-
-    /// <summary>One round.</summary>
-    internal async Task MaintainAsync(CancellationToken ct)
+    protected internal override async Task RunOnceAsync(CancellationToken ct)
     {
         // The locks of partition changes are short, but a queue behind one is not: give up early, try again later.
         await using var batch = database.CreateBatch();

@@ -34,13 +34,12 @@ internal static class CommandLine
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();
-            var configuration = new ConfigurationBuilder()
+            return await ServeAsync(serve, () => new ConfigurationBuilder()
                 .AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true)
                 .AddEnvironmentVariables()
                 .AddInMemoryCollection(options.Where(o => parsed.GetValue(o.Value) is not null)
                     .Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))))
-                .Build();
-            return await ServeAsync(serve, configuration, stop.Token);
+                .Build(), stop.Token);
         });
         // Stopping takes as long as the engines take: the library must not end the process meanwhile.
         var line = root.Parse(args);
@@ -49,16 +48,21 @@ internal static class CommandLine
         return line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
     }
 
-    private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, IConfiguration configuration, CancellationToken ct)
+    private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, Func<IConfiguration> configure, CancellationToken ct)
     {
         try
         {
-            await serve(configuration, ct);
+            await serve(configure(), ct);
             return 0;
         }
         catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
             return 0;
+        }
+        catch (InvalidDataException e)
+        {
+            await Console.Error.WriteLineAsync($"Watchword cannot start: {e.Message} {e.InnerException?.InnerException?.Message ?? e.InnerException?.Message}");
+            return ExitConfiguration;
         }
         catch (ConfigurationException e)
         {

@@ -3,29 +3,16 @@ using Watchword.Events;
 
 namespace Watchword.Server.Sessions;
 
-/// <summary>Hourly, forgets refresh tokens and ended sessions that nobody can present any more. Any number of processes may.</summary>
-internal sealed class SessionMaintenance(NpgsqlDataSource database, ILogger<SessionMaintenance> logger) : BackgroundLoop(logger)
+/// <summary>Forgets refresh tokens and ended sessions that nobody can present any more.</summary>
+internal sealed class SessionMaintenance(NpgsqlDataSource database, ILogger<SessionMaintenance> logger) : HourlyLoop(logger)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
-
-    protected override TimeSpan RetryDelayMin => TimeSpan.FromMinutes(1);
-
-    protected override TimeSpan RetryDelayMax => Interval;
-
-    protected override async Task RunAsync(CancellationToken ct)
-    {
-        using var timer = new PeriodicTimer(Interval);
-        do
-            await ForgetAsync(ct);
-        while (await timer.WaitForNextTickAsync(ct));
-    }
-
-    internal async Task ForgetAsync(CancellationToken ct)
+    protected override async Task RunOnceAsync(CancellationToken ct)
     {
         // An expired token is told so for a day: "expired" helps its owner more than "invalid".
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(new("DELETE FROM watchword.refresh_token WHERE expires_at < now() - interval '1 day'"));
         batch.BatchCommands.Add(new("DELETE FROM watchword.ended_session WHERE ended_at < now() - interval '2 days'"));
+        batch.BatchCommands.Add(new("""DELETE FROM watchword.user_login l WHERE NOT EXISTS (SELECT 1 FROM "user" u WHERE u.id = l.user_id)"""));
         await batch.ExecuteNonQueryAsync(ct);
     }
 }

@@ -14,7 +14,7 @@ public class PartitionTests(PostgresFixture postgres)
         """;
 
     private static Task MaintainAsync(TestDatabase db) =>
-        new OutboxMaintenance(db.Source, new RelayOptions(), NullLogger<OutboxMaintenance>.Instance).MaintainAsync(default);
+        new OutboxMaintenance(db.Source, new RelayOptions(), NullLogger<OutboxMaintenance>.Instance).RunOnceAsync(default);
 
     [Fact]
     public async Task A_week_ahead_is_ready_and_a_change_lands_in_its_day()
