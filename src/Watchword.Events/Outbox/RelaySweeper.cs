@@ -27,6 +27,9 @@ internal sealed class RelaySweeper(
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
     private const int WrongLastMessageId = 10070;
 
+    // Larger than the stream's own limit: no retry will change it.
+    private const int MessageTooLarge = 10054;
+
     /// <summary>Everything that waits, but for the held keys ($1), and not more than $2.</summary>
     internal const string Unpublished = $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
@@ -38,6 +41,7 @@ internal sealed class RelaySweeper(
     private readonly NatsHeaders _headers = new();
     private readonly Dictionary<string, string> _lastIds = [];
     private readonly HashSet<string> _unsettledKeys = [];
+    private readonly List<string> _refusedKeys = [];   // by the settling side; held once the sweep is over
     private readonly Signal _settledSome = new();
     private readonly Sent[] _sent = new Sent[options.SweepSize];
     private TaskCompletionSource _allSent = new();
@@ -56,6 +60,7 @@ internal sealed class RelaySweeper(
         _chained = chained;
         _lastIds.Clear();
         _unsettledKeys.Clear();
+        _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (_sentCount, _marked, _failure, _broken) = (0, 0, null, false);
         var settling = SettleAsync(ct);
@@ -72,6 +77,7 @@ internal sealed class RelaySweeper(
             _allSent.SetResult();
             await settling;
         }
+        held.UnionWith(_refusedKeys);
         return new(_marked, _failure, _broken && _failure is null);
     }
 
@@ -107,8 +113,7 @@ internal sealed class RelaySweeper(
             // Too large for the server, or no subject at all: its key waits, everyone else flows on.
             logger.EventHeld(row.Position, row.Subject, row.Key, e.Message);
             held.Add(row.Key);
-            Settled(row.Key);
-            return;
+            return;   // in its turn for the rest of the sweep
         }
         _lastIds[stream] = row.Id;
         Volatile.Write(ref _sentCount, _sentCount + 1);
@@ -117,14 +122,18 @@ internal sealed class RelaySweeper(
     // Unchained: false when the sweep has failed meanwhile, and with it perhaps the key's last event.
     private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
     {
-        while (!_broken)
+        while (true)
         {
+            // Under the lock that frees the key: a failure is known before the key is free.
             lock (_unsettledKeys)
+            {
+                if (_broken)
+                    return false;
                 if (_unsettledKeys.Add(key))
                     return true;
+            }
             await _settledSome.WaitAsync(options.PollInterval, ct);
         }
-        return false;
     }
 
     private void Settled(string key)
@@ -198,6 +207,13 @@ internal sealed class RelaySweeper(
         if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
         {
             // Either the chain itself, or the echo of a failure further up, which has been reported.
+            _broken = true;
+            return;
+        }
+        if (error is JetStreamApiException { ErrorCode: MessageTooLarge })
+        {
+            logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
+            _refusedKeys.Add(sent.Key);
             _broken = true;
             return;
         }

@@ -137,6 +137,23 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task An_event_that_the_stream_refuses_holds_back_its_own_user_alone()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using (var operators = await account.ConnectAsync())
+            await new JetStream(operators).CreateStreamAsync(Watchword.Events.Contracts.Streams.IdentityChanges with { MaxMessageSize = 2000 });
+        await db.ExecuteAsync(InsertUsers(3));
+        await db.ExecuteAsync("""UPDATE "user" SET name = repeat('x', 5000) WHERE id = 'u2'""");
+        await db.ExecuteAsync("""UPDATE "user" SET name = 'later' """);
+        await using var relay = await RelayHost.StartAsync(db, account.Options);
+
+        var events = await relay.Nats.ReadStreamAsync("identity-changes", 5);
+        Assert.Equal(["u1 user.created", "u1 user.updated", "u2 user.created", "u3 user.created", "u3 user.updated"], events.Select(e => $"{e.UserId} {e.Event}").Order());
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 2);
+    }
+
+    [Fact]
     public async Task Of_two_relays_one_leads_and_the_other_takes_over()
     {
         await using var db = await postgres.IdentityAsync();
