@@ -51,7 +51,7 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
         }
     }
 
-    // Servers go away and come back; anything else is a fault of ours, and its stack is wanted.
-    private static bool IsExpected(Exception e) =>
+    /// <summary>Servers go away and come back; anything else is a fault of ours, and its stack is wanted.</summary>
+    protected virtual bool IsExpected(Exception e) =>
         e is NatsException or NpgsqlException or IOException or SocketException or TimeoutException or OperationCanceledException or Postgres.MigrationException;
 }

@@ -43,11 +43,31 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         WHERE (u.version, u.version_tie) < (EXCLUDED.version, EXCLUDED.version_tie)
         """;
 
+    private static readonly string[] Written =
+    [
+        "auth_id", "email", "phone", "name", "email_verified", "is_anonymous", "is_active", "roles", "organization_id",
+        "version", "version_tie", "deleted_at",
+    ];
+
     private const string SetAside = """
         INSERT INTO watchword.dead_letter (consumer, stream, sequence, subject, key, reason, attempts, headers, payload)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9)
         ON CONFLICT (consumer, stream, sequence, md5(payload)) DO NOTHING
         """;
+
+    /// <summary>Whether rows can be added to the table at all.</summary>
+    /// <exception cref="UserSyncException">The application's own table demands what no event has; names the columns and the remedy.</exception>
+    public async Task CheckAsync(CancellationToken ct)
+    {
+        await using var command = target.CreateCommand("""
+            SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute
+            WHERE attrelid = 'users'::regclass AND attnum > 0 AND NOT attisdropped AND attnotnull
+              AND NOT atthasdef AND attidentity = '' AND attname <> ALL ($1)
+            """);
+        command.Parameters.Add(new() { Value = Written });
+        if (await command.ExecuteScalarAsync(ct) is string columns)
+            throw new UserSyncException($"table users cannot be kept in step: it demands a value for {columns}, which no event has. Give each a default, or let it be null");
+    }
 
     /// <summary>Applies the changes and sets the others aside, in one transaction; at most one change a user.</summary>
     public async Task ApplyAsync(List<UserChange> changes, IReadOnlyList<DeadLetter> deadLetters, CancellationToken ct)

@@ -33,9 +33,13 @@ public sealed class UserSyncWorker(
     protected override TimeSpan RetryDelayMax => options.RetryDelayMax;
 
     /// <inheritdoc/>
+    protected override bool IsExpected(Exception e) => e is UserSyncException || base.IsExpected(e);
+
+    /// <inheritdoc/>
     protected override async Task RunAsync(CancellationToken ct)
     {
         await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, ct);
+        await _users.CheckAsync(ct);
         await nats.WaitUntilOpenAsync(ct);
         await EnsureConsumerAsync(ct);
         await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);

@@ -228,4 +228,22 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await host.SettledAsync();
         Assert.Equal("nick Test User", await target.ScalarAsync<string>("SELECT nickname || ' ' || name FROM users WHERE auth_id = 'u'"));
     }
+
+    [Fact]
+    public async Task A_table_that_demands_what_no_event_has_is_told_and_no_event_is_set_aside_for_it()
+    {
+        var target = await postgres.EmptyAsync();
+        await target.ExecuteAsync("CREATE TABLE users (id serial PRIMARY KEY, email text, password_hash text NOT NULL, plan text NOT NULL)");
+        await using var host = await StartAsync(target: target);
+        await host.PublishAsync(Event("u"));
+        await Eventually.TrueAsync(async () => await target.ScalarAsync<bool>("SELECT to_regclass('watchword.dead_letter') IS NOT NULL"));
+        var fault = await Assert.ThrowsAsync<UserSyncException>(() => new TargetUsers(target.Source).CheckAsync(default));
+        Assert.Contains("password_hash, plan", fault.Message, StringComparison.Ordinal);
+
+        await target.ExecuteAsync("ALTER TABLE users ALTER password_hash DROP NOT NULL, ALTER plan SET DEFAULT 'free'");
+        await host.Worker.Ready;
+        await host.SettledAsync();
+        Assert.Equal("free", await target.ScalarAsync<string>("SELECT plan FROM users WHERE auth_id = 'u'"));
+        Assert.Equal(0, await target.ScalarAsync<long>("SELECT count(*) FROM watchword.dead_letter"));
+    }
 }
