@@ -29,9 +29,11 @@ public class DataFolderTests
     [Fact]
     public async Task A_folder_of_another_user_says_whose_it_should_be()
     {
-        Assert.SkipWhen(Environment.IsPrivilegedProcess, "root may write anywhere");
         using var room = new EngineRoom();
-        Directory.CreateDirectory(room.Data, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        if (Environment.IsPrivilegedProcess)
+            room.Data = "/sys/kernel/watchword";   // where even root may not write
+        else
+            Directory.CreateDirectory(room.Data, UnixFileMode.UserRead | UnixFileMode.UserExecute);
 
         var error = await room.FailsAsync(room.Options);
 
