@@ -23,7 +23,7 @@ internal enum Roles
 /// <summary>Everything an operator can set, validated. Read by <see cref="OptionsReader"/>.</summary>
 internal sealed record ServerOptions
 {
-    /// <summary>Address to listen on; loopback unless HOST says otherwise.</summary>
+    /// <summary>Address to listen on; loopback unless WATCHWORD_HOST says otherwise.</summary>
     public string Host { get; init; } = "localhost";
 
     /// <summary>1 to 65535.</summary>

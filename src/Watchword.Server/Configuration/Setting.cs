@@ -7,7 +7,8 @@ namespace Watchword.Server.Configuration;
 internal sealed record Setting(string Key, string Option, string Help)
 {
     public static readonly Setting Port = new("PORT", "--port", "Port to serve HTTP on. Default 3001.");
-    public static readonly Setting Host = new("HOST", "--host", "Address to listen on. Default localhost; 0.0.0.0 for every interface.");
+    // Not HOST: shells and build tools set that to other ends.
+    public static readonly Setting Host = new("WATCHWORD_HOST", "--host", "Address to listen on. Default localhost; 0.0.0.0 for every interface.");
     public static readonly Setting DatabaseUrl = new("DATABASE_URL", "--database-url", "Identity store, postgres://… or Host=…. Default: a private PostgreSQL.");
     public static readonly Setting TargetDatabaseUrl = new("TARGET_DATABASE_URL", "--target-database-url", "Database whose users table is kept in step. Default: the private one.");
     public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, several separated by commas. Default: a private nats-server.");

@@ -31,7 +31,7 @@ public class OptionsReaderTests
     [Fact]
     public void What_is_set_is_read()
     {
-        var options = Read(("PORT", " 8080 "), ("HOST", "0.0.0.0"), ("DATABASE_URL", Database), ("NATS_URL", "nats://a:4222, b"), ("BETTER_AUTH_SECRET", Secret),
+        var options = Read(("PORT", " 8080 "), ("WATCHWORD_HOST", "0.0.0.0"), ("DATABASE_URL", Database), ("NATS_URL", "nats://a:4222, b"), ("BETTER_AUTH_SECRET", Secret),
             ("BETTER_AUTH_URL", "https://id.example.com/some/path?q"), ("WATCHWORD_ROLES", "API, relay"), ("ACCESS_TOKEN_LIFETIME", "24h"), ("SESSION_LIFETIME", "365d"),
             ("PASSWORD_LOG_N", "15"), ("PASSWORD_R", "8"), ("PASSWORD_P", "2"), ("PASSWORD_THREADS", "3"), ("PASSWORD_QUEUE", "5"));
         Assert.Equal((8080, Secret, Roles.Api | Roles.Relay, new Uri("https://id.example.com")), (options.Port, options.Secret, options.Roles, options.Url));
@@ -61,7 +61,7 @@ public class OptionsReaderTests
     [InlineData("PORT", "99999999999999999999")]
     [InlineData("PORT", "３００１")]
     [InlineData("PORT", "3001;")]
-    [InlineData("HOST", "example.com")]
+    [InlineData("WATCHWORD_HOST", "example.com")]
     [InlineData("BETTER_AUTH_URL", "/auth")]
     [InlineData("BETTER_AUTH_URL", "localhost:3001")]
     [InlineData("BETTER_AUTH_URL", "http://")]

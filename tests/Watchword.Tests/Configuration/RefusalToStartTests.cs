@@ -9,7 +9,7 @@ public class RefusalToStartTests
     public async Task Every_fault_is_listed_at_once_and_nothing_is_started()
     {
         await using var server = new ServerProcess(
-            ("PORT", "70000"), ("HOST", "not an address"), ("DATABASE_URL", "postgres://host-only"), ("TARGET_DATABASE_URL", "mysql://u:hunter2@h/d"),
+            ("PORT", "70000"), ("WATCHWORD_HOST", "not an address"), ("DATABASE_URL", "postgres://host-only"), ("TARGET_DATABASE_URL", "mysql://u:hunter2@h/d"),
             ("NATS_URL", "http://bus:4222"), ("NATS_PORT", "-1"), ("WATCHWORD_ROLES", "api,cook"), ("BETTER_AUTH_URL", "id.example.com"),
             ("BETTER_AUTH_SECRET", "short-secret-7f3a"), ("ACCESS_TOKEN_LIFETIME", "25h"), ("SESSION_LIFETIME", "forever"),
             ("PASSWORD_LOG_N", "fourteen"), ("PASSWORD_R", "0"), ("PASSWORD_P", "9999"), ("PASSWORD_THREADS", "1.5"), ("PASSWORD_QUEUE", "0x10"));
@@ -21,7 +21,7 @@ public class RefusalToStartTests
         await Eventually.TrueAsync(() => Task.FromResult(server.Output.Contains("PASSWORD_QUEUE", StringComparison.Ordinal)));
         var lines = server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal("Watchword cannot start, 16 things are wrong:", lines[0]);
-        foreach (var name in (string[])["PORT", "HOST", "DATABASE_URL", "TARGET_DATABASE_URL", "NATS_URL", "NATS_PORT", "WATCHWORD_ROLES", "BETTER_AUTH_URL",
+        foreach (var name in (string[])["PORT", "WATCHWORD_HOST", "DATABASE_URL", "TARGET_DATABASE_URL", "NATS_URL", "NATS_PORT", "WATCHWORD_ROLES", "BETTER_AUTH_URL",
             "BETTER_AUTH_SECRET", "ACCESS_TOKEN_LIFETIME", "SESSION_LIFETIME", "PASSWORD_LOG_N", "PASSWORD_R", "PASSWORD_P", "PASSWORD_THREADS", "PASSWORD_QUEUE"])
             Assert.Single(lines, l => l.StartsWith($"  - {name}", StringComparison.Ordinal) && l[4 + name.Length] is ' ' or ':');
         Assert.Equal(17, lines.Length);
