@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Watchword.Server.Configuration;
 
@@ -14,7 +15,7 @@ internal static class CommandLine
     public static Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
     {
         var options = Setting.All.ToDictionary(s => s, s => new Option<string>(s.Option) { Description = s.Help, HelpName = "value" });
-        var root = new RootCommand("""
+        var root = new Command("./run", """
             Watchword, a self-hosted identity server whose every change reaches every other system.
 
             Without DATABASE_URL and NATS_URL it starts a private PostgreSQL and a private nats-server.
@@ -27,7 +28,7 @@ internal static class CommandLine
               ./run events tail                            what passes through the streams
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
-            """);
+            """) { new HelpOption(), new VersionOption() };
         foreach (var option in options.Values)
             root.Add(option);
         root.Add(EventsTail.Create(options[Setting.Data], options[Setting.NatsUrl]));

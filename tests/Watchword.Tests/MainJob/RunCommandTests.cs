@@ -22,6 +22,14 @@ public sealed class RunCommandTests : IDisposable
         var token = (await JsonDocument.ParseAsync(await registered.Content.ReadAsStreamAsync())).RootElement.GetProperty("accessToken").GetString();
         await using (var target = NpgsqlDataSource.Create(Watchword.Events.Postgres.DatabaseUrl.ToConnectionString(first.Endpoints.GetProperty("targetDatabase").GetString()!)))
             await Eventually.TrueAsync(async () => await target.CreateCommand("SELECT count(*) FROM users WHERE email = 'test@example.com'").ExecuteScalarAsync() is 1L);
+        using (var tail = await LaunchAsync("events", "tail", "--all", "--count", "2"))
+        {
+            var lines = (await tail.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            await tail.WaitForExitAsync();
+            Assert.Equal(2, lines.Length);
+            Assert.Contains(lines, l => l.Contains(" auth.user.registered {", StringComparison.Ordinal));
+            Assert.Contains(lines, l => l.Contains("\"event\":\"user.created\"", StringComparison.Ordinal));
+        }
         await StopAsync(first);
 
         var second = await StartAsync();
