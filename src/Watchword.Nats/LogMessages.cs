@@ -5,42 +5,42 @@ namespace Watchword.Nats;
 /// <summary>Everything that this client logs. Event ids are stable: alerts are built on them.</summary>
 internal static partial class LogMessages
 {
-    [LoggerMessage(1000, LogLevel.Information, "NATS: connected to {Server} ({Name} {Version}), reconnects so far {Reconnects}")]
+    [LoggerMessage(4000, LogLevel.Information, "NATS: connected to {Server} ({Name} {Version}), reconnects so far {Reconnects}")]
     public static partial void Connected(this ILogger log, ServerAddress server, string name, string version, long reconnects);
 
-    [LoggerMessage(1001, LogLevel.Warning, "NATS: connection lost: {Reason}")]
+    [LoggerMessage(4001, LogLevel.Warning, "NATS: connection lost: {Reason}")]
     public static partial void Disconnected(this ILogger log, string reason);
 
-    [LoggerMessage(1002, LogLevel.Warning, "NATS: attempt {Attempt} to connect failed: {Reason}")]
+    [LoggerMessage(4002, LogLevel.Warning, "NATS: attempt {Attempt} to connect failed: {Reason}")]
     public static partial void ConnectFailed(this ILogger log, int attempt, string reason);
 
-    [LoggerMessage(1003, LogLevel.Warning, "NATS: {Server} reports {Kind}: {Text}")]
+    [LoggerMessage(4003, LogLevel.Warning, "NATS: {Server} reports {Kind}: {Text}")]
     public static partial void ServerError(this ILogger log, ServerAddress server, ServerErrorKind kind, string text);
 
-    [LoggerMessage(1004, LogLevel.Warning, "NATS: {Server} is about to stop (lame duck mode)")]
+    [LoggerMessage(4004, LogLevel.Warning, "NATS: {Server} is about to stop (lame duck mode)")]
     public static partial void LameDuck(this ILogger log, ServerAddress server);
 
-    [LoggerMessage(1005, LogLevel.Warning, "NATS: the reader of '{Subject}' is too slow for its {Capacity} places; {Dropped} messages dropped so far")]
+    [LoggerMessage(4005, LogLevel.Warning, "NATS: the reader of '{Subject}' is too slow for its {Capacity} places; {Dropped} messages dropped so far")]
     public static partial void SlowConsumer(this ILogger log, string subject, int capacity, long dropped);
 
-    [LoggerMessage(1006, LogLevel.Error, "NATS: a StateChanged handler failed")]
+    [LoggerMessage(4006, LogLevel.Error, "NATS: a StateChanged handler failed")]
     public static partial void HandlerFailed(this ILogger log, Exception exception);
 
-    [LoggerMessage(1007, LogLevel.Error, "NATS: an unexpected error ended the connection to {Server}")]
+    [LoggerMessage(4007, LogLevel.Error, "NATS: an unexpected error ended the connection to {Server}")]
     public static partial void SessionFailed(this ILogger log, ServerAddress server, Exception exception);
 
-    [LoggerMessage(1008, LogLevel.Critical, "NATS: the connection has failed for good")]
+    [LoggerMessage(4008, LogLevel.Critical, "NATS: the connection has failed for good")]
     public static partial void SupervisorFailed(this ILogger log, Exception exception);
 
-    [LoggerMessage(1100, LogLevel.Warning, "JetStream: no heartbeat for consumer {Stream}/{Consumer} within {Limit}; pulling again")]
+    [LoggerMessage(4100, LogLevel.Warning, "JetStream: no heartbeat for consumer {Stream}/{Consumer} within {Limit}; pulling again")]
     public static partial void HeartbeatsMissed(this ILogger log, string stream, string consumer, TimeSpan limit);
 
-    [LoggerMessage(1101, LogLevel.Warning, "JetStream: a pull of consumer {Stream}/{Consumer} was refused ({Code} {Text}); trying again in {Delay}")]
+    [LoggerMessage(4101, LogLevel.Warning, "JetStream: a pull of consumer {Stream}/{Consumer} was refused ({Code} {Text}); trying again in {Delay}")]
     public static partial void PullRefused(this ILogger log, string stream, string consumer, int code, string text, TimeSpan delay);
 
-    [LoggerMessage(1102, LogLevel.Error, "JetStream: consumer {Stream}/{Consumer} ended: {Reason}")]
+    [LoggerMessage(4102, LogLevel.Error, "JetStream: consumer {Stream}/{Consumer} ended: {Reason}")]
     public static partial void ConsumerEnded(this ILogger log, string stream, string consumer, string reason);
 
-    [LoggerMessage(1103, LogLevel.Warning, "JetStream: a message on '{Subject}' carries no JetStream reply subject and is passed over")]
+    [LoggerMessage(4103, LogLevel.Warning, "JetStream: a message on '{Subject}' carries no JetStream reply subject and is passed over")]
     public static partial void NotJetStream(this ILogger log, string subject);
 }

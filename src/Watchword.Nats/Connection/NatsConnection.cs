@@ -52,9 +52,7 @@ public sealed partial class NatsConnection : IAsyncDisposable
     }
 
     /// <summary>Raised after each change of <see cref="State"/>, in order, off the read loop. A handler must return soon, since reconnecting waits for it.</summary>
-#pragma warning disable MA0046 // the new state is all there is to tell
     public event Action<NatsConnectionState>? StateChanged;
-#pragma warning restore MA0046
 
     /// <summary>Where the connection stands now.</summary>
     public NatsConnectionState State { get; private set; }

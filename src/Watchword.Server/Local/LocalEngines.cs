@@ -32,9 +32,7 @@ internal sealed class LocalEngines : IAsyncDisposable
     }
 
     /// <summary>An engine came back after it died: its pid changed, and perhaps its port. Raised on a pool thread.</summary>
-#pragma warning disable MA0046 // There is nothing to say but that it happened.
     public event Action? Changed;
-#pragma warning restore MA0046
 
     /// <summary>The data folder, every symbolic link in its path followed.</summary>
     public string DataFolder => _data.Root;
