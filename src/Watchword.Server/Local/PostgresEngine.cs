@@ -66,15 +66,24 @@ internal sealed class PostgresEngine(DataFolder data, LocalEngineOptions options
         }
 
         await StopStraysAsync(folder, note?.Pid);
-        if (note is not null && named is not null && File.Exists(note.Path))
+        if (note is not null && File.Exists(note.Path) && (named is not null || await IsUnreapedAsync(note.Pid, cancel)))
         {
-            // PostgreSQL takes any live process of that id for its predecessor, and would refuse to start. With a dead
-            // one it deals itself, and better: the file also names the shared memory that must be free.
+            // PostgreSQL takes any process of that id for its predecessor, and would refuse to start. With one that is
+            // gone it deals itself, and better: the file also names the shared memory that must be free.
             log.StalePidFileRemoved(note.Path, note.Pid);
             File.Delete(note.Path);
         }
 
         return null;
+    }
+
+    /// <summary>Dead, but not yet taken note of by whoever inherited it: mostly a matter of moments.</summary>
+    private static async Task<bool> IsUnreapedAsync(int pid, CancellationToken cancel)
+    {
+        for (var clock = Stopwatch.StartNew(); Native.Exists(pid); await Task.Delay(Poll, cancel))
+            if (clock.Elapsed > TimeSpan.FromSeconds(2))
+                return true;
+        return false;
     }
 
     private async Task<bool> IsHealthyAsync(EngineProcess process, PostmasterFile note, CancellationToken cancel)
