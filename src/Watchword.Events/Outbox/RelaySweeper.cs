@@ -63,7 +63,7 @@ internal sealed class RelaySweeper(
         _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (_sentCount, _marked, _failure, _broken) = (0, 0, null, false);
-        var settling = SettleAsync(ct);
+        var settling = SettleAsync();
         try
         {
             await PublishAsync(settling, ct);
@@ -145,7 +145,9 @@ internal sealed class RelaySweeper(
         _settledSome.Pulse();
     }
 
-    private async Task SettleAsync(CancellationToken ct)
+    // Not cancelled: every publish gets its result within the ack time-out, and what is acked but not marked would be
+    // stored twice by a process that starts after the stream's duplicate window.
+    private async Task SettleAsync()
     {
         List<long> positions = new(options.MarkSize), sequences = new(options.MarkSize);
         var (from, to) = (DateTime.MaxValue, DateTime.MinValue);
@@ -181,14 +183,12 @@ internal sealed class RelaySweeper(
             else
             {
                 if (_moreResults is null or { IsCompleted: true })
-                    _moreResults = publisher.Results.WaitToReadAsync(ct).AsTask();
-                // Awaited itself when it is the one that is done: a cancellation must come out.
-                await (_allSent.Task.IsCompleted ? _moreResults : await Task.WhenAny(_moreResults, _allSent.Task));
+                    _moreResults = publisher.Results.WaitToReadAsync().AsTask();
+                await (_allSent.Task.IsCompleted ? _moreResults : await Task.WhenAny(_moreResults, _allSent.Task));   // the inner one: a failure must come out
             }
         }
     }
 
-    // Not cancelled: what is acked is worth its mark also when the process is about to stop.
     private async Task MarkAsync(List<long> positions, List<long> sequences, DateTime from, DateTime to)
     {
         await using var command = new NpgsqlCommand("""

@@ -33,9 +33,10 @@ internal sealed class Engines : IAsyncDisposable
     {
         if (!options.NeedsLocalEngines)
             return new(options, null);
+        LocalEngines? local = null;
         try
         {
-            var local = await LocalEngines.StartAsync(new()
+            local = await LocalEngines.StartAsync(new()
             {
                 DataFolder = options.DataFolder,
                 NatsPort = options.NatsPort ?? LocalEngineOptions.DefaultNatsPort,
@@ -48,6 +49,12 @@ internal sealed class Engines : IAsyncDisposable
         catch (LocalEngineException e)
         {
             throw new StartException(e.Message, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (local is not null)
+                await local.DisposeAsync();
+            throw new StartException($"the data folder {options.DataFolder} cannot be written: {e.Message}", e);
         }
     }
 

@@ -154,6 +154,29 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_relay_that_is_stopped_in_the_middle_leaves_nothing_in_the_stream_unmarked()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await db.ExecuteAsync(InsertUsers(5000));
+        for (var stop = 0; stop < 3; stop++)
+        {
+            await db.ExecuteAsync($"""UPDATE "user" SET name = 'round {stop}'""");
+            var relay = await RelayHost.StartAsync(db, account.Options);
+            var stream = Watchword.Events.Contracts.Streams.IdentityChanges.Name;
+            await relay.Relay.Ready;
+            var before = (await relay.JetStream.FindStreamAsync(stream))!.State.Messages;
+            await Eventually.TrueAsync(async () => (await relay.JetStream.FindStreamAsync(stream))!.State.Messages > before || await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+            await relay.DisposeAsync();
+
+            await using var reader = await account.ConnectAsync();
+            Assert.Equal(
+                (long)(await new JetStream(reader).FindStreamAsync(stream))!.State.Messages,
+                await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE subject = 'user.sync' AND published_at IS NOT NULL"));
+        }
+    }
+
+    [Fact]
     public async Task Of_two_relays_one_leads_and_the_other_takes_over()
     {
         await using var db = await postgres.IdentityAsync();
