@@ -32,6 +32,9 @@ internal static partial class LogMessages
     [LoggerMessage(4008, LogLevel.Critical, "NATS: the connection has failed for good")]
     public static partial void SupervisorFailed(this ILogger log, Exception exception);
 
+    [LoggerMessage(4009, LogLevel.Critical, "NATS: closed for good: {Reason}")]
+    public static partial void Stopped(this ILogger log, string reason);
+
     [LoggerMessage(4100, LogLevel.Warning, "JetStream: no heartbeat for consumer {Stream}/{Consumer} within {Limit}; pulling again")]
     public static partial void HeartbeatsMissed(this ILogger log, string stream, string consumer, TimeSpan limit);
 

@@ -148,7 +148,7 @@ public sealed class JetStreamMessage
     {
         var reply = new SubjectText(_body.AsSpan(0, _replyLength));
         if (_connection.TryPublish(reply, default, headers: null, answer, urgent: true) != PublishOutcome.Accepted)
-            throw _connection.Disconnected();
+            throw _connection.Unavailable();
     }
 
     private string ReplyTo() => Encoding.UTF8.GetString(_body, 0, _replyLength);

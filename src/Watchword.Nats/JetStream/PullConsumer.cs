@@ -25,6 +25,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     private readonly Channel<JetStreamMessage> _messages = Channel.CreateUnbounded<JetStreamMessage>();
     private readonly SubjectCache _subjects = new();
     private readonly PullRecovery _recovery;
+    private readonly Readers _readers = new();
     private readonly Lock _gate = new();
     private bool _paused = true;
     private bool _ended;
@@ -64,9 +65,20 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     /// <exception cref="JetStreamApiException">The consumer was deleted or cannot be pulled from.</exception>
     public async IAsyncEnumerable<JetStreamMessage> ReadAllAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
+        using var reading = _readers.Enter();
         while (await WaitToReadAsync(ct))
             while (TryRead(out var message))
                 yield return message;
+    }
+
+    /// <summary>Stops pulling in good order: what has arrived can still be read and acked. Completes when it has been read.</summary>
+    /// <exception cref="OperationCanceledException">It was not read in time; it comes again to whoever reads the consumer next.</exception>
+    public async ValueTask DrainAsync(CancellationToken ct = default)
+    {
+        lock (_gate)
+            _paused = true;
+        await _connection.FinishAsync(_subscription, ct);
+        await FinishAsync().WaitAsync(ct);
     }
 
     /// <summary>Stops reading. What was delivered and not acked comes again, to whoever reads the consumer next. Safe to call twice.</summary>
@@ -75,6 +87,16 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
         _connection.Unregister(_subscription);
         Complete(reason: null);
         await _recovery.DisposeAsync();
+    }
+
+    bool IReceiver.IsInbox => false;
+
+    Task IReceiver.DrainAsync() => FinishAsync();
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        if (subject == _pullSubject)
+            End(reason);
     }
 
     void IReceiver.OnMessage(in Frame frame)
@@ -108,6 +130,12 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     }
 
     void IReceiver.OnEnded(NatsException? reason) => Complete(reason);
+
+    private Task FinishAsync()
+    {
+        Complete(reason: null);
+        return _readers.DoneAsync(_messages.Reader.Completion);
+    }
 
     private void Resume()
     {
