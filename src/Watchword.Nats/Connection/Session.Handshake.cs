@@ -47,6 +47,8 @@ internal sealed partial class Session
         {
             if (!Info.TlsRequired && !Info.TlsAvailable)
                 throw new NatsConnectException($"{Server} was refused: it offers plain text only, and TLS is demanded.", isTransient: false);
+            if (Info.TlsVerify && tls.CertificateFile is null)
+                throw new NatsConnectException($"{Server} wants a client certificate: set Tls.{nameof(NatsTlsOptions.CertificateFile)}.", isTransient: false) { IsAuthentication = true };
             secured = await SecureAsync(ct);
         }
 

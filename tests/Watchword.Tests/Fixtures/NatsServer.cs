@@ -24,9 +24,13 @@ public sealed partial class NatsServer : IAsyncDisposable
     private Process? _process;
 
     /// <param name="extraConfig">More lines of nats-server configuration, such as accounts.</param>
-    public NatsServer(string extraConfig = "")
+    /// <param name="jetStream">Whether it has JetStream, which an operator's configuration does not allow without more ado.</param>
+    public NatsServer(string extraConfig = "", bool jetStream = true)
     {
-        _extra = extraConfig;
+        _extra = extraConfig + (jetStream ? $$"""
+
+            jetstream { store_dir: "{{Path.Combine(_folder, "data")}}" }
+            """ : "");
         Port = TestPorts.Free();
     }
 
@@ -44,7 +48,6 @@ public sealed partial class NatsServer : IAsyncDisposable
             host: 127.0.0.1
             port: {{Port}}
             log_file: "{{LogFile}}"
-            jetstream { store_dir: "{{Path.Combine(_folder, "data")}}" }
             {{_extra}}
             """));
         _process = await LaunchAsync(config);
