@@ -33,37 +33,51 @@ public sealed class NatsCluster : IAsyncDisposable
         var js = new JetStream(connection);
         // A cluster without a leader does not answer; with one it says that there is no such stream. Replicas need
         // all three to have joined, which nothing but an attempt shows.
-        await Eventually.TrueAsync(() => TriesAsync(async () =>
+        await EventuallyAsync(async () =>
         {
             await js.CreateStreamAsync(new StreamConfig { Name = "ready", Storage = StreamStorage.Memory, Replicas = 3 });
             await js.DeleteStreamAsync("ready");
             return true;
-        }));
+        });
     }
 
     /// <summary>The server that leads a stream; waits until one does.</summary>
     public async Task<NatsServer> LeaderAsync(JetStream js, string stream)
     {
         NatsServer? leader = null;
-        await Eventually.TrueAsync(() => TriesAsync(async () =>
+        await EventuallyAsync(async () =>
         {
             var name = (await js.FindStreamAsync(stream))?.Cluster?.Leader;
             leader = _nodes.Where((_, i) => NameOf(i) == name).SingleOrDefault();
             return leader is not null;
-        }));
+        });
         return leader!;
     }
 
     /// <summary>Waits until every replica of a stream is there and has caught up.</summary>
     public static Task CaughtUpAsync(NatsConnection connection, string stream)
-        => Eventually.TrueAsync(() => TriesAsync(async () =>
+        => EventuallyAsync(async () =>
         {
             var answer = await connection.RequestAsync("$JS.API.STREAM.INFO." + stream);
             using var json = JsonDocument.Parse(answer.Payload);
             return json.RootElement.TryGetProperty("cluster", out var cluster)
                 && cluster.TryGetProperty("replicas", out var replicas)
                 && replicas.EnumerateArray().All(r => r.GetProperty("current").GetBoolean() && !r.TryGetProperty("offline", out _));
-        }));
+        });
+
+    /// <summary>Waits for what only comes with a leader: errors that may be retried count as not yet.</summary>
+    public static Task EventuallyAsync(Func<Task<bool>> condition)
+        => Eventually.TrueAsync(async () =>
+        {
+            try
+            {
+                return await condition();
+            }
+            catch (NatsException e) when (e.IsTransient || e is JetStreamApiException { Code: 400 or 500 })
+            {
+                return false;
+            }
+        });
 
     public async ValueTask DisposeAsync()
     {
@@ -72,17 +86,4 @@ public sealed class NatsCluster : IAsyncDisposable
     }
 
     private static string NameOf(int node) => string.Create(CultureInfo.InvariantCulture, $"node-{node}");
-
-    /// <summary>What may be retried counts as not yet.</summary>
-    private static async Task<bool> TriesAsync(Func<Task<bool>> attempt)
-    {
-        try
-        {
-            return await attempt();
-        }
-        catch (NatsException e) when (e.IsTransient || e is JetStreamApiException { Code: 400 or 500 })
-        {
-            return false;
-        }
-    }
 }

@@ -6,6 +6,9 @@ namespace Watchword.Tests.Nats;
 /// <summary>Three servers, a stream on all of them, and its leader killed again and again.</summary>
 public sealed class ClusterTests : IAsyncLifetime
 {
+    // A pull that waits at a leader dies with it: the sooner the silence is noticed, the sooner it goes on.
+    private static readonly ConsumeOptions Brisk = new() { Expires = TimeSpan.FromSeconds(10), Heartbeat = TimeSpan.FromMilliseconds(500) };
+
     private readonly NatsCluster _cluster = new();
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -23,7 +26,7 @@ public sealed class ClusterTests : IAsyncLifetime
         await js.CreateConsumerAsync("s", new ConsumerConfig { DurableName = "c", AckWait = TimeSpan.FromSeconds(2), MaxAckPending = 5000 }, Ct);
         await js.CreateConsumerAsync("s", new ConsumerConfig { DurableName = "all", AckPolicy = AckPolicy.None }, Ct);
         await using var readersOwn = await ConnectAsync();
-        await using var consumer = await new JetStream(readersOwn).ConsumeAsync("s", "c", ct: Ct);
+        await using var consumer = await new JetStream(readersOwn).ConsumeAsync("s", "c", Brisk, Ct);
         var seen = new ConcurrentDictionary<int, byte>();
         var reading = ReadAsync(consumer, seen);
         await using var load = new Load(connection);
@@ -76,7 +79,8 @@ public sealed class ClusterTests : IAsyncLifetime
     private static async Task<SortedDictionary<int, ulong>> StoredAsync(JetStream js, int count)
     {
         var stored = new SortedDictionary<int, ulong>();
-        await using var consumer = await js.ConsumeAsync("s", "all", ct: Ct);
+        await NatsCluster.EventuallyAsync(async () => (await js.FindConsumerAsync("s", "all", Ct))?.Cluster?.Leader is not null);
+        await using var consumer = await js.ConsumeAsync("s", "all", Brisk, Ct);
         JetStreamMessage message;
         do
         {
@@ -116,7 +120,7 @@ public sealed class ClusterTests : IAsyncLifetime
         public async Task AcksAsync(int count)
         {
             while (count-- > 0)
-                Assert.True(await _acks.WaitAsync(TimeSpan.FromSeconds(30), Ct), "no ack for 30 seconds");
+                Assert.True(await _acks.WaitAsync(TimeSpan.FromMinutes(1), Ct), "no ack for a minute");
         }
 
         /// <summary>No new messages; when the last one is acked: each with its place in the stream.</summary>
