@@ -102,12 +102,17 @@ internal static class JetStreamRates
         return seconds;
     }
 
-    // A rate counts only when every message was acked, and none came twice.
+    // A rate counts only when every message was acked, and none came twice. (The server counts acks a little after it has read them.)
     private static async Task CheckAsync(JetStream js, string name, CancellationToken ct)
     {
-        var info = (await js.FindConsumerAsync(Stream, name, ct))!;
-        if (info is not { AckPending: 0, Pending: 0, Redelivered: 0 } || info.Delivered.Consumer != Count)
-            throw new InvalidOperationException($"Consumer {name}: {info.AckPending} messages unacked, {info.Pending} undelivered, {info.Delivered.Consumer} deliveries.");
+        var patience = Stopwatch.StartNew();
+        ConsumerInfo info;
+        while ((info = (await js.FindConsumerAsync(Stream, name, ct))!) is not { AckPending: 0, Pending: 0, Redelivered: 0 } || info.Delivered.Consumer != Count)
+        {
+            if (patience.Elapsed > TimeSpan.FromSeconds(5))
+                throw new InvalidOperationException($"Consumer {name}: {info.AckPending} messages unacked, {info.Pending} undelivered, {info.Delivered.Consumer} deliveries.");
+            await Task.Delay(20, ct);
+        }
         await js.DeleteConsumerAsync(Stream, name, ct);
     }
 }
