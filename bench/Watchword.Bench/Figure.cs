@@ -45,4 +45,8 @@ internal static class Statistics
     /// <summary>Of rounds; the goal is the median's.</summary>
     public static IReadOnlyList<Value> Rounds(this IReadOnlyCollection<double> numbers, double? atLeast = null) =>
         [new("median", numbers.Percentile(0.5), AtLeast: atLeast), new("min", numbers.Min()), new("max", numbers.Max())];
+
+    /// <summary>Of rounds in alternation with a peer; the goal is our median's.</summary>
+    public static IReadOnlyList<Value> Beside(this IReadOnlyCollection<double> ours, IReadOnlyCollection<double> peer, double? atLeast = null) =>
+        [.. ours.Rounds(atLeast), new("JavaScript", peer.Percentile(0.5)), new("ratio", ours.Zip(peer, (o, p) => o / p).ToList().Percentile(0.5))];
 }

@@ -13,6 +13,7 @@ public sealed class NatsHeaders : IEnumerable<KeyValuePair<string, string>>
 {
     private readonly int _start;
     private readonly bool _frozen;
+    private volatile bool _closed;
     private byte[] _block;
     private int _length;
 
@@ -60,7 +61,9 @@ public sealed class NatsHeaders : IEnumerable<KeyValuePair<string, string>>
     public int EncodedLength => _length;
 
     /// <summary>The block as it travels, closing blank line included.</summary>
-    internal ReadOnlySpan<byte> Encoded => _block.AsSpan(_start, _length);
+    /// <exception cref="ObjectDisposedException">They came with a message that was disposed.</exception>
+    internal ReadOnlySpan<byte> Encoded
+        => _closed ? throw new ObjectDisposedException(objectName: null, "These headers ended with their message, which was disposed.") : _block.AsSpan(_start, _length);
 
     /// <summary>Nothing was added: the message needs no header block at all.</summary>
     internal bool IsEmpty => _length == HeaderBlock.Empty.Length;
@@ -123,6 +126,9 @@ public sealed class NatsHeaders : IEnumerable<KeyValuePair<string, string>>
     public IEnumerator<KeyValuePair<string, string>> GetEnumerator() => ToList().GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <summary>Their memory belongs to another message from here on.</summary>
+    internal void Close() => _closed = true;
 
     private List<KeyValuePair<string, string>> ToList()
     {

@@ -16,6 +16,9 @@ internal sealed class SyncBatch
 
     public void Clear()
     {
+        // Their memory serves the next ones.
+        foreach (var message in Messages)
+            message.Dispose();
         Messages.Clear();
         Newest.Clear();
         DeadLetters.Clear();
