@@ -23,7 +23,7 @@ internal static class DirectMessage
             throw new JetStreamApiException(headers.Status, 0, headers.StatusText);
         if (headers?[Subject] is not { } subject
             || !ulong.TryParse(headers[Sequence], CultureInfo.InvariantCulture, out var sequence)
-            || !DateTimeOffset.TryParse(headers[Time], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+            || !DateTimeOffset.TryParse(Ticks(headers[Time]), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
             throw new NatsProtocolException("The answer to a direct read lacks the message's place in the stream.");
         return new StoredMessage
         {
@@ -33,6 +33,17 @@ internal static class DirectMessage
             Headers = Own(headers),
             Payload = answer.Payload,
         };
+    }
+
+    /// <summary>A time without the digits that are finer than a tick: parsing would round them up, and every other way to read the time cuts them off.</summary>
+    private static string? Ticks(string? time)
+    {
+        if (time?.IndexOf('.', StringComparison.Ordinal) is not (> 0 and var dot))
+            return time;
+        var end = dot + 1;
+        while (end < time.Length && char.IsAsciiDigit(time[end]))
+            end++;
+        return string.Concat(time.AsSpan(0, Math.Min(end, dot + 8)), time.AsSpan(end));
     }
 
     /// <summary>What the publisher gave, without what the server added for the journey.</summary>

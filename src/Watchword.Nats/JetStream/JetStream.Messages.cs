@@ -32,7 +32,17 @@ public sealed partial class JetStream
     public async Task<bool> DeleteMessageAsync(string stream, ulong sequence, bool erase = false, CancellationToken ct = default)
     {
         var body = Json(new DeleteMessageRequest(sequence, NoErase: !erase), JetStreamJson.Default.DeleteMessageRequest);
-        return await JetStreamApi.FindAsync(Connection, $"STREAM.MSG.DELETE.{Name(stream)}", body, JetStreamJson.Default.ErrorResponse, ct) is not null;
+        try
+        {
+            return await JetStreamApi.FindAsync(Connection, $"STREAM.MSG.DELETE.{Name(stream)}", body, JetStreamJson.Default.ErrorResponse, ct) is not null;
+        }
+        catch (JetStreamApiException e) when (e.ErrorCode == JetStreamApi.MessageDeleteFailed)
+        {
+            // So a store on disk answers, in words of its own, when the sequence is not there.
+            if (await GetMessageAsync(stream, sequence, ct) is null)
+                return false;
+            throw;
+        }
     }
 
     private async Task<StoredMessage?> GetAsync(string stream, GetMessageRequest request, CancellationToken ct)

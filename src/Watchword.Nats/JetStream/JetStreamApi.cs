@@ -10,6 +10,7 @@ internal static class JetStreamApi
     public const int ConsumerNotFound = 10014;
     public const int MessageNotFound = 10037;
     public const int SequenceNotFound = 10043;
+    public const int MessageDeleteFailed = 10057;
     public const int StreamNotFound = 10059;
     public const int WrongLastSequence = 10071;
     public const int WrongLastSequenceReplicated = 10164;
