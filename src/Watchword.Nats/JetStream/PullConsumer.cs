@@ -27,13 +27,19 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     private readonly PullRecovery _recovery;
     private readonly Readers _readers = new();
     private readonly Lock _gate = new();
+    private readonly bool _endsInDoubt;
     private bool _paused = true;
     private bool _ended;
 
-    internal PullConsumer(JetStream jetStream, string stream, string consumer, ConsumeOptions options)
+    /// <param name="jetStream">Where it is.</param>
+    /// <param name="stream">The stream.</param>
+    /// <param name="consumer">The consumer.</param>
+    /// <param name="options">How much to ask for.</param>
+    /// <param name="endsInDoubt">Ends, rather than goes on, after a drop, missed heartbeats or a refusal: whoever reads without acks must look for what is lost.</param>
+    internal PullConsumer(JetStream jetStream, string stream, string consumer, ConsumeOptions options, bool endsInDoubt = false)
     {
         _connection = jetStream.Connection;
-        (_stream, _consumer, _options) = (stream, consumer, options);
+        (_stream, _consumer, _options, _endsInDoubt) = (stream, consumer, options, endsInDoubt);
         _pullSubject = $"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}";
         _window = new PullWindow(options);
         _subscription = new Subscription(this, new Inbox().Name);
@@ -127,6 +133,9 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
             _paused = true;
             _window.Void();
         }
+
+        if (_endsInDoubt)
+            End(reason);
     }
 
     void IReceiver.OnEnded(NatsException? reason) => Complete(reason);
@@ -159,6 +168,12 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
 
     private void PullAfresh()
     {
+        if (_endsInDoubt)
+        {
+            End(new NatsTimeoutException($"consumer {_stream}/{_consumer} is silent or refuses to deliver"));
+            return;
+        }
+
         lock (_gate)
         {
             _window.Void();
@@ -225,11 +240,16 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
             _window.Asked(messages, bytes);
             _recovery.Sign();
         }
+        else
+        {
+            _paused = true; // the next opening pulls, also if it came before we could be told of the drop
+        }
     }
 
     private void End(NatsException reason)
     {
-        _connection.Log.ConsumerEnded(_stream, _consumer, reason.Message);
+        if (!_endsInDoubt)
+            _connection.Log.ConsumerEnded(_stream, _consumer, reason.Message);
         _connection.Unregister(_subscription);
         Complete(reason);
     }
