@@ -5,7 +5,14 @@ namespace Watchword.Nats;
 /// <content>Keeping the connection, and making it again.</content>
 public sealed partial class NatsConnection
 {
+    // A session that lasts shorter than this counts as one more failed attempt.
+    private static readonly TimeSpan Stable = TimeSpan.FromSeconds(2);
+
+    // An outage is many attempts, of which the same words are logged no more often than this.
+    private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(10);
+
     private byte[] _unsent = [];
+    private (string Reason, long At) _logged = ("", 0);
 
     /// <summary>Why the last attempt or session ended; null while all is well.</summary>
     public NatsException? LastError { get; private set; }
@@ -30,8 +37,8 @@ public sealed partial class NatsConnection
                     }
                     catch (NatsConnectException e)
                     {
-                        Log.ConnectFailed(++failures, e.Message);
                         LastError = e;
+                        LogFailure(++failures, e.Message);
                         if (e.IsAuthentication && refused)
                         {
                             if (!Options.RetryRefusedCredentials)
@@ -52,7 +59,7 @@ public sealed partial class NatsConnection
                 run = null;
 
                 // A server that accepts us and then throws us out must not be asked in a tight circle.
-                failures = Stopwatch.GetElapsedTime(started) > Options.ReconnectDelayMax ? 0 : failures + 1;
+                failures = Stopwatch.GetElapsedTime(started) > Stable ? 0 : failures + 1;
             }
         }
         catch (OperationCanceledException) when (_disposed.IsCancellationRequested)
@@ -66,6 +73,14 @@ public sealed partial class NatsConnection
             Stop(new NatsException("The connection has failed for good.", isTransient: false, e));
             throw;
         }
+    }
+
+    private void LogFailure(int attempt, string reason)
+    {
+        if (attempt > 1 && reason == _logged.Reason && Stopwatch.GetElapsedTime(_logged.At) < LogInterval)
+            return;
+        _logged = (reason, Stopwatch.GetTimestamp());
+        Log.ConnectFailed(attempt, reason);
     }
 
     private async Task PauseAsync(int failures)
