@@ -21,7 +21,7 @@ internal static class Base32
         return new string(text);
     }
 
-    /// <summary>Null when it holds other characters.</summary>
+    /// <summary>Null when it holds other characters, or bits that no encoder leaves at the end.</summary>
     public static byte[]? Decode(string text)
     {
         var bytes = new byte[text.Length * 5 / 8];
@@ -38,6 +38,6 @@ internal static class Base32
             bytes[at++] = (byte)(bits >> count);
         }
 
-        return bytes;
+        return (bits & ((1 << count) - 1)) == 0 ? bytes : null;
     }
 }
