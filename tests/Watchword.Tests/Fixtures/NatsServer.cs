@@ -42,6 +42,8 @@ public sealed partial class NatsServer : IAsyncDisposable
 
     public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://127.0.0.1:{Port}");
 
+    public bool HasExited => Running.HasExited;
+
     private Process Running => _process ?? throw new InvalidOperationException("The server is not running.");
 
     /// <summary>Starts it and waits until it accepts connections, or says why it does not.</summary>

@@ -81,10 +81,10 @@ internal sealed class ScriptedPeer : IAsyncDisposable
 
     public async Task SendAsync(byte[] bytes) => await _stream.WriteAsync(bytes);
 
-    /// <summary>Delivers a message to the subscription that takes the subject.</summary>
-    public Task DeliverAsync(string subject, string payload = "", string replyTo = "", string headers = "")
+    /// <summary>Delivers a message to the subscription that takes the subject, or to the one of that number.</summary>
+    public Task DeliverAsync(string subject, string payload = "", string replyTo = "", string headers = "", string? sid = null)
     {
-        var sid = SidOf(subject);
+        sid ??= SidOf(subject);
         var reply = replyTo.Length == 0 ? "" : replyTo + " ";
         return SendAsync(headers.Length == 0
             ? string.Create(CultureInfo.InvariantCulture, $"MSG {subject} {sid} {reply}{payload.Length}\r\n{payload}\r\n")
@@ -120,6 +120,19 @@ internal sealed class ScriptedPeer : IAsyncDisposable
     {
         await NextAsync("PING");
         await SendAsync("PONG\r\n");
+    }
+
+    /// <summary>Nothing more is coming from here.</summary>
+    public void Leave()
+    {
+        try
+        {
+            _client.Client.Shutdown(SocketShutdown.Send);
+        }
+        catch (SocketException)
+        {
+            // The client was quicker.
+        }
     }
 
     /// <summary>Completes when the client has closed the connection. Fails after 30 s.</summary>

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
@@ -26,36 +25,6 @@ public class ProtocolParserTests
             ],
             Parse(Encoding.UTF8.GetBytes(Stream)));
     }
-
-    [Fact]
-    public void However_a_stream_is_cut_it_says_the_same()
-        => Check.One(Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(15), Prop.ForAll(Streams().ToArbitrary(), frames =>
-        {
-            var bytes = Encoding.UTF8.GetBytes(string.Concat(frames));
-            var whole = Parse(bytes);
-            Assert.Equal(frames.Length, whole.Count);
-            for (var cut = 0; cut <= bytes.Length; cut++)
-            {
-                Assert.Equal(whole, Parse(bytes[..cut], bytes[cut..]));
-                Assert.Equal(whole, Parse(bytes[..(cut / 2)], bytes[(cut / 2)..cut], bytes[cut..]));
-            }
-
-            Assert.Equal(whole, Parse([.. bytes.Select(b => new[] { b })]));
-        }));
-
-    [Fact]
-    public void Rubbish_is_refused_or_awaited_but_never_breaks_the_parser()
-        => Check.One(Config.QuickThrowOnFailure.WithMaxTest(2000), Prop.ForAll(Damaged().ToArbitrary(), bytes =>
-        {
-            try
-            {
-                Parse(bytes);
-            }
-            catch (NatsProtocolException)
-            {
-                // That is how it should end.
-            }
-        }));
 
     [Theory]
     [InlineData("HELLO\r\n")]
@@ -109,57 +78,13 @@ public class ProtocolParserTests
             Assert.True(sequence.IsEmpty);
         }));
 
-    /// <summary>Feeds the pieces one after another, as a read loop does, and writes down what comes out.</summary>
     private static List<string> Parse(params byte[][] pieces)
     {
-        var parser = new ProtocolParser(MaxPayload);
-        var frames = new List<string>();
-        var unread = ReadOnlySequence<byte>.Empty;
+        var reading = new PiecewiseParser(MaxPayload);
         foreach (var piece in pieces)
-        {
-            unread = Join(unread, piece);
-            while (parser.TryRead(ref unread, out var frame))
-                frames.Add(Describe(frame));
-        }
-
-        return frames;
+            reading.Feed(piece);
+        return reading.Frames;
     }
-
-    private static string Describe(in Frame frame) => frame.Kind switch
-    {
-        FrameKind.Message => string.Create(
-            CultureInfo.InvariantCulture,
-            $"Message {Encoding.UTF8.GetString(frame.Subject)} {frame.Sid} {Encoding.UTF8.GetString(frame.ReplyTo)} {Text(frame.Headers)} {Text(frame.Payload)}"),
-        FrameKind.Info or FrameKind.Error => $"{frame.Kind} {Encoding.UTF8.GetString(frame.Text)}",
-        _ => frame.Kind.ToString(),
-    };
-
-    private static string Text(in ReadOnlySequence<byte> bytes) => Encoding.UTF8.GetString(bytes).Replace("\r\n", "|", StringComparison.Ordinal);
-
-    private static Gen<string[]> Streams()
-    {
-        var word = Gen.Elements("a", "foo", "$JS.ACK.s.c.1", "x.y.z", "_INBOX.q");
-        var payload = Gen.Elements("", "p", "MSG a 1 2\r\nab\r\n", "\r\n", "\n\r", new string('x', 40));
-        var message = from s in word
-                      from r in Gen.Elements("", " reply", " _INBOX.a.1")
-                      from sid in Gen.Choose(1, 5000)
-                      from p in payload
-                      select string.Create(CultureInfo.InvariantCulture, $"MSG {s} {sid}{r} {p.Length}\r\n{p}\r\n");
-        var withHeaders = from s in word
-                          from h in Gen.Elements("NATS/1.0\r\n\r\n", "NATS/1.0\r\nA: b\r\n\r\n", "NATS/1.0 503 No Responders\r\n\r\n")
-                          from p in payload
-                          select string.Create(CultureInfo.InvariantCulture, $"HMSG {s} 3 {h.Length} {h.Length + p.Length}\r\n{h}{p}\r\n");
-        var other = Gen.Elements("PING\r\n", "PONG\r\n", "+OK\r\n", "-ERR 'Slow Consumer'\r\n", "INFO {}\r\n");
-        return Gen.OneOf(message, withHeaders, other).ArrayOf();
-    }
-
-    private static Gen<byte[]> Damaged()
-        => from frames in Streams()
-           from place in Gen.Choose(0, 200)
-           from value in Gen.Choose(0, 255)
-           from tail in Gen.Choose(0, 255).Select(i => (byte)i).ArrayOf()
-           let bytes = Encoding.UTF8.GetBytes(string.Concat(frames))
-           select (byte[])[.. bytes.Select((b, i) => i == place ? (byte)value : b), .. tail];
 
     private static Gen<Message> Messages()
         => from subject in Gen.Elements("a", "foo.bar", "x.y.z")
@@ -168,32 +93,5 @@ public class ProtocolParserTests
            from payload in Gen.Choose(0, 255).Select(i => (byte)i).ArrayOf()
            select new Message(subject, reply, header, payload);
 
-    private static ReadOnlySequence<byte> Join(ReadOnlySequence<byte> before, byte[] piece)
-    {
-        Segment? first = null, last = null;
-        foreach (var memory in before)
-            Append(memory);
-        Append(piece);
-        return new ReadOnlySequence<byte>(first!, 0, last!, last!.Memory.Length);
-
-        void Append(ReadOnlyMemory<byte> memory)
-        {
-            last = new Segment(memory, last);
-            first ??= last;
-        }
-    }
-
     private sealed record Message(string Subject, string? Reply, string? HeaderValue, byte[] Payload);
-
-    private sealed class Segment : ReadOnlySequenceSegment<byte>
-    {
-        public Segment(ReadOnlyMemory<byte> memory, Segment? before)
-        {
-            Memory = memory;
-            if (before is null)
-                return;
-            RunningIndex = before.RunningIndex + before.Memory.Length;
-            before.Next = this;
-        }
-    }
 }
