@@ -8,16 +8,8 @@ if (create)
   await (await connection.jetstreamManager()).consumers.add(stream, { durable_name: durable, ack_policy: AckPolicy.Explicit, ack_wait: 30e9 });
 const consumer = await connection.jetstream().consumers.get(stream, durable);
 const seen = [];
-const messages = await consumer.consume({ max_messages: 100 });
-for await (const message of messages) {
+for await (const message of await consumer.fetch({ max_messages: count, expires: 10_000 })) {
   seen.push({ seq: message.seq, data: text(message.data), redelivered: message.redelivered });
   if (!(await message.ackAck())) throw new Error(`no ack for ${message.seq}`);
-  if (seen.length === count) {
-    // What was fetched ahead goes back at once, rather than after the ack wait.
-    messages.stop();
-    for await (const ahead of messages) ahead.nak();
-    break;
-  }
 }
-await connection.flush();
 await answer(seen);

@@ -46,6 +46,28 @@ public sealed partial class JetStream
     }
 
     /// <summary>
+    /// Takes what a pull consumer has, up to a number of messages: one pull and no more, for jobs that come and go.
+    /// Each message wants its ack, as with <see cref="ConsumeAsync"/>.
+    /// </summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="consumer">The consumer.</param>
+    /// <param name="maxMessages">How many at most; from 1 on. It returns at once when that many came.</param>
+    /// <param name="expires">How long to wait for that many, up to a day; it returns earlier only if they all came. Null or zero: what is there now.</param>
+    /// <param name="ct">Gives up; what had come already comes again after the ack wait.</param>
+    /// <returns>What came in that time; empty when there is nothing.</returns>
+    /// <exception cref="JetStreamApiException">There is no such consumer (404), or it cannot be pulled from.</exception>
+    /// <exception cref="NatsException">Nothing came, and the server says why; mostly transient.</exception>
+    public Task<IReadOnlyList<JetStreamMessage>> FetchAsync(
+        string stream, string consumer, int maxMessages, TimeSpan? expires = null, CancellationToken ct = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxMessages, 1);
+        var limit = expires ?? TimeSpan.Zero;
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, TimeSpan.Zero, nameof(expires));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, TimeSpan.FromDays(1), nameof(expires));
+        return new PullFetch(this, Name(stream), Name(consumer), maxMessages).RunAsync(limit, ct);
+    }
+
+    /// <summary>
     /// Begins to read a stream in order, each message once and without acks, and goes on over gaps, reconnects and
     /// restarts until it is disposed.
     /// </summary>

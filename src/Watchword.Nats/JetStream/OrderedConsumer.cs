@@ -57,7 +57,7 @@ public sealed class OrderedConsumer : IAsyncDisposable
             {
                 try
                 {
-                    return await deliveries.WaitToReadAsync(ct);
+                    return IsCaughtUp ? await deliveries.WaitToReadAsync(ct) : await WaitToCatchUpAsync(deliveries, ct);
                 }
                 catch (NatsException e)
                 {
@@ -137,6 +137,25 @@ public sealed class OrderedConsumer : IAsyncDisposable
     /// <summary>Whether what went wrong may pass by itself: our side's trouble, or the server's.</summary>
     private static bool MayPass(NatsException e)
         => e.IsTransient || e is NatsConnectException or JetStreamApiException { Code: >= 500 };
+
+    /// <summary>What was there may be deleted before it is delivered; then no message shows that all has been read, so the server is asked.</summary>
+    private async Task<bool> WaitToCatchUpAsync(PullConsumer deliveries, CancellationToken ct)
+    {
+        var message = deliveries.WaitToReadAsync(ct).AsTask();
+        while (true)
+        {
+            try
+            {
+                return await message.WaitAsync(_options.Consume.Heartbeat, ct);
+            }
+            catch (TimeoutException)
+            {
+                var info = await _jetStream.FindConsumerAsync(_stream, _name!, ct);
+                if (info is { Pending: 0 } && info.Delivered.Consumer == _delivered && !message.IsCompleted)
+                    return IsCaughtUp = true;
+            }
+        }
+    }
 
     private async ValueTask<bool> ResumeAsync(CancellationToken ct)
     {

@@ -84,11 +84,37 @@ public class OrderedConsumerTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_was_lost_with_the_connection_comes_though_nothing_follows_it()
+    {
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        await using var proxy = new TcpProxy(server.Port);
+        await using var direct = await ConnectAsync(server.Port);
+        var js = await FilledAsync(direct, 8);
+        await using var connection = await ConnectAsync(proxy.Port);
+        await using var consumer = await new JetStream(connection).OrderedConsumeAsync("s", new OrderedConsumerOptions { Consume = Small }, Ct);
+        Assert.True(await consumer.WaitToReadAsync(Ct));
+
+        // The last four deliveries never reach the reader: another takes them, since its own window is full.
+        await Eventually.TrueAsync(async () => await js.ListConsumersAsync("s", Ct).SingleAsync(Ct) is { Delivered.Stream: 4 });
+        Assert.Equal(4, (await js.FetchAsync("s", await js.ListConsumerNamesAsync("s", Ct).SingleAsync(Ct), 4, TimeSpan.FromSeconds(10), Ct)).Count);
+        for (var i = 1UL; i <= 4; i++)
+            Assert.Equal(i, (await NextAsync(consumer)).StreamSequence);
+        proxy.Cut();
+        await Eventually.TrueAsync(() => Task.FromResult(connection.State == NatsConnectionState.Reconnecting));
+        proxy.Mend();
+
+        for (var i = 5UL; i <= 8; i++)
+            Assert.Equal(i, (await NextAsync(consumer)).StreamSequence);
+        Assert.Single(await js.ListConsumerNamesAsync("s", Ct).ToListAsync(Ct)); // the old one, still there after the drop, was deleted
+    }
+
+    [Fact]
     public async Task It_goes_on_over_server_restarts_while_messages_are_published()
     {
         await using var server = new NatsServer();
         await server.StartAsync();
-        await using var connection = await ConnectAsync(server);
+        await using var connection = await ConnectAsync(server.Port);
         var js = await FilledAsync(connection, 500);
         await using var consumer = await js.OrderedConsumeAsync("s", ct: Ct);
 
@@ -118,7 +144,7 @@ public class OrderedConsumerTests(NatsFixture nats)
     {
         await using var server = new NatsServer();
         await server.StartAsync();
-        await using var connection = await ConnectAsync(server);
+        await using var connection = await ConnectAsync(server.Port);
         var js = await FilledAsync(connection, 20);
         await using var consumer = await js.OrderedConsumeAsync("s", new OrderedConsumerOptions { Consume = Small }, Ct);
         Assert.Equal(1UL, (await NextAsync(consumer)).StreamSequence);
@@ -135,7 +161,7 @@ public class OrderedConsumerTests(NatsFixture nats)
     {
         await using var server = new NatsServer();
         await server.StartAsync();
-        await using var connection = await ConnectAsync(server);
+        await using var connection = await ConnectAsync(server.Port);
         var js = await FilledAsync(connection, 2);
         await using var consumer = await js.OrderedConsumeAsync("s", new OrderedConsumerOptions { Consume = Small with { Heartbeat = TimeSpan.FromMilliseconds(100) } }, Ct);
         await NextAsync(consumer);
@@ -193,6 +219,24 @@ public class OrderedConsumerTests(NatsFixture nats)
         Assert.Equal(10UL, (await NextAsync(consumer)).StreamSequence);
         await DeleteConsumerAsync(js);
         Assert.Equal(11UL, (await NextAsync(consumer)).StreamSequence);
+    }
+
+    [Fact]
+    public async Task It_is_caught_up_also_when_the_rest_was_deleted_before_it_came()
+    {
+        await using var connection = await nats.TakeAccount().ConnectAsync(Ct);
+        var js = await FilledAsync(connection, 3);
+        await using var consumer = await js.OrderedConsumeAsync("s", new OrderedConsumerOptions { Consume = Small with { MaxMessages = 1 } }, Ct);
+        Assert.True(await consumer.WaitToReadAsync(Ct));
+        await js.PurgeStreamAsync("s", ct: Ct);
+
+        Assert.True(consumer.TryRead(out _));
+        Assert.False(consumer.IsCaughtUp);
+        Assert.True(await consumer.WaitToReadAsync(Ct));
+        Assert.True(consumer.IsCaughtUp);
+        Assert.False(consumer.TryRead(out _));
+        await js.PublishAsync("s.0", default, ct: Ct);
+        Assert.Equal((4UL, 0L), ((await NextAsync(consumer)).StreamSequence, consumer.RestartCount));
     }
 
     [Fact]
@@ -266,7 +310,7 @@ public class OrderedConsumerTests(NatsFixture nats)
     {
         await using var server = new NatsServer();
         await server.StartAsync();
-        await using var connection = await ConnectAsync(server);
+        await using var connection = await ConnectAsync(server.Port);
         var js = await FilledAsync(connection, 0);
         var consumer = await js.OrderedConsumeAsync("s", ct: Ct);
         var waiting = consumer.WaitToReadAsync(Ct).AsTask();
@@ -303,9 +347,9 @@ public class OrderedConsumerTests(NatsFixture nats)
         throw new InvalidOperationException("The consumer has ended.");
     }
 
-    private static async Task<NatsConnection> ConnectAsync(NatsServer server)
+    private static async Task<NatsConnection> ConnectAsync(int port)
     {
-        var connection = new NatsConnection(new NatsOptions { Url = server.Url, RequestTimeout = TimeSpan.FromMilliseconds(500) });
+        var connection = new NatsConnection(new NatsOptions { Url = $"nats://127.0.0.1:{port}", RequestTimeout = TimeSpan.FromMilliseconds(500) });
         await connection.ConnectAsync(Ct);
         return connection;
     }
