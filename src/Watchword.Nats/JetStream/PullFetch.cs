@@ -52,6 +52,17 @@ internal sealed class PullFetch(JetStream jetStream, string stream, string consu
         throw reason;
     }
 
+    bool IReceiver.IsInbox => true;
+
+    // Whoever awaits the fetch has its messages in hand when it is done.
+    Task IReceiver.DrainAsync() => _done.Task;
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        if (subject == PullSubject)
+            _done.TrySetResult(reason);
+    }
+
     void IReceiver.OnMessage(in Frame frame)
     {
         lock (_messages)
