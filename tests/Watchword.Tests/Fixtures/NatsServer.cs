@@ -81,6 +81,9 @@ public sealed partial class NatsServer : IAsyncDisposable
     /// <summary>SIGCONT.</summary>
     public void Resume() => Send(Continue);
 
+    /// <summary>What JetStream had stored is gone, as after a power cut before it reached the disk. Only while it is stopped.</summary>
+    public void LoseData() => Directory.Delete(Path.Combine(_folder, "data"), recursive: true);
+
     /// <summary>SIGKILL and a new start on the same port and data.</summary>
     public async Task RestartAsync()
     {

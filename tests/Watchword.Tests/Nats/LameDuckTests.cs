@@ -42,12 +42,15 @@ public class LameDuckTests
         connection.Start();
         var peer = await server.WelcomeAsync();
         await connection.WaitUntilOpenAsync(Ct);
+        var told = new TaskCompletionSource<ServerInfo>();
+        connection.LameDuck += info => told.TrySetResult(info);
 
         await peer.SendAsync(ScriptedPeer.Info("\"ldm\":true"));
         var ping = connection.PingAsync(Ct);
         await peer.PongAsync();
         await ping;
 
+        Assert.True((await told.Task.WaitAsync(TimeSpan.FromSeconds(30), Ct)).LameDuckMode);
         Assert.True(connection.Server!.LameDuckMode);
         Assert.Single(log.Of(LameDuckEvent));
         Assert.Equal(0, connection.ReconnectCount);

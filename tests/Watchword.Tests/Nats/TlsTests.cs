@@ -172,6 +172,26 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_peer_that_the_cluster_names_by_its_address_is_reached_under_the_name_of_the_seed()
+    {
+        await using var real = new NatsServer();
+        await real.StartAsync();
+        await using var seed = new ScriptedServer();
+        await using var seedFront = new TlsFront(_ca.Issue("localhost"), seed.Port);
+        await using var peerFront = new TlsFront(_ca.Issue("localhost"), real.Port); // whose certificate knows no address
+        await using var connection = new NatsConnection(Options(seedFront.Port) with { Tls = new() { Mode = NatsTlsMode.First, CaFile = _ca.CaFile } });
+        connection.Start();
+        var client = await seed.WelcomeAsync($"\"connect_urls\":[\"127.0.0.1:{peerFront.Port}\"]");
+        await connection.WaitUntilOpenAsync(Ct);
+
+        await client.DisposeAsync();
+        await Eventually.TrueAsync(() => connection.ReconnectCount == 1);
+
+        Assert.NotEqual("scripted", connection.Server!.ServerName);
+        await AssertEchoAsync(connection);
+    }
+
+    [Fact]
     public void A_peer_known_by_its_address_is_checked_against_the_name_of_the_seed()
     {
         var pool = new ServerPool(new NatsOptions { Url = "tls://nats.example.org" });
