@@ -32,6 +32,9 @@ internal static partial class LogMessages
     [LoggerMessage(4008, LogLevel.Critical, "NATS: the connection has failed for good")]
     public static partial void SupervisorFailed(this ILogger log, Exception exception);
 
+    [LoggerMessage(4009, LogLevel.Critical, "NATS: closed for good: {Reason}")]
+    public static partial void Stopped(this ILogger log, string reason);
+
     [LoggerMessage(4100, LogLevel.Warning, "JetStream: no heartbeat for consumer {Stream}/{Consumer} within {Limit}; pulling again")]
     public static partial void HeartbeatsMissed(this ILogger log, string stream, string consumer, TimeSpan limit);
 
@@ -43,4 +46,10 @@ internal static partial class LogMessages
 
     [LoggerMessage(4103, LogLevel.Warning, "JetStream: a message on '{Subject}' carries no JetStream reply subject and is passed over")]
     public static partial void NotJetStream(this ILogger log, string subject);
+
+    [LoggerMessage(4110, LogLevel.Information, "JetStream: the ordered reader of {Stream} begins again behind {Sequence}: {Reason}")]
+    public static partial void OrderedRestarted(this ILogger log, string stream, ulong sequence, string reason);
+
+    [LoggerMessage(4111, LogLevel.Warning, "JetStream: stream {Stream} has gone back from {Read} to {Last}; the ordered reader may miss what was published in between")]
+    public static partial void StreamWentBack(this ILogger log, string stream, ulong read, ulong last);
 }

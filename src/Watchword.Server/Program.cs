@@ -19,7 +19,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
-    await using var nats = new NatsConnection(new() { Url = options.NatsUrl!, Name = "watchword", LoggerFactory = logs });
+    await using var nats = new NatsConnection(options.Nats with { Url = options.NatsUrl!, LoggerFactory = logs });
     await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
     nats.Start();
 

@@ -11,6 +11,7 @@ public sealed partial class NatsConnection
         if (!session.Info.LameDuckMode)
             return;
         Log.LameDuck(session.Server);
+        _ = Task.Run(() => Tell(LameDuck, session.Info)); // off the read loop, which must not wait for anybody
         if (_servers.Count > 1)
             session.Abort(new NatsDisconnectedException($"{session.Server} is about to stop; moving to another server."));
     }
@@ -29,11 +30,15 @@ public sealed partial class NatsConnection
     {
         var reason = new NatsPermissionException($"The server refused it: {text}.");
         if (ServerError.DeniedPublish(text) is { } published)
-            _requests.Deny(published, reason);
-        if (ServerError.DeniedSubscription(text) is not { } subject)
+        {
+            foreach (var (_, subscription) in _subscriptions)
+                subscription.Receiver.OnPublishDenied(published, reason);
+        }
+
+        if (ServerError.DeniedSubscription(text) is not var (subject, queueGroup))
             return;
         foreach (var (sid, subscription) in _subscriptions)
-            if (subscription.Subject == subject && _subscriptions.TryRemove(sid, out _))
+            if (subscription.Subject == subject && subscription.QueueGroup == queueGroup && _subscriptions.TryRemove(sid, out _))
                 subscription.Receiver.OnEnded(reason);
     }
 }

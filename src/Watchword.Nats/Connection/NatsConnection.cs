@@ -23,18 +23,20 @@ public enum NatsConnectionState
 /// <summary>
 /// A connection to NATS that mends itself. Many threads may use it; one is enough for a process. While it is away,
 /// subscriptions stand and are renewed, but publishes and requests fail at once with
-/// <see cref="NatsDisconnectedException"/>: nothing is held back in memory, so nothing is lost unnoticed there. What
-/// had been written but not sent when the connection dropped is gone too; core NATS delivers at most once, and
-/// whoever waits for an answer or an ack is told.
+/// <see cref="NatsDisconnectedException"/>: nothing is held back in memory, so nothing is lost unnoticed there. Of what
+/// had been written but not sent when the connection dropped, plain publishes and acks go to the next server; whoever
+/// waited for an answer or an ack is told that it will not come.
 /// </summary>
 public sealed partial class NatsConnection : IAsyncDisposable
 {
     private readonly ServerPool _servers;
+    private readonly Connector _connector;
     private readonly ConcurrentDictionary<long, Subscription> _subscriptions = new();
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _disposed = new();
     private readonly RequestInbox _requests;
     private volatile Session? _session;
+    private volatile NatsException? _stopped;
     private long _lastSid;
 
     /// <summary>Prepares a connection; nothing is sent before <see cref="ConnectAsync"/> or <see cref="Start"/>.</summary>
@@ -48,11 +50,18 @@ public sealed partial class NatsConnection : IAsyncDisposable
         Options = options;
         Log = options.LoggerFactory.CreateLogger<NatsConnection>();
         _servers = new ServerPool(options);
+        _connector = new Connector(this, _servers);
         _requests = new RequestInbox(this);
     }
 
     /// <summary>Raised after each change of <see cref="State"/>, in order, off the read loop. A handler must return soon, since reconnecting waits for it.</summary>
     public event Action<NatsConnectionState>? StateChanged;
+
+    /// <summary>
+    /// Raised when the server in use says that it is about to stop. Where there is another one the connection moves to
+    /// it at once by itself; where there is none, this is the warning.
+    /// </summary>
+    public event Action<ServerInfo>? LameDuck;
 
     /// <summary>Where the connection stands now.</summary>
     public NatsConnectionState State { get; private set; }
@@ -87,7 +96,7 @@ public sealed partial class NatsConnection : IAsyncDisposable
         {
             PublishOutcome.Accepted => default,
             PublishOutcome.Full => PublishWhenRoomAsync(subject, payload, headers, replyTo, ct),
-            _ => throw Disconnected(),
+            _ => throw Unavailable(),
         };
     }
 
@@ -98,9 +107,10 @@ public sealed partial class NatsConnection : IAsyncDisposable
     /// <param name="subject">The subject; <c>*</c> stands for one token and a final <c>&gt;</c> for one or more.</param>
     /// <param name="queueGroup">Of all subscribers in the same group, one receives each message.</param>
     /// <param name="capacity">How many messages to hold for the reader; default <see cref="NatsOptions.SubscriptionCapacity"/>.</param>
+    /// <param name="maxMessages">After that many the subscription ends by itself, also when a reconnect lies between them.</param>
     /// <param name="ct">Cancels the call, not the subscription.</param>
     public ValueTask<NatsSubscription> SubscribeAsync(
-        string subject, string? queueGroup = null, int? capacity = null, CancellationToken ct = default)
+        string subject, string? queueGroup = null, int? capacity = null, long? maxMessages = null, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
         SubjectText.Check(subject, nameof(subject));
@@ -108,7 +118,8 @@ public sealed partial class NatsConnection : IAsyncDisposable
             SubjectText.Check(queueGroup, nameof(queueGroup));
         var places = capacity ?? Options.SubscriptionCapacity;
         ArgumentOutOfRangeException.ThrowIfLessThan(places, 1, nameof(capacity));
-        return new ValueTask<NatsSubscription>(new NatsSubscription(this, subject, queueGroup, places));
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxMessages ?? 1, 1, nameof(maxMessages));
+        return new ValueTask<NatsSubscription>(new NatsSubscription(this, subject, queueGroup, places, maxMessages));
     }
 
     /// <summary>Publishes and waits for the first answer.</summary>
@@ -136,7 +147,7 @@ public sealed partial class NatsConnection : IAsyncDisposable
     {
         var start = Stopwatch.GetTimestamp();
         if (_session is not { } session || !session.TryPing(out var pong))
-            throw Disconnected();
+            throw Unavailable();
         try
         {
             await pong.WaitAsync(Options.RequestTimeout, ct);
@@ -149,8 +160,10 @@ public sealed partial class NatsConnection : IAsyncDisposable
         return Stopwatch.GetElapsedTime(start);
     }
 
-    internal NatsDisconnectedException Disconnected()
-        => new(_disposed.IsCancellationRequested ? "The connection was disposed." : "Not connected to NATS.", LastError);
+    /// <summary>Why nothing can be sent just now, or ever again.</summary>
+    internal NatsException Unavailable()
+        => _stopped is { } reason ? new NatsConnectException($"The connection is closed for good. {reason.Message}", isTransient: false, reason)
+            : new NatsDisconnectedException(_disposed.IsCancellationRequested ? "The connection was disposed." : "Not connected to NATS.", LastError);
 
     /// <exception cref="NatsPayloadTooLargeException">The server would refuse a message of that size.</exception>
     internal PublishOutcome TryPublish(
@@ -172,6 +185,10 @@ public sealed partial class NatsConnection : IAsyncDisposable
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
+            if (_draining)
+                throw new InvalidOperationException("The connection is draining and takes no new subscriptions.");
+            if (_stopped is not null)
+                throw Unavailable();
             subscription.Sid = ++_lastSid;
             _subscriptions[subscription.Sid] = subscription;
             _session?.Outbound.TryAppend(subscription.Command());
@@ -188,8 +205,11 @@ public sealed partial class NatsConnection : IAsyncDisposable
     internal void Dispatch(in Frame frame)
     {
         // An unknown number is a message that was under way when its subscription ended.
-        if (_subscriptions.TryGetValue(frame.Sid, out var subscription))
-            subscription.Receiver.OnMessage(frame);
+        if (!_subscriptions.TryGetValue(frame.Sid, out var subscription))
+            return;
+        subscription.Receiver.OnMessage(frame);
+        if (subscription.IsLast() && _subscriptions.TryRemove(frame.Sid, out _))
+            subscription.Receiver.OnEnded(reason: null);
     }
 
     private async ValueTask PublishWhenRoomAsync(
@@ -202,7 +222,7 @@ public sealed partial class NatsConnection : IAsyncDisposable
             if (outcome == PublishOutcome.Accepted)
                 return;
             if (outcome == PublishOutcome.Disconnected)
-                throw Disconnected();
+                throw Unavailable();
         }
     }
 }

@@ -14,15 +14,16 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
     private readonly Subscription _subscription;
     private readonly Channel<NatsMessage> _messages;
     private readonly SubjectCache _subjects = new();
+    private readonly Readers _readers = new();
     private readonly int _capacity;
     private long _dropped;
     private bool _dropping;
 
-    internal NatsSubscription(NatsConnection connection, string subject, string? queueGroup, int capacity)
+    internal NatsSubscription(NatsConnection connection, string subject, string? queueGroup, int capacity, long? maxMessages)
     {
         _connection = connection;
         _capacity = capacity;
-        _subscription = new Subscription(this, subject, queueGroup);
+        _subscription = new Subscription(this, subject, queueGroup, maxMessages);
         _messages = Channel.CreateBounded<NatsMessage>(new BoundedChannelOptions(capacity) { SingleWriter = true });
         connection.Register(_subscription);
     }
@@ -54,9 +55,18 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
     /// <exception cref="NatsPermissionException">The server refused the subscription.</exception>
     public async IAsyncEnumerable<NatsMessage> ReadAllAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
+        using var reading = _readers.Enter();
         while (await WaitToReadAsync(ct))
             while (TryRead(out var message))
                 yield return message;
+    }
+
+    /// <summary>Ends in good order: nothing more is asked for, and what has arrived can still be read. Completes when it has been.</summary>
+    /// <exception cref="OperationCanceledException">It was not read in time; the subscription has ended all the same.</exception>
+    public async ValueTask DrainAsync(CancellationToken ct = default)
+    {
+        await _connection.FinishAsync(_subscription, ct);
+        await FinishAsync().WaitAsync(ct);
     }
 
     /// <summary>Ends the subscription. Safe to call twice.</summary>
@@ -65,6 +75,15 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
         _connection.Unregister(_subscription);
         _messages.Writer.TryComplete();
         return default;
+    }
+
+    bool IReceiver.IsInbox => false;
+
+    Task IReceiver.DrainAsync() => FinishAsync();
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        // It publishes nothing.
     }
 
     void IReceiver.OnMessage(in Frame frame)
@@ -95,4 +114,10 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
     }
 
     void IReceiver.OnEnded(NatsException? reason) => _messages.Writer.TryComplete(reason);
+
+    private Task FinishAsync()
+    {
+        _messages.Writer.TryComplete();
+        return _readers.DoneAsync(_messages.Reader.Completion);
+    }
 }

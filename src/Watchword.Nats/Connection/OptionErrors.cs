@@ -9,6 +9,19 @@ internal sealed class OptionErrors
 
     public void Add(string error) => _errors.Add(error);
 
+    /// <summary>Adds what the parser of a value says of it.</summary>
+    public void AddIfRefused(Action parse)
+    {
+        try
+        {
+            parse();
+        }
+        catch (FormatException e)
+        {
+            Add(e.Message);
+        }
+    }
+
     public void Between<T>(T value, T least, T most, string name)
         where T : IComparable<T>
     {

@@ -11,8 +11,8 @@ internal enum PublishOutcome
 /// <summary>
 /// What is to be sent on one connection. Publishers write whole commands into one array under a short lock, while the
 /// write loop sends the other; then the two change places. So writes coalesce by themselves, nothing is allocated,
-/// and a command is never cut by another. It belongs to one connection and ends with it: what it still held is
-/// dropped, and everyone who waits for an answer to it is told.
+/// and a command is never cut by another. It belongs to one connection and ends with it; what it still held then is
+/// given to the next one as far as nobody was told that it failed.
 /// </summary>
 /// <param name="bound">How many bytes may wait. One command larger than that is taken when nothing else waits.</param>
 internal sealed class OutboundBuffer(int bound)
@@ -24,6 +24,8 @@ internal sealed class OutboundBuffer(int bound)
     private byte[] _filling = new byte[SmallestArray];
     private byte[] _sending = new byte[SmallestArray];
     private int _count;
+    private int _taken;
+    private int _attempted;
     private bool _closed;
     private TaskCompletionSource? _space;
 
@@ -95,7 +97,7 @@ internal sealed class OutboundBuffer(int bound)
                     return default;
                 (_filling, _sending) = (_sending, _filling);
                 taken = _sending.AsMemory(0, _count);
-                _count = 0;
+                (_taken, _attempted, _count) = (_count, 0, 0);
                 if (_filling.Length > 2L * bound)
                     _filling = new byte[SmallestArray]; // a giant passed through; do not keep its room
                 (space, _space) = (_space, null);
@@ -106,6 +108,23 @@ internal sealed class OutboundBuffer(int bound)
                 return taken;
             await _ready.WaitAsync();
         }
+    }
+
+    /// <summary>For the write loop: notes that these bytes, the next of what it took, may reach the server from now on.</summary>
+    public ReadOnlyMemory<byte> Attempt(ReadOnlyMemory<byte> next)
+    {
+        _attempted += next.Length;
+        return next;
+    }
+
+    /// <summary>
+    /// After the write loop has ended: the publishes that cannot have reached the server as a whole and that nobody
+    /// waits for. A command of which a part was sent is among them, from its first byte.
+    /// </summary>
+    public byte[] Unsent()
+    {
+        lock (_gate)
+            return [.. UnsentCommands.Of(_sending.AsSpan(0, _taken), _attempted), .. UnsentCommands.Of(_filling.AsSpan(0, _count), 0)];
     }
 
     /// <summary>Refuses everything from here on and wakes everyone. Safe to call twice.</summary>

@@ -35,7 +35,7 @@ internal sealed class RequestInbox : IReceiver
                 if (outcome == PublishOutcome.Accepted)
                     break;
                 if (outcome == PublishOutcome.Disconnected)
-                    throw _connection.Disconnected();
+                    throw _connection.Unavailable();
                 await _connection.WaitForSpaceAsync(ct);
             }
 
@@ -52,8 +52,11 @@ internal sealed class RequestInbox : IReceiver
         }
     }
 
-    /// <summary>The server refused a publish to this subject: whoever waits for an answer on it waits in vain.</summary>
-    public void Deny(string subject, NatsPermissionException reason)
+    bool IReceiver.IsInbox => true;
+
+    Task IReceiver.DrainAsync() => Task.WhenAll(_pending.Values.Select(p => p.Task)).ContinueWith(static _ => { }, TaskScheduler.Default);
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
     {
         foreach (var (_, pending) in _pending)
             if (pending.Subject == subject)

@@ -1,9 +1,10 @@
+using System.Net;
+
 namespace Watchword.Nats;
 
 /// <summary>Which servers to try and in what order: the configured ones, those the cluster told us of, the last used at the end.</summary>
 internal sealed class ServerPool
 {
-    private readonly NatsOptions _options;
     private readonly IReadOnlyList<ServerAddress> _seeds;
     private readonly Lock _gate = new();
     private List<ServerAddress> _known;
@@ -11,8 +12,7 @@ internal sealed class ServerPool
 
     public ServerPool(NatsOptions options)
     {
-        _options = options;
-        _seeds = ServerAddress.ParseAll(options);
+        _seeds = ServerAddress.ParseAll(options.Url);
         _known = [.. _seeds];
     }
 
@@ -51,14 +51,16 @@ internal sealed class ServerPool
             return;
         lock (_gate)
         {
-            // Peers accept the credentials that the current server accepted.
+            // Peers accept the credentials that the current server accepted, and have their certificates for its name
+            // where they are known by an address alone.
             var like = _current ?? _seeds[0];
             var found = new List<ServerAddress>(_seeds);
             foreach (var url in urls)
             {
                 if (TryParse(url) is not { } server || found.Exists(s => IsSame(s, server)))
                     continue;
-                found.Add(server with { User = like.User, Password = like.Password, Token = like.Token });
+                var name = IPAddress.TryParse(server.Host, out _) ? like.TlsName ?? like.Host : null;
+                found.Add(server with { Credentials = like.Credentials, Tls = like.Tls, TlsName = name });
             }
 
             _known = found;
@@ -68,11 +70,11 @@ internal sealed class ServerPool
     private static bool IsSame(ServerAddress a, ServerAddress b)
         => a.Port == b.Port && string.Equals(a.Host, b.Host, StringComparison.OrdinalIgnoreCase);
 
-    private ServerAddress? TryParse(string url)
+    private static ServerAddress? TryParse(string url)
     {
         try
         {
-            return ServerAddress.Parse(url, _options);
+            return ServerAddress.Parse(url);
         }
         catch (FormatException)
         {

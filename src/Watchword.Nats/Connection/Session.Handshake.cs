@@ -8,7 +8,7 @@ namespace Watchword.Nats;
 /// <content>From the first packet to the server's yes.</content>
 internal sealed partial class Session
 {
-    /// <summary>Connects and shakes hands: INFO, CONNECT + PING, PONG.</summary>
+    /// <summary>Connects and shakes hands: INFO, TLS where either side wants it, CONNECT + PING, PONG.</summary>
     /// <exception cref="NatsException">The server spoke and we cannot go on.</exception>
     /// <exception cref="IOException">The server left.</exception>
     public static async Task<Session> OpenAsync(NatsConnection owner, ServerAddress server, CancellationToken ct)
@@ -37,44 +37,70 @@ internal sealed partial class Session
 
     private async Task HandshakeAsync(CancellationToken ct)
     {
-        var asked = false;
+        var tls = _owner.Options.Tls;
+        var (first, secured) = (tls.Mode == NatsTlsMode.First, false);
+        if (first)
+            secured = await SecureAsync(ct);
+        await AwaitAsync(FrameKind.Info, ct);
+        var wanted = first || tls.Mode == NatsTlsMode.Require || Server.Tls;
+        if (!secured && (wanted || Info.TlsRequired))
+        {
+            if (!Info.TlsRequired && !Info.TlsAvailable)
+                throw new NatsConnectException($"{Server} was refused: it offers plain text only, and TLS is demanded.", isTransient: false);
+            if (Info.TlsVerify && tls.CertificateFile is null)
+                throw new NatsConnectException($"{Server} wants a client certificate: set Tls.{nameof(NatsTlsOptions.CertificateFile)}.", isTransient: false) { IsAuthentication = true };
+            secured = await SecureAsync(ct);
+        }
+
+        _credentials = await CredentialsAsync(ct);
+        await _stream.WriteAsync((byte[])[.. Connect(secured).Encode(), .. ProtocolWriter.Ping], ct);
+        await AwaitAsync(FrameKind.Pong, ct);
+    }
+
+    private async Task<bool> SecureAsync(CancellationToken ct)
+    {
+        // Whatever plain text came after INFO was not written by the server that we are about to verify.
+        if (_reader.TryRead(out var rest))
+        {
+            if (!rest.Buffer.IsEmpty)
+                throw new NatsProtocolException("The server sent more plain text before TLS.");
+            _reader.AdvanceTo(rest.Buffer.Start);
+        }
+
+        await _reader.CompleteAsync();
+        _stream = await new TlsUpgrade(_owner.Options.Tls, Server).SecureAsync(_stream, ct);
+        _reader = ReaderOf(_stream);
+        return true;
+    }
+
+    /// <summary>Reads until the server has said what we wait for.</summary>
+    private async Task AwaitAsync(FrameKind wanted, CancellationToken ct)
+    {
         while (true)
         {
             var read = await _reader.ReadAsync(ct);
             var buffer = read.Buffer;
-            var (wanted, open) = Greet(ref buffer, asked);
-            _reader.AdvanceTo(buffer.Start, buffer.End);
-            if (open)
+            var found = Greet(ref buffer, wanted);
+
+            // What follows is for the read loop, which must find it unexamined, or it would wait for more.
+            _reader.AdvanceTo(buffer.Start, found ? buffer.Start : buffer.End);
+            if (found)
                 return;
-            if (wanted is not null)
-            {
-                asked = true;
-                await _stream.WriteAsync(wanted, ct);
-            }
-            else if (read.IsCompleted)
-            {
+            if (read.IsCompleted)
                 throw new EndOfStreamException("The server closed the connection during the handshake.");
-            }
         }
     }
 
-    /// <summary>Takes what has arrived during the handshake; gives what to send, and whether the server said yes.</summary>
-    private (byte[]? Send, bool Open) Greet(ref ReadOnlySequence<byte> buffer, bool asked)
+    private bool Greet(ref ReadOnlySequence<byte> buffer, FrameKind wanted)
     {
-        byte[]? send = null;
         while (_parser.TryRead(ref buffer, out var frame))
         {
             switch (frame.Kind)
             {
                 case FrameKind.Info:
                     TakeInfo(frame.Text);
-                    if (Info.TlsRequired)
-                        throw new NatsConnectException("The server requires TLS, which is not supported yet.", isTransient: false);
-                    if (!asked && send is null)
-                        send = [.. Connect().Encode(), .. ProtocolWriter.Ping];
                     break;
                 case FrameKind.Pong when _info is not null:
-                    return (null, true);
                 case FrameKind.Ok or FrameKind.Ping:
                     break;
                 case FrameKind.Error:
@@ -82,34 +108,62 @@ internal sealed partial class Session
                 default:
                     throw new NatsProtocolException("The server did not begin with INFO; is this a NATS server?");
             }
+
+            if (frame.Kind == wanted)
+                return true;
         }
 
-        return (send, false);
+        return false;
     }
 
-    private ConnectCommand Connect() => new()
+    private async ValueTask<NatsCredentials> CredentialsAsync(CancellationToken ct)
     {
-        Name = _owner.Options.Name,
-        User = Server.User,
-        Pass = Server.Password,
-        AuthToken = Server.Token,
-    };
+        var options = _owner.Options;
+        try
+        {
+            return Server.Credentials
+                ?? (options.CredentialsProvider is { } provider ? await provider(ct) : null)
+                ?? (options.CredentialsFile is { } file ? NatsCredentials.FromFile(file) : null)
+                ?? new NatsCredentials { User = options.User, Password = options.Password, Token = options.Token, Seed = options.NKeySeed };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
+        {
+            throw new NatsConnectException($"The credentials cannot be read: {e.Message}", isTransient: false, e);
+        }
+    }
+
+    private ConnectCommand Connect(bool secured)
+    {
+        var connect = new ConnectCommand
+        {
+            Name = _owner.Options.Name,
+            User = _credentials.User,
+            Pass = _credentials.Password,
+            AuthToken = _credentials.Token,
+            Jwt = _credentials.Jwt,
+            TlsRequired = secured,
+        };
+        if (_credentials.Seed is not { } seed)
+            return connect;
+        if (Info.Nonce is not { Length: > 0 } nonce)
+            throw new NatsConnectException($"{Server} asks for no signature: it is not set up for nkeys or JWTs, but {_credentials} is configured.", isTransient: false) { IsAuthentication = true };
+        try
+        {
+            var key = NKey.FromSeed(seed);
+            return connect with { Nkey = connect.Jwt is null ? key.PublicKey : null, Sig = key.SignNonce(nonce) };
+        }
+        catch (Exception e) when (e is FormatException or PlatformNotSupportedException)
+        {
+            throw new NatsConnectException(e.Message, isTransient: false, e);
+        }
+    }
 
     private NatsConnectException Refused(string text)
     {
         var kind = ServerError.Classify(text);
-        if (kind != ServerErrorKind.Authentication)
-            return new NatsConnectException($"{Server} refused the connection: {text}.", kind is ServerErrorKind.Limit or ServerErrorKind.Reconnect);
-        var who = Server switch
-        {
-            { User: { } user } => $"user '{user}'",
-            { Token: not null } => "the configured token",
-            _ => "no credentials, but it wants some",
-        };
-        return new NatsConnectException($"{Server} refused the connection: {text} (tried with {who}).", isTransient: false)
-        {
-            IsAuthentication = true,
-        };
+        return kind == ServerErrorKind.Authentication
+            ? new NatsConnectException($"{Server} refused the connection: {text} (tried with {_credentials}).", isTransient: false) { IsAuthentication = true }
+            : new NatsConnectException($"{Server} refused the connection: {text}.", kind is ServerErrorKind.Limit or ServerErrorKind.Reconnect);
     }
 
     private void TakeInfo(ReadOnlySpan<byte> json)

@@ -7,13 +7,17 @@ namespace Watchword.Nats;
 /// <summary>One open connection to one server, from its handshake to its end: a read loop, a write loop, a pulse.</summary>
 internal sealed partial class Session : IAsyncDisposable
 {
+    // A write of which the connection's end leaves open how much arrived. Small, since its commands are given up.
+    private const int SliceBytes = 64 * 1024;
+
     private readonly NatsConnection _owner;
-    private readonly Stream _stream;
-    private readonly PipeReader _reader;
     private readonly ProtocolParser _parser;
     private readonly CancellationTokenSource _ended = new();
     private readonly TaskCompletionSource<NatsException> _failure = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<TaskCompletionSource?> _pings = new();
+    private Stream _stream;
+    private PipeReader _reader;
+    private NatsCredentials _credentials = new();
     private ServerInfo? _info;
 
     private Session(NatsConnection owner, ServerAddress server, Stream stream)
@@ -21,7 +25,7 @@ internal sealed partial class Session : IAsyncDisposable
         _owner = owner;
         Server = server;
         _stream = stream;
-        _reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 64 * 1024, minimumReadSize: 4 * 1024));
+        _reader = ReaderOf(stream);
         _parser = new ProtocolParser(owner.Options.MaxInboundPayload);
         Outbound = new OutboundBuffer(owner.Options.WriteBufferBytes);
     }
@@ -31,6 +35,9 @@ internal sealed partial class Session : IAsyncDisposable
     public OutboundBuffer Outbound { get; }
 
     public ServerInfo Info => _info ?? throw new InvalidOperationException("The handshake is not done.");
+
+    private static PipeReader ReaderOf(Stream stream)
+        => PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 64 * 1024, minimumReadSize: 4 * 1024, leaveOpen: true));
 
     /// <summary>Runs until the connection ends, for whatever reason; gives the reason.</summary>
     public async Task<NatsException> RunAsync()
@@ -152,7 +159,8 @@ internal sealed partial class Session : IAsyncDisposable
             var bytes = await Outbound.TakeAsync();
             if (bytes.IsEmpty)
                 return;
-            await _stream.WriteAsync(bytes, ct);
+            for (; !bytes.IsEmpty; bytes = bytes[Math.Min(bytes.Length, SliceBytes)..])
+                await _stream.WriteAsync(Outbound.Attempt(bytes[..Math.Min(bytes.Length, SliceBytes)]), ct);
         }
     }
 

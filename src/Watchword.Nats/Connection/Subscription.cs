@@ -1,10 +1,22 @@
 namespace Watchword.Nats;
 
-/// <summary>Who receives what a subscription brings. All calls but the first come from the connection's supervisor.</summary>
+/// <summary>Who receives what a subscription brings. Calls come from the read loop (the first two) and the supervisor.</summary>
 internal interface IReceiver
 {
+    /// <summary>It waits for answers to what we send, and so must outlast the readers when the connection drains.</summary>
+    bool IsInbox { get; }
+
     /// <summary>On the read loop: must not block, and the frame's memory is gone after it returns.</summary>
     void OnMessage(in Frame frame);
+
+    /// <summary>The server refused a publish to this subject.</summary>
+    void OnPublishDenied(string subject, NatsPermissionException reason);
+
+    /// <summary>
+    /// The connection is closing in an orderly way. A reader's subscription has ended by then and all that it brought
+    /// was handed over; an inbox still stands. Completes when all in hand is done with.
+    /// </summary>
+    Task DrainAsync();
 
     /// <summary>The connection is open (again) and the subscription stands.</summary>
     void OnOpen();
@@ -17,7 +29,11 @@ internal interface IReceiver
 }
 
 /// <summary>One SUB. Its number stays the same over reconnects.</summary>
-internal sealed class Subscription(IReceiver receiver, string subject, string? queueGroup = null)
+/// <param name="receiver">Who gets the messages.</param>
+/// <param name="subject">The subject; it may hold wildcards.</param>
+/// <param name="queueGroup">The group that shares the messages, if any.</param>
+/// <param name="maxMessages">After that many the server ends it by itself (auto-unsubscribe).</param>
+internal sealed class Subscription(IReceiver receiver, string subject, string? queueGroup = null, long? maxMessages = null)
 {
     public IReceiver Receiver { get; } = receiver;
 
@@ -27,5 +43,13 @@ internal sealed class Subscription(IReceiver receiver, string subject, string? q
 
     public long Sid { get; set; }
 
-    public byte[] Command() => ProtocolWriter.Subscribe(Subject, QueueGroup, Sid);
+    private long Received { get; set; }
+
+    /// <summary>Counts a message; true at the last one that was asked for.</summary>
+    public bool IsLast() => maxMessages is { } max && ++Received >= max;
+
+    /// <summary>SUB and, where there is an end, how many are still to come.</summary>
+    public byte[] Command() => maxMessages is { } max
+        ? [.. ProtocolWriter.Subscribe(Subject, QueueGroup, Sid), .. ProtocolWriter.Unsubscribe(Sid, max - Received)]
+        : ProtocolWriter.Subscribe(Subject, QueueGroup, Sid);
 }

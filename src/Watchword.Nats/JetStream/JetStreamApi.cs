@@ -9,7 +9,11 @@ internal static class JetStreamApi
 {
     public const int ConsumerNotFound = 10014;
     public const int MessageNotFound = 10037;
+    public const int SequenceNotFound = 10043;
+    public const int MessageDeleteFailed = 10057;
     public const int StreamNotFound = 10059;
+    public const int WrongLastSequence = 10071;
+    public const int WrongLastSequenceReplicated = 10164;
 
     public static async Task<T> AskAsync<T>(
         NatsConnection connection, string subject, ReadOnlyMemory<byte> body, JsonTypeInfo<T> type, CancellationToken ct)
@@ -37,7 +41,7 @@ internal static class JetStreamApi
         {
             return await AskAsync(connection, subject, body, type, ct);
         }
-        catch (JetStreamApiException e) when (e.ErrorCode is ConsumerNotFound or MessageNotFound or StreamNotFound)
+        catch (JetStreamApiException e) when (e.ErrorCode is ConsumerNotFound or MessageNotFound or SequenceNotFound or StreamNotFound)
         {
             return null;
         }

@@ -159,7 +159,7 @@ public sealed class JetStreamMessage : IDisposable
         }
 
         if (outcome != PublishOutcome.Accepted)
-            throw _connection.Disconnected();
+            throw _connection.Unavailable();
     }
 
     private string ReplyTo()

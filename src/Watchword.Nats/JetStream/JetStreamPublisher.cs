@@ -22,6 +22,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     private readonly Slot[] _slots;
     private readonly Stack<int> _free;
     private TaskCompletionSource? _room;
+    private TaskCompletionSource? _settled;
     private long _round;
     private bool _disposed;
 
@@ -78,6 +79,20 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         End(new NatsDisconnectedException("The publisher was disposed before the ack came."));
         await _clock.DisposeAsync();
     }
+
+    bool IReceiver.IsInbox => true;
+
+    Task IReceiver.DrainAsync()
+    {
+        lock (_gate)
+        {
+            if (_free.Count == _slots.Length)
+                return Task.CompletedTask;
+            return (_settled ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason) => FailAll(reason, subject);
 
     void IReceiver.OnMessage(in Frame frame)
     {
@@ -146,7 +161,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
                     wait = _connection.WaitForSpaceAsync(CancellationToken.None);
                     return false;
                 default:
-                    throw _connection.Disconnected();
+                    throw _connection.Unavailable();
             }
         }
     }
@@ -170,12 +185,12 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         room?.TrySetResult();
     }
 
-    private void FailAll(NatsException reason)
+    private void FailAll(NatsException reason, string? subject = null)
     {
         TaskCompletionSource? room = null;
         lock (_gate)
             for (var i = 0; i < _slots.Length; i++)
-                if (_slots[i].Token != 0)
+                if (_slots[i].Token != 0 && (subject is null || _slots[i].Subject == subject))
                     room = Complete(i, default, reason) ?? room;
         room?.TrySetResult();
     }
@@ -200,6 +215,8 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _results.Writer.TryWrite(new PublishResult(_slots[index].Tag, ack, error));
         _slots[index] = default;
         _free.Push(index);
+        if (_free.Count == _slots.Length)
+            _settled?.TrySetResult();
         var room = _room;
         _room = null;
         return room;

@@ -25,14 +25,21 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     private readonly Channel<JetStreamMessage> _messages = Channel.CreateUnbounded<JetStreamMessage>();
     private readonly SubjectCache _subjects = new();
     private readonly PullRecovery _recovery;
+    private readonly Readers _readers = new();
     private readonly Lock _gate = new();
+    private readonly bool _endsInDoubt;
     private bool _paused = true;
     private bool _ended;
 
-    internal PullConsumer(JetStream jetStream, string stream, string consumer, ConsumeOptions options)
+    /// <param name="jetStream">Where it is.</param>
+    /// <param name="stream">The stream.</param>
+    /// <param name="consumer">The consumer.</param>
+    /// <param name="options">How much to ask for.</param>
+    /// <param name="endsInDoubt">Ends, rather than goes on, after a drop, missed heartbeats or a refusal: whoever reads without acks must look for what is lost.</param>
+    internal PullConsumer(JetStream jetStream, string stream, string consumer, ConsumeOptions options, bool endsInDoubt = false)
     {
         _connection = jetStream.Connection;
-        (_stream, _consumer, _options) = (stream, consumer, options);
+        (_stream, _consumer, _options, _endsInDoubt) = (stream, consumer, options, endsInDoubt);
         _pullSubject = $"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}";
         _window = new PullWindow(options);
         _subscription = new Subscription(this, new Inbox().Name);
@@ -64,9 +71,20 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     /// <exception cref="JetStreamApiException">The consumer was deleted or cannot be pulled from.</exception>
     public async IAsyncEnumerable<JetStreamMessage> ReadAllAsync([EnumeratorCancellation] CancellationToken ct = default)
     {
+        using var reading = _readers.Enter();
         while (await WaitToReadAsync(ct))
             while (TryRead(out var message))
                 yield return message;
+    }
+
+    /// <summary>Stops pulling in good order: what has arrived can still be read and acked. Completes when it has been read.</summary>
+    /// <exception cref="OperationCanceledException">It was not read in time; it comes again to whoever reads the consumer next.</exception>
+    public async ValueTask DrainAsync(CancellationToken ct = default)
+    {
+        lock (_gate)
+            _paused = true;
+        await _connection.FinishAsync(_subscription, ct);
+        await FinishAsync().WaitAsync(ct);
     }
 
     /// <summary>Stops reading. What was delivered and not acked comes again, to whoever reads the consumer next. Safe to call twice.</summary>
@@ -75,6 +93,16 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
         _connection.Unregister(_subscription);
         Complete(reason: null);
         await _recovery.DisposeAsync();
+    }
+
+    bool IReceiver.IsInbox => false;
+
+    Task IReceiver.DrainAsync() => FinishAsync();
+
+    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        if (subject == _pullSubject)
+            End(reason);
     }
 
     void IReceiver.OnMessage(in Frame frame)
@@ -105,9 +133,18 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
             _paused = true;
             _window.Void();
         }
+
+        if (_endsInDoubt)
+            End(reason);
     }
 
     void IReceiver.OnEnded(NatsException? reason) => Complete(reason);
+
+    private Task FinishAsync()
+    {
+        Complete(reason: null);
+        return _readers.DoneAsync(_messages.Reader.Completion);
+    }
 
     private void Resume()
     {
@@ -131,6 +168,12 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
 
     private void PullAfresh()
     {
+        if (_endsInDoubt)
+        {
+            End(new NatsTimeoutException($"consumer {_stream}/{_consumer} is silent or refuses to deliver"));
+            return;
+        }
+
         lock (_gate)
         {
             _window.Void();
@@ -197,11 +240,16 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
             _window.Asked(messages, bytes);
             _recovery.Sign();
         }
+        else
+        {
+            _paused = true; // the next opening pulls, also if it came before we could be told of the drop
+        }
     }
 
     private void End(NatsException reason)
     {
-        _connection.Log.ConsumerEnded(_stream, _consumer, reason.Message);
+        if (!_endsInDoubt)
+            _connection.Log.ConsumerEnded(_stream, _consumer, reason.Message);
         _connection.Unregister(_subscription);
         Complete(reason);
     }

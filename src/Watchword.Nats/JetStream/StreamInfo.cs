@@ -45,6 +45,14 @@ public sealed record StreamState
 
     /// <summary>How many consumers it has.</summary>
     public int ConsumerCount { get; init; }
+
+    /// <summary>Of how many subjects it holds messages; see <see cref="JetStream.GetSubjectCountsAsync"/> for which.</summary>
+    [JsonPropertyName("num_subjects")]
+    public long SubjectCount { get; init; }
+
+    /// <summary>How many messages between the first and the last are gone.</summary>
+    [JsonPropertyName("num_deleted")]
+    public long DeletedCount { get; init; }
 }
 
 /// <summary>The servers that keep a stream or consumer.</summary>
@@ -55,6 +63,28 @@ public sealed record ClusterInfo
 
     /// <summary>The name of the server that leads; null while one is being elected.</summary>
     public string? Leader { get; init; }
+
+    /// <summary>The others; null when there are none.</summary>
+    public IReadOnlyList<PeerInfo>? Replicas { get; init; }
+}
+
+/// <summary>A server that follows the leader of a stream or consumer.</summary>
+public sealed record PeerInfo
+{
+    /// <summary>Its name.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>Whether it has all that the leader has.</summary>
+    public bool Current { get; init; }
+
+    /// <summary>Whether it cannot be reached.</summary>
+    public bool Offline { get; init; }
+
+    /// <summary>How long ago it was last heard of.</summary>
+    public TimeSpan Active { get; init; }
+
+    /// <summary>How many operations it is behind.</summary>
+    public ulong Lag { get; init; }
 }
 
 /// <summary>One message as a stream stores it.</summary>

@@ -31,6 +31,15 @@ internal sealed record ConnectCommand
 
     public string? AuthToken { get; init; }
 
+    public string? Jwt { get; init; }
+
+    public string? Nkey { get; init; }
+
+    /// <summary>The server's nonce, signed; base64url.</summary>
+    public string? Sig { get; init; }
+
+    public bool TlsRequired { get; init; }
+
     /// <summary>CONNECT with its line end.</summary>
     public byte[] Encode() => [.. "CONNECT "u8, .. JsonSerializer.SerializeToUtf8Bytes(this, ProtocolJson.Default.ConnectCommand), .. "\r\n"u8];
 }

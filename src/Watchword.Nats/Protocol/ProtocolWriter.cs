@@ -47,8 +47,8 @@ internal static class ProtocolWriter
     public static byte[] Subscribe(string subject, string? queueGroup, long sid)
         => Encoding.UTF8.GetBytes(queueGroup is null ? $"SUB {subject} {sid}\r\n" : $"SUB {subject} {queueGroup} {sid}\r\n");
 
-    /// <summary>UNSUB sid.</summary>
-    public static byte[] Unsubscribe(long sid) => Encoding.UTF8.GetBytes($"UNSUB {sid}\r\n");
+    /// <summary>UNSUB sid [max]: at once, or after so many more messages.</summary>
+    public static byte[] Unsubscribe(long sid, long? max = null) => Encoding.UTF8.GetBytes(max is null ? $"UNSUB {sid}\r\n" : $"UNSUB {sid} {max}\r\n");
 
     private static int Copy(ReadOnlySpan<byte> from, Span<byte> to)
     {

@@ -41,7 +41,7 @@ internal static class ServerError
         ("Account Authentication Expired", ServerErrorKind.Authentication),
         ("Authentication Expired", ServerErrorKind.Authentication),
         ("Authentication Revoked", ServerErrorKind.Authentication),
-        ("Authentication Timeout", ServerErrorKind.Authentication),
+        ("Authentication Timeout", ServerErrorKind.Reconnect),
         ("Authentication Error", ServerErrorKind.Authentication),
         ("Failed Account Registration", ServerErrorKind.Authentication),
         ("Stale Connection", ServerErrorKind.Reconnect),
@@ -77,17 +77,19 @@ internal static class ServerError
     public static bool IsFatal(ServerErrorKind kind)
         => kind is ServerErrorKind.Authentication or ServerErrorKind.Reconnect or ServerErrorKind.Protocol or ServerErrorKind.Tls;
 
-    /// <summary>The subject of a refused subscription, when the text is about one.</summary>
-    public static string? DeniedSubscription(string text) => QuotedAfter(SubscriptionDenied, text);
+    /// <summary>Subject and queue group of a refused subscription, when the text is about one.</summary>
+    public static (string Subject, string? QueueGroup)? DeniedSubscription(string text)
+        => QuotedAfter(SubscriptionDenied, text) is { } quoted ? (quoted[0], quoted.ElementAtOrDefault(1)) : null;
 
     /// <summary>The subject of a refused publish, when the text is about one.</summary>
-    public static string? DeniedPublish(string text) => QuotedAfter(PublishDenied, text);
+    public static string? DeniedPublish(string text) => QuotedAfter(PublishDenied, text)?[0];
 
-    private static string? QuotedAfter(string prefix, string text)
+    /// <summary>What stands in quotes; all of the rest where nothing does, as older servers have it.</summary>
+    private static string[]? QuotedAfter(string prefix, string text)
     {
         if (!text.StartsWith(prefix, StringComparison.OrdinalIgnoreCase))
             return null;
         var parts = text[prefix.Length..].Split('"');
-        return parts.Length > 1 ? parts[1] : parts[0].Trim();
+        return parts.Length == 1 ? [parts[0].Trim()] : [.. parts.Where((_, i) => i % 2 == 1)];
     }
 }

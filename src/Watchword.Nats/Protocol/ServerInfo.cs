@@ -33,6 +33,12 @@ public sealed record ServerInfo
     /// <summary>Whether it refuses plain text.</summary>
     public bool TlsRequired { get; init; }
 
+    /// <summary>Whether it takes TLS besides plain text.</summary>
+    public bool TlsAvailable { get; init; }
+
+    /// <summary>Whether it wants a certificate of ours.</summary>
+    public bool TlsVerify { get; init; }
+
     /// <summary>The number by which it knows this connection.</summary>
     public ulong ClientId { get; init; }
 

@@ -33,7 +33,7 @@ internal static class EventsTail
 
     private static async Task PrintAsync(string url, bool all, int count, CancellationToken ct)
     {
-        await using var nats = new NatsConnection(new() { Url = url, Name = "watchword events tail" });
+        await using var nats = new NatsConnection(NatsSettings.Read(url, s => Environment.GetEnvironmentVariable(s.Key)) with { Name = "watchword events tail" });
         try
         {
             await nats.ConnectAsync(ct);

@@ -26,7 +26,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
             DataFolder = Folder(),
             Database = database,
             TargetDatabase = Database(Setting.TargetDatabaseUrl),
-            NatsUrl = Nats(),
+            NatsUrl = Text(Setting.NatsUrl),
+            Nats = Nats(),
             NatsPort = Number(Setting.NatsPort, 1, 65535),
             Url = Origin(port),
             Secret = Secret(mayBeGenerated: database is null),
@@ -94,12 +95,11 @@ internal sealed class OptionsReader(IConfiguration configuration)
         return "";
     }
 
-    private string? Nats()
+    private NatsOptions Nats()
     {
-        if (Text(Setting.NatsUrl) is not { } text)
-            return null;
-        _errors.AddRange(new NatsOptions { Url = text }.Validate().Select(e => $"{Setting.NatsUrl.Key}: {e}"));
-        return text;
+        var url = Text(Setting.NatsUrl);
+        _errors.AddRange(NatsSettings.Faults(url, Text));
+        return NatsSettings.Read(url, Text);
     }
 
     private Uri Origin(int port)

@@ -11,7 +11,11 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting Host = new("WATCHWORD_HOST", "--host", "Address to listen on. Default localhost; 0.0.0.0 for every interface.");
     public static readonly Setting DatabaseUrl = new("DATABASE_URL", "--database-url", "Identity store, postgres://… or Host=…. Default: a private PostgreSQL.");
     public static readonly Setting TargetDatabaseUrl = new("TARGET_DATABASE_URL", "--target-database-url", "Database whose users table is kept in step. Default: the private one.");
-    public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, several separated by commas. Default: a private nats-server.");
+    public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, nats:// or tls://, several separated by commas. Default: a private nats-server.");
+    public static readonly Setting NatsCredentials = new("NATS_CREDS", "--nats-creds", "Credentials file (.creds) for NATS: a user JWT and its seed. Read anew at each connection.");
+    public static readonly Setting NatsCa = new("NATS_CA", "--nats-ca", "Certificate authorities (PEM) to trust for NATS. Default: the system's.");
+    public static readonly Setting NatsCertificate = new("NATS_CERT", "--nats-cert", "Our own certificate (PEM) for NATS, where it wants one.");
+    public static readonly Setting NatsKey = new("NATS_KEY", "--nats-key", "Private key (PEM) of NATS_CERT.");
     public static readonly Setting NatsPort = new("NATS_PORT", "--nats-port", "Port of the private nats-server. Default 4222, or the next that is free.");
     public static readonly Setting Data = new("WATCHWORD_DATA", "--data", "Folder of the private engines. Default ./data.");
     public static readonly Setting Roles = new("WATCHWORD_ROLES", "--roles", "What this process does: api, relay, sync, separated by commas. Default all.");
@@ -30,7 +34,8 @@ internal sealed record Setting(string Key, string Option, string Help)
     /// <summary>In the order of <c>--help</c>.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsPort, Data, Roles, Service, Environment,
+        Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey,
+        NatsPort, Data, Roles, Service, Environment,
         AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
     ];
 }

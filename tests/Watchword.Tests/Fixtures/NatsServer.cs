@@ -12,7 +12,11 @@ namespace Watchword.Tests;
 /// </summary>
 public sealed partial class NatsServer : IAsyncDisposable
 {
+    /// <summary>Names the program to test against; without it, the nats-server that is installed.</summary>
+    public const string ProgramVariable = "WATCHWORD_TEST_NATS_SERVER";
+
     private const int Kill = 9;
+    private const int LameDuck = 12; // SIGUSR2
     private const int Terminate = 15;
     private const int Continue = 18;
     private const int Stop = 19;
@@ -24,9 +28,13 @@ public sealed partial class NatsServer : IAsyncDisposable
     private Process? _process;
 
     /// <param name="extraConfig">More lines of nats-server configuration, such as accounts.</param>
-    public NatsServer(string extraConfig = "")
+    /// <param name="jetStream">Whether it has JetStream, which an operator's configuration does not allow without more ado.</param>
+    public NatsServer(string extraConfig = "", bool jetStream = true)
     {
-        _extra = extraConfig;
+        _extra = extraConfig + (jetStream ? $$"""
+
+            jetstream { store_dir: "{{Path.Combine(_folder, "data")}}" }
+            """ : "");
         Port = TestPorts.Free();
     }
 
@@ -44,7 +52,6 @@ public sealed partial class NatsServer : IAsyncDisposable
             host: 127.0.0.1
             port: {{Port}}
             log_file: "{{LogFile}}"
-            jetstream { store_dir: "{{Path.Combine(_folder, "data")}}" }
             {{_extra}}
             """));
         _process = await LaunchAsync(config);
@@ -62,6 +69,9 @@ public sealed partial class NatsServer : IAsyncDisposable
 
     /// <summary>SIGTERM: it stops in its own time.</summary>
     public Task StopAsync() => EndAsync(Terminate);
+
+    /// <summary>What <c>nats-server --signal ldm</c> sends: it takes no new clients and asks those it has to leave.</summary>
+    public void EnterLameDuckMode() => Send(LameDuck);
 
     /// <summary>SIGSTOP: its sockets stay open and nothing answers.</summary>
     public void Suspend() => Send(Stop);
@@ -87,7 +97,7 @@ public sealed partial class NatsServer : IAsyncDisposable
 
     private static Task<Process> LaunchAsync(string config)
         => ChildProcess.StartAsync(
-            ChildProcess.Find("nats-server")
+            Environment.GetEnvironmentVariable(ProgramVariable) is { Length: > 0 } chosen ? chosen : ChildProcess.Find("nats-server")
                 ?? throw new InvalidOperationException("nats-server is not installed, and these tests are worth nothing without it: apt-get install nats-server (2.9 or later)."),
             "-c",
             config);

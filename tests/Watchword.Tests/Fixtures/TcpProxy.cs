@@ -4,16 +4,20 @@ using System.Net.Sockets;
 
 namespace Watchword.Tests;
 
-/// <summary>A way to a server of this machine that a test can cut and mend.</summary>
+/// <summary>A way to a server of this machine that a test can cut and mend. Its port stays.</summary>
 internal sealed class TcpProxy : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<TcpClient, byte> _open = [];
     private readonly int _target;
+    private readonly Func<Stream, Stream, Task> _carry;
     private TcpListener _listener;
 
-    public TcpProxy(int target)
+    /// <param name="target">The server's port.</param>
+    /// <param name="carry">Carries between client and server until one of them is through; null: the bytes as they are.</param>
+    public TcpProxy(int target, Func<Stream, Stream, Task>? carry = null)
     {
         _target = target;
+        _carry = carry ?? (static (near, far) => Task.WhenAny(near.CopyToAsync(far), far.CopyToAsync(near)));
         _listener = new(IPAddress.Loopback, 0);
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
@@ -26,6 +30,12 @@ internal sealed class TcpProxy : IAsyncDisposable
     public void Cut()
     {
         _listener.Dispose();
+        Break();
+    }
+
+    /// <summary>Every connection breaks; new ones are welcome.</summary>
+    public void Break()
+    {
         foreach (var client in _open.Keys)
             client.Dispose();
     }
@@ -58,12 +68,13 @@ internal sealed class TcpProxy : IAsyncDisposable
 
     private async Task CarryAsync(TcpClient near)
     {
-        using var far = new TcpClient();
+        using var far = new TcpClient { NoDelay = true };
+        near.NoDelay = true;
         _open[near] = _open[far] = 0;
         try
         {
             await far.ConnectAsync(IPAddress.Loopback, _target);
-            await Task.WhenAny(near.GetStream().CopyToAsync(far.GetStream()), far.GetStream().CopyToAsync(near.GetStream()));
+            await _carry(near.GetStream(), far.GetStream());
         }
         catch (Exception e) when (e is IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {

@@ -96,7 +96,6 @@ public class HandshakeTests(NatsFixture nats)
     [Theory]
     [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n", "is this a NATS server|unknown command")]
     [InlineData("PING\r\nINFO {\r\n", "not JSON")]
-    [InlineData("INFO {\"tls_required\":true}\r\n", "requires TLS")]
     [InlineData("", "did not answer within")]
     public async Task A_peer_that_speaks_something_else_is_refused(string greeting, string expected)
     {
@@ -167,12 +166,13 @@ public class HandshakeTests(NatsFixture nats)
     [InlineData("host:5", "host:5", null, null, null)]
     [InlineData("nats://u:p%40%3A@host:5", "host:5", "u", "p@:", null)]
     [InlineData("nats://tok@host", "host:4222", null, null, "tok")]
+    [InlineData("tls://u:p@host", "host:4222", "u", "p", null)]
     [InlineData("nats://[::1]:5", "[::1]:5", null, null, null)]
     public void Urls_are_understood(string url, string text, string? user, string? password, string? token)
     {
-        var address = ServerAddress.Parse(url, new NatsOptions());
+        var address = ServerAddress.Parse(url);
 
-        Assert.Equal((text, user, password, token), (address.ToString(), address.User, address.Password, address.Token));
+        Assert.Equal((text, user, password, token), (address.ToString(), address.Credentials?.User, address.Credentials?.Password, address.Credentials?.Token));
     }
 
     [Theory]
@@ -181,7 +181,7 @@ public class HandshakeTests(NatsFixture nats)
     [InlineData("nats://")]
     [InlineData("nats://host/path")]
     [InlineData("nats://host:99999")]
-    [InlineData("tls://host")]
+    [InlineData("wss://host")]
     public void Urls_that_cannot_work_are_refused(string url)
         => Assert.Single(new NatsOptions { Url = url }.Validate());
 }

@@ -11,7 +11,7 @@ public class ProtocolTablesTests
     [InlineData("authorization violation", "Authentication", true)]
     [InlineData("User Authentication Expired", "Authentication", true)]
     [InlineData("Account Authentication Expired", "Authentication", true)]
-    [InlineData("Authentication Timeout", "Authentication", true)]
+    [InlineData("Authentication Timeout", "Reconnect", true)]
     [InlineData("Permissions Violation for Publish to \"a\"", "Permission", false)]
     [InlineData("Permissions Violation for Subscription to \"a\" using queue \"q\"", "Permission", false)]
     [InlineData("Stale Connection", "Reconnect", true)]
@@ -35,7 +35,8 @@ public class ProtocolTablesTests
     public void A_refusal_names_its_subject()
     {
         Assert.Equal("a.b", ServerError.DeniedPublish("Permissions Violation for Publish to \"a.b\""));
-        Assert.Equal("a.>", ServerError.DeniedSubscription("Permissions Violation for Subscription to \"a.>\" using queue \"q\""));
+        Assert.Equal(("a.>", "q"), ServerError.DeniedSubscription("Permissions Violation for Subscription to \"a.>\" using queue \"q\""));
+        Assert.Equal(("a", null), ServerError.DeniedSubscription("Permissions Violation for Subscription to \"a\""));
         Assert.Null(ServerError.DeniedPublish("Permissions Violation for Subscription to \"a\""));
         Assert.Null(ServerError.DeniedSubscription("Stale Connection"));
     }

@@ -172,4 +172,16 @@ public class PublishSubscribeTests(NatsFixture nats)
             count++;
         return count;
     }
+
+    [Fact]
+    public async Task A_subscription_ends_after_as_many_messages_as_were_asked_for()
+    {
+        await using var connection = await nats.TakeAccount().ConnectAsync(Ct);
+        await using var subscription = await connection.SubscribeAsync("a", maxMessages: 3, ct: Ct);
+
+        for (var i = 0; i < 5; i++)
+            await connection.PublishAsync("a", new[] { (byte)i }, ct: Ct);
+
+        Assert.Equal([0, 1, 2], await subscription.ReadAllAsync(Ct).Select(m => (int)m.Payload.Span[0]).ToListAsync(Ct));
+    }
 }

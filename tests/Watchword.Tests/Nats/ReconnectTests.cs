@@ -265,4 +265,36 @@ public class ReconnectTests
         };
         return reached.Task.WaitAsync(TimeSpan.FromSeconds(30), Ct);
     }
+
+    [Fact]
+    public async Task After_a_reconnect_a_subscription_takes_only_what_remains_of_its_messages()
+    {
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        await using var connection = new NatsConnection(new NatsOptions { Url = server.Url });
+        await connection.ConnectAsync(Ct);
+        await using var subscription = await connection.SubscribeAsync("a", maxMessages: 5, ct: Ct);
+        await connection.PublishAsync("a", new byte[] { 0 }, ct: Ct);
+        await connection.PublishAsync("a", new byte[] { 1 }, ct: Ct);
+        await connection.PingAsync(Ct);
+
+        await server.RestartAsync();
+        await Eventually.TrueAsync(() => connection.ReconnectCount == 1);
+        await connection.WaitUntilOpenAsync(Ct);
+        for (var i = 2; i < 9; i++)
+            await connection.PublishAsync("a", new[] { (byte)i }, ct: Ct);
+
+        Assert.Equal([0, 1, 2, 3, 4], await subscription.ReadAllAsync(Ct).Select(m => (int)m.Payload.Span[0]).ToListAsync(Ct));
+    }
+
+    [Fact]
+    public void A_subscription_with_an_end_tells_the_server_how_much_remains()
+    {
+        var subscription = new Subscription(receiver: null!, "a.b", "q", maxMessages: 5) { Sid = 7 };
+
+        Assert.Equal("SUB a.b q 7\r\nUNSUB 7 5\r\n"u8.ToArray(), subscription.Command());
+        Assert.False(subscription.IsLast());
+        Assert.False(subscription.IsLast());
+        Assert.Equal("SUB a.b q 7\r\nUNSUB 7 3\r\n"u8.ToArray(), subscription.Command());
+    }
 }

@@ -44,7 +44,7 @@ public class StreamTests(NatsFixture nats)
         Assert.Equal(50, updated.Config.MaxMessages);
         Assert.Equal(TimeSpan.FromDays(7), updated.Config.MaxAge);
 
-        Assert.Equal(2UL, await js.PurgeStreamAsync("events", "events.0", Ct));
+        Assert.Equal(2UL, await js.PurgeStreamAsync("events", "events.0", ct: Ct));
         Assert.Equal(1UL, await js.PurgeStreamAsync("events", ct: Ct));
         Assert.True(await js.DeleteStreamAsync("events", Ct));
         Assert.False(await js.DeleteStreamAsync("events", Ct));
