@@ -21,6 +21,9 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     private readonly Lock _gate = new();
     private readonly Slot[] _slots;
     private readonly Stack<int> _free;
+
+    // A publisher that woke for every single place would send, and have the server read, one message at a time.
+    private readonly int _roomToWake;
     private TaskCompletionSource? _room;
     private TaskCompletionSource? _settled;
     private long _round;
@@ -32,6 +35,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _connection = connection;
         _options = options;
         _slots = new Slot[options.MaxInFlight];
+        _roomToWake = (options.MaxInFlight + 7) / 8;
         _free = new Stack<int>(Enumerable.Range(0, options.MaxInFlight).Reverse());
         _subscription = new Subscription(this, _inbox.Wildcard);
         connection.Register(_subscription);
@@ -52,9 +56,9 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     /// <summary>
-    /// Publishes. Completes when the message is in the write buffer; waits only while
-    /// <see cref="JetStreamPublisherOptions.MaxInFlight"/> acks are outstanding or that buffer is full. When it throws,
-    /// the message was not accepted and gives no result.
+    /// Publishes. Completes when the message is in the write buffer; waits only when
+    /// <see cref="JetStreamPublisherOptions.MaxInFlight"/> acks are outstanding, until an eighth of them has come, or
+    /// while that buffer is full. When it throws, the message was not accepted and gives no result.
     /// </summary>
     /// <param name="subject">A subject of the stream.</param>
     /// <param name="payload">The content; it may be reused once this has completed.</param>
@@ -209,7 +213,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _results.Writer.TryComplete();
     }
 
-    /// <summary>Under the lock: gives the result and frees the place. Whoever waits for it is woken outside the lock.</summary>
+    /// <summary>Under the lock: gives the result and frees the place. Whoever waits is woken outside the lock, once it is worth it.</summary>
     private TaskCompletionSource? Complete(int index, PublishAck ack, NatsException? error)
     {
         _results.Writer.TryWrite(new PublishResult(_slots[index].Tag, ack, error));
@@ -217,6 +221,8 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _free.Push(index);
         if (_free.Count == _slots.Length)
             _settled?.TrySetResult();
+        if (_free.Count < _roomToWake)
+            return null;
         var room = _room;
         _room = null;
         return room;
