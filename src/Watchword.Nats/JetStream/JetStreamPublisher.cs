@@ -39,11 +39,14 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _free = new Stack<int>(Enumerable.Range(0, options.MaxInFlight).Reverse());
         _subscription = new Subscription(this, _inbox.Wildcard);
         connection.Register(_subscription);
+        NatsTelemetry.Add(this);
         _clock = new Timer(static me => ((JetStreamPublisher)me!).ExpireOld(), this, options.AckTimeout / 10, options.AckTimeout / 10);
     }
 
     /// <summary>What became of the messages. It is not bounded: read it as you publish. It ends when the publisher is disposed.</summary>
     public ChannelReader<PublishResult> Results => _results.Reader;
+
+    internal NatsConnection Connection => _connection;
 
     /// <summary>How many messages wait for their ack.</summary>
     public int InFlight
@@ -71,9 +74,18 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        return TryPublish(subject, payload.Span, headers, tag, out var wait)
-            ? default
-            : PublishWhenRoomAsync(wait, subject, payload, headers, tag, ct);
+        var operation = SendOperation.Begin(_connection, "publish", subject, payload.Length, headers);
+        try
+        {
+            return TryPublish(operation, subject, payload.Span, headers, tag, out var wait)
+                ? default
+                : PublishWhenRoomAsync(operation, wait, subject, payload, headers, tag, ct);
+        }
+        catch (Exception e)
+        {
+            operation.End(_connection, e);
+            throw;
+        }
     }
 
     /// <summary>Fails what is still under way and ends <see cref="Results"/>. Safe to call twice.</summary>
@@ -137,7 +149,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     void IReceiver.OnEnded(NatsException? reason)
         => End(reason ?? new NatsDisconnectedException("The connection was disposed before the ack came."));
 
-    private bool TryPublish(string subject, ReadOnlySpan<byte> payload, NatsHeaders? headers, long tag, out Task wait)
+    private bool TryPublish(SendOperation operation, string subject, ReadOnlySpan<byte> payload, NatsHeaders? headers, long tag, out Task wait)
     {
         var text = SubjectText.Checked(subject);
         Span<byte> reply = stackalloc byte[_inbox.MaxSubjectLength];
@@ -155,11 +167,11 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
             // The remainder of a token is its place, and its rounds make it unique. Zero marks an empty place.
             var token = ++_round * _slots.Length + index;
             var replyTo = new SubjectText((ReadOnlySpan<byte>)reply[.._inbox.Write(token, reply)]);
-            switch (_connection.TryPublish(text, replyTo, headers, payload))
+            switch (_connection.TryPublish(text, replyTo, headers, payload, operation.Context(subject)))
             {
                 case PublishOutcome.Accepted:
                     _free.Pop();
-                    _slots[index] = new Slot(token, tag, subject, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds);
+                    _slots[index] = new Slot(token, tag, subject, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds, operation);
                     return true;
                 case PublishOutcome.Full:
                     wait = _connection.WaitForSpaceAsync(CancellationToken.None);
@@ -171,11 +183,19 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     private async ValueTask PublishWhenRoomAsync(
-        Task wait, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct)
+        SendOperation operation, Task wait, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct)
     {
-        do
-            await wait.WaitAsync(ct);
-        while (!TryPublish(subject, payload.Span, headers, tag, out wait));
+        try
+        {
+            do
+                await wait.WaitAsync(ct);
+            while (!TryPublish(operation, subject, payload.Span, headers, tag, out wait));
+        }
+        catch (Exception e)
+        {
+            operation.End(_connection, e);
+            throw;
+        }
     }
 
     private void ExpireOld()
@@ -209,6 +229,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         }
 
         FailAll(reason);
+        NatsTelemetry.Remove(this);
         room?.TrySetResult();
         _results.Writer.TryComplete();
     }
@@ -217,6 +238,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     private TaskCompletionSource? Complete(int index, PublishAck ack, NatsException? error)
     {
         _results.Writer.TryWrite(new PublishResult(_slots[index].Tag, ack, error));
+        _slots[index].Operation.End(_connection, error);
         _slots[index] = default;
         _free.Push(index);
         if (_free.Count == _slots.Length)
@@ -229,5 +251,5 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline);
+    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline, SendOperation Operation);
 }
