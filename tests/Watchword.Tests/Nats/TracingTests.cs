@@ -86,6 +86,7 @@ public sealed class TracingTests : IDisposable
         await using var consumer = await new JetStream(listener).ConsumeAsync("s", "c", ct: Ct);
 
         await publisher.PublishAsync("s.many", "a"u8.ToArray(), headers: null, 1, Ct);
+        Assert.Same(_root, Activity.Current);
         await publisher.PublishAsync("nobody.takes.it", "a"u8.ToArray(), headers: null, 2, Ct);
         await js.PublishAsync("s.one", "a"u8.ToArray(), ct: Ct);
         await JetStreamPublishTests.TakeAsync(publisher, 2);
