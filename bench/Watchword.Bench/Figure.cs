@@ -26,6 +26,9 @@ internal sealed record Value(string Name, double Number, double? AtMost = null, 
 /// <param name="Method">How it was measured, in one line.</param>
 internal sealed record Figure(string Name, string Unit, IReadOnlyList<Value> Values, string Method)
 {
+    /// <summary>What another tool printed of it, to stand below the table.</summary>
+    public string? Appendix { get; init; }
+
     /// <summary>Null when no number has a goal.</summary>
     public bool? IsMet => Values.Any(v => v.HasGoal) ? Values.All(v => v.IsMet) : null;
 

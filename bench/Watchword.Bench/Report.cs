@@ -33,6 +33,8 @@ internal static class Report
         if (Console.IsOutputRedirected)
             console.Profile.Width = PipeWidth;
         console.Write(table);
+        foreach (var appendix in figures.Select(f => f.Appendix).OfType<string>())
+            console.WriteLine(appendix);
     }
 
     public static string Json(IReadOnlyList<Figure> figures) => JsonSerializer.Serialize(

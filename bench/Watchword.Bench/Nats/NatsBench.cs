@@ -7,7 +7,7 @@ namespace Watchword.Bench;
 internal static class NatsBench
 {
     /// <summary>In the order in which they run; a name each, to run some of them alone.</summary>
-    public static IReadOnlyList<string> Parts { get; } = ["publish", "consume", "core", "request"];
+    public static IReadOnlyList<string> Parts { get; } = ["publish", "consume", "core", "request", "reconnect", "memory"];
 
     public static async Task<IReadOnlyList<Figure>> RunAsync(IReadOnlyCollection<string> parts, CancellationToken ct)
     {
@@ -21,6 +21,8 @@ internal static class NatsBench
         await MeasureAsync("consume", "pull consume", () => JetStreamRates.ConsumeAsync(connection, peer, ct));
         await MeasureAsync("core", "core publish and subscribe", () => CoreRates.RunAsync(connection, peer, ct));
         await MeasureAsync("request", "request and reply", () => RequestBench.RunAsync(connection, peer, ct));
+        await MeasureAsync("reconnect", "reconnecting", () => ReconnectBench.RunAsync(ct));
+        await MeasureAsync("memory", "allocations", () => MemoryBench.RunAsync(server.Url, ct));
         return figures;
 
         async Task MeasureAsync(string part, string title, Func<Task<IReadOnlyList<Figure>>> work)

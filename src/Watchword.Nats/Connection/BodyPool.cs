@@ -2,7 +2,7 @@ namespace Watchword.Nats;
 
 /// <summary>
 /// Arrays for the bodies of received messages. Whoever disposes a message gives its array back here, for the next one;
-/// where nobody does, this costs one comparison. The largest bodies are not kept, and what is kept is bounded.
+/// until somebody does, arrays are made to measure. The largest bodies are not kept, and what is kept is bounded.
 /// </summary>
 internal static class BodyPool
 {
@@ -12,11 +12,11 @@ internal static class BodyPool
     /// <summary>How many bytes are kept at most, for the whole process.</summary>
     public const int MostRetained = 4 * 1024 * 1024;
 
-    // Fine steps: a message that is never disposed wastes half of one on average.
     private const int Step = 64;
 
     private static readonly Lock Gate = new();
     private static readonly Stack<byte[]>[] Kept = [.. Enumerable.Range(0, Largest / Step).Select(_ => new Stack<byte[]>())];
+    private static volatile bool _used;
     private static int _retained;
 
     /// <summary>Bytes that lie here unused.</summary>
@@ -25,8 +25,10 @@ internal static class BodyPool
     /// <summary>An array of at least that length, with anything in it.</summary>
     public static byte[] Rent(int length)
     {
-        if (length is 0 or > Largest)
-            return length == 0 ? [] : GC.AllocateUninitializedArray<byte>(length);
+        if (length == 0)
+            return [];
+        if (!_used || length > Largest)
+            return GC.AllocateUninitializedArray<byte>(length);
         var place = (length - 1) / Step;
         if (Retained > 0)
         {
@@ -46,7 +48,8 @@ internal static class BodyPool
     /// <summary>Takes back what <see cref="Rent"/> gave. Nobody may use it any more.</summary>
     public static void Return(byte[] array)
     {
-        if (array.Length is 0 or > Largest)
+        _used = true;
+        if (array.Length is 0 or > Largest || array.Length % Step != 0)
             return;
         lock (Gate)
         {

@@ -112,8 +112,13 @@ public sealed partial class NatsConnection
         }
 
         var run = session.RunAsync();
+        Address = session.Server;
         if (again)
+        {
             ReconnectCount++;
+            NatsTelemetry.Reconnected(this);
+        }
+
         Log.Connected(session.Server, session.Info.ServerName, session.Info.Version, ReconnectCount);
         foreach (var subscription in subscriptions)
             subscription.Receiver.OnOpen();

@@ -77,6 +77,11 @@ public sealed partial class NatsConnection : IAsyncDisposable
 
     internal ILogger Log { get; }
 
+    /// <summary>The address of the server in use, or of the last one; null before the first.</summary>
+    internal ServerAddress? Address { get; private set; }
+
+    internal RequestInbox Requests => _requests;
+
     /// <summary>
     /// Publishes at most once. Completes when the message is in the bounded write buffer, and waits only while that is
     /// full; afterwards the caller may reuse payload and headers.
@@ -92,12 +97,25 @@ public sealed partial class NatsConnection : IAsyncDisposable
         CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        return TryPublish(SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span) switch
+        var operation = SendOperation.Begin(this, "publish", subject, payload.Length, headers);
+        try
         {
-            PublishOutcome.Accepted => default,
-            PublishOutcome.Full => PublishWhenRoomAsync(subject, payload, headers, replyTo, ct),
-            _ => throw Unavailable(),
-        };
+            switch (TryPublish(SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span, operation.Context(subject)))
+            {
+                case PublishOutcome.Accepted:
+                    operation.End(this, error: null);
+                    return default;
+                case PublishOutcome.Full:
+                    return PublishWhenRoomAsync(operation, subject, payload, headers, replyTo, ct);
+                default:
+                    throw Unavailable();
+            }
+        }
+        catch (Exception e)
+        {
+            operation.End(this, e);
+            throw;
+        }
     }
 
     /// <summary>
@@ -167,10 +185,16 @@ public sealed partial class NatsConnection : IAsyncDisposable
 
     /// <exception cref="NatsPayloadTooLargeException">The server would refuse a message of that size.</exception>
     internal PublishOutcome TryPublish(
-        SubjectText subject, SubjectText reply, NatsHeaders? headers, ReadOnlySpan<byte> payload, bool urgent = false)
+        SubjectText subject, SubjectText reply, NatsHeaders? headers, ReadOnlySpan<byte> payload, Activity? context = null, bool urgent = false)
     {
         if (_session is not { } session)
             return PublishOutcome.Disconnected;
+        if (context is not null && session.Info.Headers && NatsTelemetry.WithContext(headers, context) is { } traced
+            && traced.EncodedLength + (long)payload.Length <= session.Info.MaxPayload)
+        {
+            headers = traced; // never the reason why a message is too large
+        }
+
         var block = headers is null or { IsEmpty: true } ? default : headers.Encoded;
         var size = (long)block.Length + payload.Length;
         if (size > session.Info.MaxPayload)
@@ -213,16 +237,26 @@ public sealed partial class NatsConnection : IAsyncDisposable
     }
 
     private async ValueTask PublishWhenRoomAsync(
-        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, string? replyTo, CancellationToken ct)
+        SendOperation operation, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, string? replyTo, CancellationToken ct)
     {
-        while (true)
+        try
         {
-            await WaitForSpaceAsync(ct);
-            var outcome = TryPublish(SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span);
-            if (outcome == PublishOutcome.Accepted)
-                return;
+            PublishOutcome outcome;
+            do
+            {
+                await WaitForSpaceAsync(ct);
+                outcome = TryPublish(
+                    SubjectText.Checked(subject), SubjectText.CheckedOrNone(replyTo), headers, payload.Span, operation.Context(subject));
+            }
+            while (outcome == PublishOutcome.Full);
             if (outcome == PublishOutcome.Disconnected)
                 throw Unavailable();
+            operation.End(this, error: null);
+        }
+        catch (Exception e)
+        {
+            operation.End(this, e);
+            throw;
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 
 namespace Watchword.Nats;
@@ -48,6 +49,13 @@ public sealed class NatsMessage : IDisposable
 
     /// <summary>The server's answer that nobody listens.</summary>
     internal bool IsNoResponders => Payload.IsEmpty && Headers is { Status: 503 };
+
+    /// <summary>
+    /// Begins a span for handling this message, a child of the span that sent it; dispose it when the message is
+    /// handled. Null while nobody listens to <see cref="NatsTelemetry.Name"/>.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The message was disposed.</exception>
+    public Activity? StartProcessing() => NatsTelemetry.StartProcessing(Subject, Headers, Payload.Length, connection: null, group: null);
 
     /// <summary>Gives its memory back. Safe to call twice, and from several threads; not while another one reads the payload.</summary>
     public void Dispose() => _body.Dispose();

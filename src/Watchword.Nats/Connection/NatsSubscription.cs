@@ -45,7 +45,13 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
     }
 
     /// <summary>Takes a message that has arrived already.</summary>
-    public bool TryRead([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out NatsMessage? message) => _messages.Reader.TryRead(out message);
+    public bool TryRead([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out NatsMessage? message)
+    {
+        if (!_messages.Reader.TryRead(out message))
+            return false;
+        NatsTelemetry.Read(_connection, Subject, _subscription.QueueGroup);
+        return true;
+    }
 
     /// <summary>Waits until there is something to read; false when the subscription has ended.</summary>
     /// <exception cref="NatsPermissionException">The server refused the subscription.</exception>
@@ -88,7 +94,8 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
 
     void IReceiver.OnMessage(in Frame frame)
     {
-        if (_messages.Writer.TryWrite(new NatsMessage(_subjects.Get(frame.Subject), frame)))
+        var message = new NatsMessage(_subjects.Get(frame.Subject), frame);
+        if (_messages.Writer.TryWrite(message))
         {
             // An episode is over when the reader has caught up halfway, not when one place came free.
             if (_dropping && _messages.Reader.Count <= _capacity / 2)
@@ -97,6 +104,8 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
         }
 
         Interlocked.Increment(ref _dropped);
+        message.Dispose();
+        NatsTelemetry.Dropped(_connection, Subject);
         if (_dropping)
             return;
         _dropping = true;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace Watchword.Nats;
 
@@ -18,8 +19,33 @@ internal sealed class RequestInbox : IReceiver
         connection.Register(new Subscription(this, _inbox.Wildcard));
     }
 
-    public async ValueTask<NatsMessage> RequestAsync(
-        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, CancellationToken ct)
+    public ValueTask<NatsMessage> RequestAsync(
+        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, CancellationToken ct, string name = "request")
+    {
+        var operation = SendOperation.Begin(_connection, name, subject, payload.Length, headers);
+        return operation.IsObserved
+            ? AskObservedAsync(operation, subject, payload, headers, timeout, ct)
+            : AskAsync(subject, payload, headers, timeout, operation.Context(subject), ct);
+    }
+
+    private async ValueTask<NatsMessage> AskObservedAsync(
+        SendOperation operation, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, CancellationToken ct)
+    {
+        try
+        {
+            var answer = await AskAsync(subject, payload, headers, timeout, operation.Context(subject), ct);
+            operation.End(_connection, error: null);
+            return answer;
+        }
+        catch (Exception e)
+        {
+            operation.End(_connection, e);
+            throw;
+        }
+    }
+
+    private async ValueTask<NatsMessage> AskAsync(
+        string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, TimeSpan timeout, Activity? context, CancellationToken ct)
     {
         SubjectText.Check(subject, nameof(subject));
         if (_ended is { } reason)
@@ -31,7 +57,7 @@ internal sealed class RequestInbox : IReceiver
         {
             while (true)
             {
-                var outcome = TrySend(subject, token, headers, payload.Span);
+                var outcome = TrySend(subject, token, headers, payload.Span, context);
                 if (outcome == PublishOutcome.Accepted)
                     break;
                 if (outcome == PublishOutcome.Disconnected)
@@ -83,11 +109,11 @@ internal sealed class RequestInbox : IReceiver
         FailAll(_ended);
     }
 
-    private PublishOutcome TrySend(string subject, long token, NatsHeaders? headers, ReadOnlySpan<byte> payload)
+    private PublishOutcome TrySend(string subject, long token, NatsHeaders? headers, ReadOnlySpan<byte> payload, Activity? context)
     {
         Span<byte> reply = stackalloc byte[_inbox.MaxSubjectLength];
         reply = reply[.._inbox.Write(token, reply)];
-        return _connection.TryPublish(SubjectText.Checked(subject), new SubjectText((ReadOnlySpan<byte>)reply), headers, payload);
+        return _connection.TryPublish(SubjectText.Checked(subject), new SubjectText((ReadOnlySpan<byte>)reply), headers, payload, context);
     }
 
     private void FailAll(NatsException reason)

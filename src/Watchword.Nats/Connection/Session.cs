@@ -36,8 +36,9 @@ internal sealed partial class Session : IAsyncDisposable
 
     public ServerInfo Info => _info ?? throw new InvalidOperationException("The handshake is not done.");
 
+    // Room for half a pull of a thousand messages: each further read wakes a thread, and costs more than its bytes.
     private static PipeReader ReaderOf(Stream stream)
-        => PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 64 * 1024, minimumReadSize: 4 * 1024, leaveOpen: true));
+        => PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 256 * 1024, minimumReadSize: 16 * 1024, leaveOpen: true));
 
     /// <summary>Runs until the connection ends, for whatever reason; gives the reason.</summary>
     public async Task<NatsException> RunAsync()

@@ -30,7 +30,7 @@ public sealed partial class JetStream(NatsConnection connection)
         {
             try
             {
-                var answer = await Connection.RequestAsync(subject, payload, headers, ct: ct);
+                var answer = await Connection.Requests.RequestAsync(subject, payload, headers, Connection.Options.RequestTimeout, ct, "publish");
                 return new PublishAckReader().Read(new ReadOnlySequence<byte>(answer.Payload));
             }
             catch (NatsNoRespondersException) when (attempt < PublishAttempts)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 
 namespace Watchword.Nats;
@@ -61,6 +62,9 @@ public sealed class JetStreamMessage : IDisposable
 
     /// <summary>The size by which a pull's bytes are counted (ADR-37): subject, reply subject, headers and payload.</summary>
     internal int PullSize => Encoding.UTF8.GetByteCount(Subject) + _body.Length;
+
+    /// <inheritdoc cref="NatsMessage.StartProcessing"/>
+    public Activity? StartProcessing() => NatsTelemetry.StartProcessing(Subject, Headers, Payload.Length, _connection, Consumer);
 
     /// <summary>Gives its memory back. Safe to call twice, and from several threads; not while another one reads the payload.</summary>
     public void Dispose() => _body.Dispose();

@@ -21,6 +21,9 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     private readonly Lock _gate = new();
     private readonly Slot[] _slots;
     private readonly Stack<int> _free;
+
+    // A publisher that woke for every single place would send, and have the server read, one message at a time.
+    private readonly int _roomToWake;
     private TaskCompletionSource? _room;
     private TaskCompletionSource? _settled;
     private long _round;
@@ -32,14 +35,18 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         _connection = connection;
         _options = options;
         _slots = new Slot[options.MaxInFlight];
+        _roomToWake = (options.MaxInFlight + 7) / 8;
         _free = new Stack<int>(Enumerable.Range(0, options.MaxInFlight).Reverse());
         _subscription = new Subscription(this, _inbox.Wildcard);
         connection.Register(_subscription);
+        NatsTelemetry.Add(this);
         _clock = new Timer(static me => ((JetStreamPublisher)me!).ExpireOld(), this, options.AckTimeout / 10, options.AckTimeout / 10);
     }
 
     /// <summary>What became of the messages. It is not bounded: read it as you publish. It ends when the publisher is disposed.</summary>
     public ChannelReader<PublishResult> Results => _results.Reader;
+
+    internal NatsConnection Connection => _connection;
 
     /// <summary>How many messages wait for their ack.</summary>
     public int InFlight
@@ -52,9 +59,9 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     /// <summary>
-    /// Publishes. Completes when the message is in the write buffer; waits only while
-    /// <see cref="JetStreamPublisherOptions.MaxInFlight"/> acks are outstanding or that buffer is full. When it throws,
-    /// the message was not accepted and gives no result.
+    /// Publishes. Completes when the message is in the write buffer; waits only when
+    /// <see cref="JetStreamPublisherOptions.MaxInFlight"/> acks are outstanding, until an eighth of them has come, or
+    /// while that buffer is full. When it throws, the message was not accepted and gives no result.
     /// </summary>
     /// <param name="subject">A subject of the stream.</param>
     /// <param name="payload">The content; it may be reused once this has completed.</param>
@@ -67,9 +74,18 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct = default)
     {
         ct.ThrowIfCancellationRequested();
-        return TryPublish(subject, payload.Span, headers, tag, out var wait)
-            ? default
-            : PublishWhenRoomAsync(wait, subject, payload, headers, tag, ct);
+        var operation = SendOperation.Begin(_connection, "publish", subject, payload.Length, headers);
+        try
+        {
+            return TryPublish(operation, subject, payload.Span, headers, tag, out var wait)
+                ? default
+                : PublishWhenRoomAsync(operation, wait, subject, payload, headers, tag, ct);
+        }
+        catch (Exception e)
+        {
+            operation.End(_connection, e);
+            throw;
+        }
     }
 
     /// <summary>Fails what is still under way and ends <see cref="Results"/>. Safe to call twice.</summary>
@@ -133,7 +149,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     void IReceiver.OnEnded(NatsException? reason)
         => End(reason ?? new NatsDisconnectedException("The connection was disposed before the ack came."));
 
-    private bool TryPublish(string subject, ReadOnlySpan<byte> payload, NatsHeaders? headers, long tag, out Task wait)
+    private bool TryPublish(SendOperation operation, string subject, ReadOnlySpan<byte> payload, NatsHeaders? headers, long tag, out Task wait)
     {
         var text = SubjectText.Checked(subject);
         Span<byte> reply = stackalloc byte[_inbox.MaxSubjectLength];
@@ -151,11 +167,11 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
             // The remainder of a token is its place, and its rounds make it unique. Zero marks an empty place.
             var token = ++_round * _slots.Length + index;
             var replyTo = new SubjectText((ReadOnlySpan<byte>)reply[.._inbox.Write(token, reply)]);
-            switch (_connection.TryPublish(text, replyTo, headers, payload))
+            switch (_connection.TryPublish(text, replyTo, headers, payload, operation.Context(subject)))
             {
                 case PublishOutcome.Accepted:
                     _free.Pop();
-                    _slots[index] = new Slot(token, tag, subject, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds);
+                    _slots[index] = new Slot(token, tag, subject, Environment.TickCount64 + (long)_options.AckTimeout.TotalMilliseconds, operation);
                     return true;
                 case PublishOutcome.Full:
                     wait = _connection.WaitForSpaceAsync(CancellationToken.None);
@@ -167,11 +183,19 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     }
 
     private async ValueTask PublishWhenRoomAsync(
-        Task wait, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct)
+        SendOperation operation, Task wait, string subject, ReadOnlyMemory<byte> payload, NatsHeaders? headers, long tag, CancellationToken ct)
     {
-        do
-            await wait.WaitAsync(ct);
-        while (!TryPublish(subject, payload.Span, headers, tag, out wait));
+        try
+        {
+            do
+                await wait.WaitAsync(ct);
+            while (!TryPublish(operation, subject, payload.Span, headers, tag, out wait));
+        }
+        catch (Exception e)
+        {
+            operation.End(_connection, e);
+            throw;
+        }
     }
 
     private void ExpireOld()
@@ -205,23 +229,27 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         }
 
         FailAll(reason);
+        NatsTelemetry.Remove(this);
         room?.TrySetResult();
         _results.Writer.TryComplete();
     }
 
-    /// <summary>Under the lock: gives the result and frees the place. Whoever waits for it is woken outside the lock.</summary>
+    /// <summary>Under the lock: gives the result and frees the place. Whoever waits is woken outside the lock, once it is worth it.</summary>
     private TaskCompletionSource? Complete(int index, PublishAck ack, NatsException? error)
     {
         _results.Writer.TryWrite(new PublishResult(_slots[index].Tag, ack, error));
+        _slots[index].Operation.End(_connection, error);
         _slots[index] = default;
         _free.Push(index);
         if (_free.Count == _slots.Length)
             _settled?.TrySetResult();
+        if (_free.Count < _roomToWake)
+            return null;
         var room = _room;
         _room = null;
         return room;
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline);
+    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline, SendOperation Operation);
 }

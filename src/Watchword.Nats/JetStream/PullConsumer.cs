@@ -64,6 +64,8 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
             PullIfLow();
         }
 
+        // The name of a consumer that is thrown away says nothing, and there is no end of them.
+        NatsTelemetry.Read(_connection, subscription: null, _endsInDoubt ? null : _consumer);
         return true;
     }
 

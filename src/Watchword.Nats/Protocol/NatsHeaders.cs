@@ -127,6 +127,18 @@ public sealed class NatsHeaders : IEnumerable<KeyValuePair<string, string>>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>Becomes what the others are; empty for null.</summary>
+    internal void CopyFrom(NatsHeaders? others)
+    {
+        Clear();
+        if (others is null)
+            return;
+        if (others._length > _block.Length)
+            _block = new byte[others._length * 2];
+        others.Encoded.CopyTo(_block);
+        _length = others._length;
+    }
+
     /// <summary>Their memory belongs to another message from here on.</summary>
     internal void Close() => _closed = true;
 

@@ -149,6 +149,9 @@ public class MessageLifetimeTests(NatsFixture nats)
     /// <summary>A body is a field of its message, and never copied.</summary>
     private sealed class Box(int size)
     {
+        // From the first return on there is a pool.
+        static Box() => BodyPool.Return(BodyPool.Rent(64));
+
         public MessageBody Value = new(new Frame { ReplyTo = "reply"u8, Payload = new ReadOnlySequence<byte>(new byte[size]) });
     }
 }
