@@ -87,11 +87,6 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
 
     Task IReceiver.DrainAsync() => FinishAsync();
 
-    void IReceiver.OnPublishDenied(string subject, NatsPermissionException reason)
-    {
-        // It publishes nothing.
-    }
-
     void IReceiver.OnMessage(in Frame frame)
     {
         var message = new NatsMessage(_subjects.Get(frame.Subject), frame);
@@ -110,16 +105,6 @@ public sealed class NatsSubscription : IAsyncDisposable, IReceiver
             return;
         _dropping = true;
         _connection.Log.SlowConsumer(Subject, _capacity, Dropped);
-    }
-
-    void IReceiver.OnOpen()
-    {
-        // The messages just go on.
-    }
-
-    void IReceiver.OnDisconnected(NatsException reason)
-    {
-        // Nothing is waited for that could be lost.
     }
 
     void IReceiver.OnEnded(NatsException? reason) => _messages.Writer.TryComplete(reason);

@@ -95,11 +95,6 @@ internal sealed class RequestInbox : IReceiver
             pending.TrySetResult(new NatsMessage(_subjects.Get("_INBOX"u8), frame));
     }
 
-    void IReceiver.OnOpen()
-    {
-        // Requests are only accepted while the connection is open.
-    }
-
     void IReceiver.OnDisconnected(NatsException reason) => FailAll(reason);
 
     void IReceiver.OnEnded(NatsException? reason)

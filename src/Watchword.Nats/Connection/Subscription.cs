@@ -10,7 +10,10 @@ internal interface IReceiver
     void OnMessage(in Frame frame);
 
     /// <summary>The server refused a publish to this subject.</summary>
-    void OnPublishDenied(string subject, NatsPermissionException reason);
+    void OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        // Of no interest to who publishes nothing.
+    }
 
     /// <summary>
     /// The connection is closing in an orderly way. A reader's subscription has ended by then and all that it brought
@@ -19,10 +22,16 @@ internal interface IReceiver
     Task DrainAsync();
 
     /// <summary>The connection is open (again) and the subscription stands.</summary>
-    void OnOpen();
+    void OnOpen()
+    {
+        // The messages just go on.
+    }
 
     /// <summary>The connection dropped; what was asked of it will not be answered.</summary>
-    void OnDisconnected(NatsException reason);
+    void OnDisconnected(NatsException reason)
+    {
+        // Of no interest to who waits for nothing.
+    }
 
     /// <summary>The subscription is over: it was refused, or the connection is disposed (null).</summary>
     void OnEnded(NatsException? reason);

@@ -138,11 +138,6 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
         room?.TrySetResult();
     }
 
-    void IReceiver.OnOpen()
-    {
-        // Publishes are only accepted while the connection is open.
-    }
-
     void IReceiver.OnDisconnected(NatsException reason)
         => FailAll(new NatsDisconnectedException("The connection dropped before the ack came.", reason));
 

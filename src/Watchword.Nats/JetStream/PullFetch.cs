@@ -88,11 +88,6 @@ internal sealed class PullFetch(JetStream jetStream, string stream, string consu
         }
     }
 
-    void IReceiver.OnOpen()
-    {
-        // The pull went with the connection on which it was made.
-    }
-
     void IReceiver.OnDisconnected(NatsException reason) => _done.TrySetResult(new NatsDisconnectedException("The connection dropped before the messages came.", reason));
 
     void IReceiver.OnEnded(NatsException? reason) => _done.TrySetResult(reason ?? new NatsDisconnectedException("The connection was disposed."));

@@ -33,12 +33,11 @@ public class PullConsumerDropTests
     {
         public PullConsumer? Consumer { get; private set; }
 
-        public void OnMessage(in Frame frame) => throw new NotSupportedException();
+        public bool IsInbox => false;
 
-        public void OnOpen()
-        {
-            // Nothing was asked.
-        }
+        public Task DrainAsync() => Task.CompletedTask;
+
+        public void OnMessage(in Frame frame) => throw new NotSupportedException();
 
         public void OnDisconnected(NatsException reason) => Consumer ??= new PullConsumer(js, "s", "c", new ConsumeOptions());
 
