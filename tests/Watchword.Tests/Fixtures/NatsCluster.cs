@@ -77,7 +77,7 @@ public sealed class NatsCluster : IAsyncDisposable
             {
                 return false;
             }
-        });
+        }, TimeSpan.FromMinutes(1)); // an election alone takes up to ten seconds, and longer where the processor is busy
 
     public async ValueTask DisposeAsync()
     {

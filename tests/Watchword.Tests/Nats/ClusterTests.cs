@@ -109,7 +109,7 @@ public sealed class ClusterTests : IAsyncLifetime
         public Load(NatsConnection connection)
         {
             _connection = connection;
-            _publisher = new JetStream(connection).CreatePublisher(new JetStreamPublisherOptions { MaxInFlight = 64, AckTimeout = TimeSpan.FromSeconds(2) });
+            _publisher = new JetStream(connection).CreatePublisher(new JetStreamPublisherOptions { MaxInFlight = 16, AckTimeout = TimeSpan.FromSeconds(2) });
             _publishing = Task.Run(PublishAsync, Ct);
             _collecting = Task.Run(CollectAsync, Ct);
         }

@@ -92,8 +92,8 @@ internal sealed class PullScript : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _server.DisposeAsync(); // first, since the client would wait for its last PONG
         await Connection.DisposeAsync();
         await Consumer.DisposeAsync();
-        await _server.DisposeAsync();
     }
 }
