@@ -26,6 +26,12 @@ internal sealed class TcpProxy : IAsyncDisposable
     public void Cut()
     {
         _listener.Dispose();
+        Break();
+    }
+
+    /// <summary>Every connection breaks; new ones are let through.</summary>
+    public void Break()
+    {
         foreach (var client in _open.Keys)
             client.Dispose();
     }
