@@ -111,7 +111,6 @@ public sealed partial class NatsConnection
                 session.Abort(new NatsDisconnectedException("The connection was disposed."));
         }
 
-        var run = session.RunAsync();
         Address = session.Server;
         if (again)
         {
@@ -122,7 +121,12 @@ public sealed partial class NatsConnection
         Log.Connected(session.Server, session.Info.ServerName, session.Info.Version, ReconnectCount);
         foreach (var subscription in subscriptions)
             subscription.Receiver.OnOpen();
-        SetState(NatsConnectionState.Open);
+        State = NatsConnectionState.Open;
+
+        // Only now, so that nobody is handed a message by a connection that calls itself closed; but before the handlers
+        // of the news, of which one may wait for an answer.
+        var run = session.RunAsync();
+        Tell(StateChanged, NatsConnectionState.Open);
         lock (_gate)
             _open.TrySetResult();
         return run;

@@ -12,8 +12,8 @@ public sealed record ConsumeOptions
     /// <summary>How long the server keeps one pull open; at least 1 s. Default 30 s.</summary>
     public TimeSpan Expires { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often a silent server shows that it lives: at most half of <see cref="Expires"/> and 30 s. After twice that without a sign the consumer pulls again. Default 15 s.</summary>
-    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(15);
+    /// <summary>How often a silent server shows that it lives: at most half of <see cref="Expires"/> and 30 s. After twice that without a sign the consumer pulls again; in a cluster that is how long a killed leader of the consumer goes unnoticed. Default 5 s.</summary>
+    public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(5);
 
     internal void Validate()
     {

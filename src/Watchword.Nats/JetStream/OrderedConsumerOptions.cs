@@ -18,8 +18,8 @@ public sealed record OrderedConsumerOptions
     /// <summary>Delivers headers only, with the size in Nats-Msg-Size.</summary>
     public bool HeadersOnly { get; init; }
 
-    /// <summary>How much it asks for at a time. Default as in <see cref="ConsumeOptions"/>, but with a heartbeat every 5 s: after 10 s without a sign it begins again.</summary>
-    public ConsumeOptions Consume { get; init; } = new() { Heartbeat = TimeSpan.FromSeconds(5) };
+    /// <summary>How much it asks for at a time. After twice its heartbeat without a sign it begins again.</summary>
+    public ConsumeOptions Consume { get; init; } = new();
 
     internal void Validate()
     {

@@ -94,6 +94,7 @@ public class KeyValueWatchTests(NatsFixture nats)
         for (var round = 0; round < 3; round++)
         {
             await server.RestartAsync();
+            await Eventually.TrueAsync(() => Task.FromResult(connection.ReconnectCount == round + 1));
             await connection.WaitUntilOpenAsync(Ct);
             for (var i = 0; i < 10; i++)
                 revision = await bucket.UpdateAsync("k", "x"u8.ToArray(), revision, Ct); // conditional, so that none is written twice

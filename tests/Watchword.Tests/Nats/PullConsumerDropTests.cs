@@ -22,6 +22,7 @@ public class PullConsumerDropTests
         foreach (var receiver in receivers)
             connection.Register(new Subscription(receiver, "none"));
         await server.RestartAsync();
+        await Eventually.TrueAsync(() => Task.FromResult(connection.ReconnectCount == 1));
         await connection.WaitUntilOpenAsync(Ct);
 
         await Eventually.TrueAsync(async () => await js.FindConsumerAsync("s", "c", Ct) is { Waiting: Consumers });

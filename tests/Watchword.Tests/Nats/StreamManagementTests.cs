@@ -29,22 +29,26 @@ public class StreamManagementTests(NatsFixture nats)
     public async Task Consumers_are_listed_over_the_servers_pages_with_all_that_tells_their_lag()
     {
         await using var connection = await nats.TakeAccount().ConnectAsync(Ct);
-        var js = await NumberedAsync(connection, 5);
+        var js = await NumberedAsync(connection, 6);
         for (var i = 0; i < 270; i++)
-            await js.CreateConsumerAsync("s", new ConsumerConfig { DurableName = $"c{i}", MemoryStorage = true, AckWait = TimeSpan.FromMilliseconds(200) }, Ct);
+            await js.CreateConsumerAsync("s", new ConsumerConfig { DurableName = $"c{i}", MemoryStorage = true, AckWait = TimeSpan.FromMinutes(5) }, Ct);
         Assert.Equal(270, (await js.ListConsumerNamesAsync("s", Ct).ToListAsync(Ct)).Distinct().Count());
 
-        // Two delivered again, one of them acked at last, one never delivered at all.
-        await using var consumer = await js.ConsumeAsync("s", "c7", new ConsumeOptions { MaxMessages = 4 }, Ct);
-        for (var i = 0; i < 4; i++)
-            await (await PullConsumerTests.NextAsync(consumer)).NakAsync(TimeSpan.FromHours(1), Ct);
-        await consumer.DisposeAsync();
+        // One acked, one delivered twice, the others once or never: the server takes the nak in its own time.
+        var four = await js.FetchAsync("s", "c7", 4, TimeSpan.FromSeconds(10), Ct);
+        await four[0].AckConfirmedAsync(Ct);
+        await four[1].NakAsync(ct: Ct);
+        while ((await js.FetchAsync("s", "c7", 1, TimeSpan.FromSeconds(10), Ct)).Single().Delivered < 2)
+        {
+        }
 
         var info = await js.ListConsumersAsync("s", Ct).SingleAsync(c => c.Name == "c7", Ct);
-        Assert.Equal(("s", 1UL, 4L), (info.Stream, info.Pending, info.AckPending));
-        Assert.Equal((4UL, 4UL, 0UL), (info.Delivered.Stream, info.Delivered.Consumer, info.AckFloor.Stream));
+        var last = info.Delivered.Stream;
+        Assert.InRange(last, 4UL, 6UL);
+        Assert.Equal(("s", 6 - last, (long)last - 1, 1L, 0L), (info.Stream, info.Pending, info.AckPending, info.Redelivered, info.Waiting));
+        Assert.Equal((last + 1, 1UL, 1UL), (info.Delivered.Consumer, info.AckFloor.Stream, info.AckFloor.Consumer));
         Assert.InRange(info.Delivered.LastActive!.Value, DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow.AddMinutes(1));
-        Assert.Equal(TimeSpan.FromMilliseconds(200), info.Config.AckWait);
+        Assert.Equal(TimeSpan.FromMinutes(5), info.Config.AckWait);
         var error = await Assert.ThrowsAsync<JetStreamApiException>(async () => await js.ListConsumersAsync("none", Ct).ToListAsync(Ct));
         Assert.Equal(JetStreamApi.StreamNotFound, error.ErrorCode);
     }
