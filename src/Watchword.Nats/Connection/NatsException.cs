@@ -69,9 +69,9 @@ public sealed class NatsProtocolException(string message, Exception? innerExcept
     }
 }
 
-/// <summary>JetStream refused a request (ADR-7). Transient when the refusal is about its present state (503).</summary>
+/// <summary>JetStream refused a request (ADR-7). Transient when the refusal is about its present state (408, 429, 500 and above).</summary>
 public sealed class JetStreamApiException(int code, int errorCode, string description)
-    : NatsException($"JetStream: {description} ({code}, {errorCode})", isTransient: code is 408 or 429 or 503)
+    : NatsException($"JetStream: {description} ({code}, {errorCode})", isTransient: code is 408 or 429 or >= 500)
 {
     /// <summary>The HTTP-like class of the error, such as 404.</summary>
     public int Code { get; } = code;

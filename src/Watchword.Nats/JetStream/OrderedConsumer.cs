@@ -136,7 +136,7 @@ public sealed class OrderedConsumer : IAsyncDisposable
 
     /// <summary>Whether what went wrong may pass by itself: our side's trouble while the connection still tries, or the server's.</summary>
     private bool MayPass(NatsException e)
-        => e.IsTransient || e is JetStreamApiException { Code: >= 500 } || e is NatsConnectException && _connection.State != NatsConnectionState.Closed;
+        => e.IsTransient || e is NatsConnectException && _connection.State != NatsConnectionState.Closed;
 
     /// <summary>What was there may be deleted before it is delivered; then no message shows that all has been read, so the server is asked.</summary>
     private async Task<bool> WaitToCatchUpAsync(PullConsumer deliveries, CancellationToken ct)
