@@ -15,6 +15,9 @@ public sealed record ConsumeOptions
     /// <summary>How often a silent server shows that it lives: at most half of <see cref="Expires"/> and 30 s. After twice that without a sign the consumer pulls again; in a cluster that is how long a killed leader of the consumer goes unnoticed. Default 5 s.</summary>
     public TimeSpan Heartbeat { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>The wait after a first refusal; it doubles, with jitter.</summary>
+    internal TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(100);
+
     internal void Validate()
     {
         var errors = new OptionErrors();

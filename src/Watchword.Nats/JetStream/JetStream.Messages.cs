@@ -66,9 +66,9 @@ public sealed partial class JetStream
         {
             answer = await Connection.RequestAsync($"$JS.API.DIRECT.GET.{Name(stream)}", request, ct: ct);
         }
-        catch (NatsTimeoutException e)
+        catch (NatsException e) when (e is NatsTimeoutException or NatsNoRespondersException)
         {
-            // A stream that does not allow it, and one that is not there, are met with silence.
+            // A stream that does not allow it, and one that is not there, are met with silence (2.9) or a 503 (2.10).
             var info = await FindStreamAsync(stream, ct);
             if (info is null)
                 return null;

@@ -30,6 +30,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     private readonly bool _endsInDoubt;
     private bool _paused = true;
     private bool _ended;
+    private bool _refused; // nothing is asked until the recovery says so
 
     /// <param name="jetStream">Where it is.</param>
     /// <param name="stream">The stream.</param>
@@ -154,7 +155,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
         {
             if (!_paused)
                 return;
-            _paused = false;
+            (_paused, _refused) = (false, false);
             _window.Void();
             PullIfLow();
         }
@@ -178,6 +179,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
 
         lock (_gate)
         {
+            _refused = false;
             _window.Void();
             PullIfLow();
         }
@@ -206,6 +208,10 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
                 _window.Void();
             if (action is PullAction.PullAgain)
                 PullIfLow();
+
+            // Before anybody reads on, which asks for more.
+            _ended |= action is PullAction.End;
+            _refused |= action is PullAction.Refused or PullAction.NoResponders or PullAction.AwaitReconnect;
         }
 
         if (action is PullAction.Heartbeat)
@@ -223,7 +229,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     /// <summary>Under the lock: asks for more when half of it is read.</summary>
     private void PullIfLow()
     {
-        if (_paused || _ended || !_window.IsLow)
+        if (_paused || _ended || _refused || !_window.IsLow)
             return;
         var (messages, bytes) = _window.Missing;
         Span<byte> body = stackalloc byte[160];

@@ -19,7 +19,6 @@ internal sealed class PullRecovery(
     /// <summary>After that many 503s in a row the server is asked whether the consumer exists.</summary>
     private const int EscalateAfter = 3;
 
-    private static readonly TimeSpan DelayMin = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan DelayMax = TimeSpan.FromSeconds(5);
 
     private readonly TimeSpan _silence = options.Heartbeat * 2;
@@ -69,7 +68,7 @@ internal sealed class PullRecovery(
     /// <summary>A pull was turned down. Tries again after a while, longer each time.</summary>
     public void Refused(PullAction action, int code, string text)
     {
-        var delay = Backoff.Delay(++_refusals, DelayMin, DelayMax);
+        var delay = Backoff.Delay(++_refusals, options.RetryDelay, DelayMax);
         _log.PullRefused(stream, consumer, code, text, delay);
         _unserved = action == PullAction.NoResponders ? _unserved + 1 : 0;
         lock (_gate)

@@ -93,6 +93,19 @@ public class PullStatusTests
     }
 
     [Fact]
+    public async Task After_a_refusal_reading_on_does_not_ask_again_before_its_time()
+    {
+        await using var script = await PullScript.StartAsync(Ten with { RetryDelay = TimeSpan.FromMinutes(5) });
+        await script.PullAsync();
+        await script.MessagesAsync(9);
+        await script.StatusAsync("409 Exceeded MaxWaiting", messages: 1);
+        await script.ReadAsync(9);
+        await script.NoPullAsync();
+
+        Assert.Single(script.Log.Of(RefusedEvent));
+    }
+
+    [Fact]
     public async Task A_server_that_shuts_down_is_pulled_from_again_after_the_reconnect()
     {
         await using var script = await PullScript.StartAsync(Ten);
