@@ -87,7 +87,11 @@ public sealed class UnsentTests
         var arrived = new List<int>();
         while (arrived.LastOrDefault(-1) != sent - 1)
             arrived.Add(BinaryPrimitives.ReadInt32LittleEndian((await subscription.ReadAsync(Ct)).Payload.Span));
-        Assert.InRange(arrived.Count, 200, sent);
-        Assert.Equal(Enumerable.Range(sent - arrived.Count, arrived.Count), arrived);
+        // What the server took before it stood still comes first; what only its socket had taken is lost, in one piece.
+        Assert.Equal(arrived.Distinct().Order(), arrived);
+        var gaps = arrived.Zip(arrived.Skip(1)).Count(pair => pair.Second != pair.First + 1);
+        var kept = arrived.Reverse<int>().TakeWhile((number, i) => number == sent - 1 - i).Count();
+        Assert.InRange(gaps, 0, 1);
+        Assert.InRange(kept, 200, sent);
     }
 }
