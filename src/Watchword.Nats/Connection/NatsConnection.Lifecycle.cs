@@ -6,7 +6,10 @@ public sealed partial class NatsConnection
     private TaskCompletionSource _open = NewSignal();
     private Task? _supervisor;
     private bool _connecting;
-    private bool _draining;
+    private volatile bool _draining;
+
+    /// <summary>It is closing in good order: nothing more is to be asked for.</summary>
+    internal bool IsDraining => _draining;
 
     /// <summary>
     /// Tries every configured server once and completes when one has accepted us; from then on the connection keeps

@@ -229,7 +229,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
     /// <summary>Under the lock: asks for more when half of it is read.</summary>
     private void PullIfLow()
     {
-        if (_paused || _ended || _refused || !_window.IsLow)
+        if (_paused || _ended || _refused || _connection.IsDraining || !_window.IsLow)
             return;
         var (messages, bytes) = _window.Missing;
         Span<byte> body = stackalloc byte[160];

@@ -99,10 +99,29 @@ public class PullStatusTests
         await script.PullAsync();
         await script.MessagesAsync(9);
         await script.StatusAsync("409 Exceeded MaxWaiting", messages: 1);
+        await script.NoPullAsync(); // it has taken all of that
         await script.ReadAsync(9);
         await script.NoPullAsync();
 
         Assert.Single(script.Log.Of(RefusedEvent));
+    }
+
+    [Fact]
+    public async Task While_the_connection_drains_reading_on_asks_for_nothing()
+    {
+        await using var script = await PullScript.StartAsync(Ten);
+        await script.PullAsync();
+        await script.MessagesAsync(10);
+        await script.NoPullAsync();
+
+        var drain = script.Connection.DrainAsync(Ct);
+        await script.Peer.NextAsync("PING"); // its fence
+        await script.ReadAsync(10);
+        await script.Peer.SendAsync("PONG\r\n");
+
+        Assert.Equal("PING", (await script.Peer.NextAsync()).Verb); // what is written is flushed, and holds no pull
+        await script.Peer.SendAsync("PONG\r\n");
+        Assert.True(await drain);
     }
 
     [Fact]
