@@ -40,5 +40,6 @@ public sealed record UserData(
 /// <summary>How events are written and read as JSON; generated at build time.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(UserSyncEvent))]
+[JsonSerializable(typeof(UserRegistered))]
 [JsonSerializable(typeof(JsonElement))]
 public sealed partial class EventJson : JsonSerializerContext;

@@ -1,0 +1,35 @@
+namespace Watchword.Events.Contracts;
+
+/// <summary>The headers that Watchword's messages carry.</summary>
+public static class EventHeaders
+{
+    /// <summary>The event's id, a UUIDv7; the same on every delivery of the event.</summary>
+    public const string MessageId = "Nats-Msg-Id";
+
+    /// <summary>The event's id again (CloudEvents 1.0); it stays when a replay gives the message another one.</summary>
+    public const string EventId = "ce-id";
+
+    /// <summary>The key that order is kept within, a user's or an organization's id, percent-encoded where it is not plain ASCII (CloudEvents 1.0).</summary>
+    public const string Key = "ce-subject";
+
+    /// <summary>When it happened: ISO 8601, UTC, milliseconds (CloudEvents 1.0).</summary>
+    public const string Time = "ce-time";
+
+    /// <summary>The position in the outbox, which is the version of the user or organization after the event.</summary>
+    public const string Version = "Watchword-Version";
+
+    /// <summary>Joins everything that one request caused.</summary>
+    public const string CorrelationId = "Watchword-Correlation-Id";
+
+    /// <summary>The user who acted.</summary>
+    public const string Actor = "Watchword-Actor";
+
+    /// <summary>The service that caused the change; a consumer can skip what it caused itself.</summary>
+    public const string Origin = "Watchword-Origin";
+
+    /// <summary>On replayed messages: the id of the replay.</summary>
+    public const string Replay = "Watchword-Replay";
+
+    /// <summary>W3C Trace Context.</summary>
+    public const string TraceParent = "traceparent";
+}

@@ -1,0 +1,51 @@
+using System.Text.Json;
+using Watchword.Nats;
+
+namespace Watchword.Events.Contracts;
+
+/// <summary>What an event's order is kept within: its user, or its organization.</summary>
+public static class EventKey
+{
+    /// <summary>From the headers; for foreign publishers from <c>data.userId</c> or <c>data.organizationId</c>. Null when neither tells.</summary>
+    public static string? Of(string subject, NatsHeaders? headers, ReadOnlySpan<byte> payload)
+    {
+        if (headers?[EventHeaders.Key] is { Length: > 0 } key)
+            return key.Contains('%', StringComparison.Ordinal) ? Uri.UnescapeDataString(key) : key;
+        return FromPayload(subject.StartsWith("organization", StringComparison.Ordinal) || subject.StartsWith("invitation.", StringComparison.Ordinal)
+            || subject.StartsWith("member.", StringComparison.Ordinal) ? "organizationId"u8 : "userId"u8, payload);
+    }
+
+    // What can be found before the first fault in the JSON counts: a broken event still has its place in its user's order.
+    private static string? FromPayload(ReadOnlySpan<byte> member, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            var json = new Utf8JsonReader(payload);
+            if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+                return null;
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                var isData = json.ValueTextEquals("data"u8);
+                json.Read();
+                if (!isData || json.TokenType != JsonTokenType.StartObject)
+                {
+                    json.Skip();
+                    continue;
+                }
+                while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+                {
+                    var isKey = json.ValueTextEquals(member);
+                    json.Read();
+                    if (isKey)
+                        return json.TokenType == JsonTokenType.String && json.GetString() is { Length: > 0 } key && !key.Contains('\0', StringComparison.Ordinal) ? key : null;
+                    json.Skip();
+                }
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // Not JSON, or half of a surrogate pair.
+        }
+        return null;
+    }
+}
