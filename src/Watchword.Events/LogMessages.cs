@@ -35,4 +35,34 @@ internal static partial class LogMessages
 
     [LoggerMessage(2023, LogLevel.Information, "This process carries the outbox to JetStream")]
     public static partial void RelayLeads(this ILogger logger);
+
+    [LoggerMessage(2200, LogLevel.Information, "Subscriber {Subscriber} reads {Streams}")]
+    public static partial void SubscriberReads(this ILogger logger, string subscriber, string streams);
+
+    [LoggerMessage(2201, LogLevel.Information, "Subscriber {Subscriber} stands by: another process works under this name")]
+    public static partial void SubscriberStandsBy(this ILogger logger, string subscriber);
+
+    [LoggerMessage(2202, LogLevel.Information, "Subscriber {Subscriber} waits for stream {Stream}, which is not there yet")]
+    public static partial void WaitsForStream(this ILogger logger, string subscriber, string stream);
+
+    [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} was set aside after {Attempts} attempts: {Reason}")]
+    public static partial void EventParked(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
+
+    [LoggerMessage(2204, LogLevel.Error, "Events cannot be set aside and wait unanswered: {Reason}")]
+    public static partial void ParkingFailed(this ILogger logger, string reason);
+
+    [LoggerMessage(2205, LogLevel.Information, "Dead letter {Id} ({Subject}) of {Key} was redriven")]
+    public static partial void EventRedriven(this ILogger logger, long id, string subject, string key);
+
+    [LoggerMessage(2206, LogLevel.Warning, "Dead letters of {Subscriber} cannot be copied to their stream, trying again: {Reason}")]
+    public static partial void DeadLettersAway(this ILogger logger, string subscriber, string reason);
+
+    [LoggerMessage(2207, LogLevel.Error, "Dead letter {Id} of {Subscriber} has no copy in the stream: {Reason}")]
+    public static partial void DeadLetterNotCopied(this ILogger logger, long id, string subscriber, string reason);
+
+    [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} goes on, though not everything that was under way in {Stream} came again: events of one key may change places")]
+    public static partial void OrderNotSettled(this ILogger logger, string subscriber, string stream);
+
+    [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}), which is passed over: {Reason}")]
+    public static partial void FanOutFailed(this ILogger logger, string subscriber, string subject, long sequence, string reason);
 }

@@ -15,7 +15,8 @@ public sealed partial class JetStream(NatsConnection connection)
     private const int PublishAttempts = 3;
     private static readonly TimeSpan PublishRetryDelay = TimeSpan.FromMilliseconds(250);
 
-    internal NatsConnection Connection { get; } = connection ?? throw new ArgumentNullException(nameof(connection));
+    /// <summary>What it talks through.</summary>
+    public NatsConnection Connection { get; } = connection ?? throw new ArgumentNullException(nameof(connection));
 
     /// <summary>
     /// Publishes and waits for the ack. When nobody answers (no stream has the subject, or its leader is being

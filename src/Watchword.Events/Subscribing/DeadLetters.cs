@@ -1,0 +1,189 @@
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>The dead letters of a database, as operators see and settle them. The consumer's own process does the work.</summary>
+public sealed class DeadLetters(NpgsqlDataSource database)
+{
+    private const string Columns = """
+        p.id, p.consumer, p.subject, p.key, coalesce(p.reason, ''), p.attempts, p.sequence, p.parked_at,
+        (SELECT count(*) FROM watchword.parked_event w WHERE w.consumer = p.consumer AND w.queue = p.queue AND w.resolved_at IS NULL AND w.id > p.id)
+        """;
+
+    /// <summary>Whether a subscriber has ever worked on this database.</summary>
+    public async Task<bool> ExistAsync(CancellationToken ct = default)
+    {
+        await using var command = database.CreateCommand("SELECT to_regclass('watchword.parked_event') IS NOT NULL");
+        return await command.ExecuteScalarAsync(ct) is true;
+    }
+
+    /// <summary>Oldest first.</summary>
+    /// <param name="consumer">Of one consumer; null: of all.</param>
+    /// <param name="key">Of one user or organization; null: of all.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, int limit = 1000, CancellationToken ct = default)
+    {
+        if (!await ExistAsync(ct))
+            return [];
+        return await ReadAsync($"""
+            SELECT {Columns} FROM watchword.parked_event p
+            WHERE p.state = 'failed' AND ($1::text IS NULL OR p.consumer = $1) AND ($2::text IS NULL OR p.key = $2) ORDER BY p.id LIMIT $3
+            """, ct, consumer, key, limit);
+    }
+
+    /// <summary>Everything that is known of a parked event; null when there is none of that id.</summary>
+    public async Task<ParkedEventDetails?> FindAsync(long id, CancellationToken ct = default)
+    {
+        if (!await ExistAsync(ct))
+            return null;
+        var behind = await BehindAsync(id, ct);
+        await using var command = Command("""
+            SELECT id, consumer, state, subject, key, reason, attempts, stream, sequence, event, parked_at, resolved_at, resolved_by, resolution,
+                   headers::text, payload
+            FROM watchword.parked_event WHERE id = $1
+            """, id);
+        await using var row = await command.ExecuteReaderAsync(ct);
+        return !await row.ReadAsync(ct) ? null : new(
+            row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetString(3), Text(4), Text(5), row.GetInt32(6), row.GetString(7), row.GetInt64(8),
+            row.GetString(9), row.GetDateTime(10), row.IsDBNull(11) ? null : row.GetDateTime(11), Text(12), Text(13),
+            JsonSerializer.Deserialize(row.GetString(14), DeadLetterJson.Default.StringArrayArray)!, Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(15)), behind);
+
+        string? Text(int column) => row.IsDBNull(column) ? null : row.GetString(column);
+    }
+
+    /// <summary>
+    /// Asks the consumer to handle dead letters again, each followed by what waits behind it, in order. The consumer does
+    /// so at once, or when it runs again.
+    /// </summary>
+    /// <exception cref="DeadLetterException">There is nothing to redrive; says what became of it.</exception>
+    public async Task<IReadOnlyList<DeadLetter>> RedriveAsync(string consumer, string? key, string actor, CancellationToken ct = default)
+    {
+        var asked = await ExistAsync(ct) ? await AskAsync("p.consumer = $2 AND ($3::text IS NULL OR p.key = $3)", ct, actor, consumer, key) : [];
+        return asked.Count > 0 ? asked : throw new DeadLetterException(await WhyNothingAsync("consumer = $1 AND ($2::text IS NULL OR key = $2)",
+            key is null ? $"nothing is set aside for consumer {consumer}" : $"nothing of {key} is set aside for consumer {consumer}", ct, consumer, key));
+    }
+
+    /// <inheritdoc cref="RedriveAsync(string, string?, string, CancellationToken)"/>
+    public async Task<IReadOnlyList<DeadLetter>> RedriveAsync(long id, string actor, CancellationToken ct = default)
+    {
+        var asked = await ExistAsync(ct) ? await AskAsync("p.id = $2", ct, actor, id) : [];
+        return asked.Count > 0 ? asked : throw new DeadLetterException(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
+    }
+
+    /// <summary>Gives a dead letter up, for a reason that is kept; what waits behind it is handled now.</summary>
+    /// <exception cref="DeadLetterException">There is no such dead letter, or no reason was given.</exception>
+    public async Task DiscardAsync(long id, string reason, string actor, CancellationToken ct = default)
+    {
+        if (string.IsNullOrWhiteSpace(reason))
+            throw new DeadLetterException("reason is missing: say why the event may be given up; it is kept with who discarded it");
+        if (!await ExistAsync(ct))
+            throw new DeadLetterException($"there is no dead letter {id}");
+        await using var command = Command("""
+            WITH gone AS (
+              UPDATE watchword.parked_event
+              SET state = 'discarded', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
+              WHERE id = $1 AND state IN ('failed', 'waiting', 'retrying') RETURNING id, consumer, queue, event, key),
+            noted AS (
+              INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key, reason)
+              SELECT $2, 'discard', consumer, id, event, key, $3 FROM gone),
+            -- The next in its queue is its head now, unless one before it still is.
+            next AS (
+              UPDATE watchword.parked_event p SET due_at = clock_timestamp()
+              FROM gone
+              WHERE p.id = (SELECT min(n.id) FROM watchword.parked_event n
+                            WHERE n.consumer = gone.consumer AND n.queue = gone.queue AND n.resolved_at IS NULL AND n.id <> gone.id)
+                AND p.state = 'waiting')
+            SELECT count(*) FROM gone
+            """, id, actor, reason);
+        if (await command.ExecuteScalarAsync(ct) is not 1L)
+            throw new DeadLetterException(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
+    }
+
+    /// <summary>How far a redrive has come.</summary>
+    public async Task<IReadOnlyList<RedriveOutcome>> OutcomesAsync(IReadOnlyList<DeadLetter> asked, CancellationToken ct = default)
+    {
+        var outcomes = new List<RedriveOutcome>();
+        foreach (var letter in asked)
+        {
+            await using var command = Command("""
+                SELECT count(*), count(*) FILTER (WHERE id <= $1),
+                       (array_agg(reason ORDER BY id))[1], (array_agg(state = 'failed' AND requested_by IS NULL OR state = 'retrying' ORDER BY id))[1]
+                FROM watchword.parked_event
+                WHERE resolved_at IS NULL AND (consumer, queue) = (SELECT consumer, queue FROM watchword.parked_event WHERE id = $1)
+                """, letter.Id);
+            await using var row = await command.ExecuteReaderAsync(ct);
+            await row.ReadAsync(ct);
+            var left = row.GetInt64(0);
+            var stopped = left > 0 && row.GetBoolean(3);
+            outcomes.Add(new(letter, Math.Max(0, letter.Waiting + 1 - left), left, stopped && !row.IsDBNull(2) ? row.GetString(2) : null, left > 0 && !stopped));
+        }
+        return outcomes;
+    }
+
+    private async Task<IReadOnlyList<DeadLetter>> AskAsync(string which, CancellationToken ct, params object?[] values)
+    {
+        var letters = await ReadAsync($"""
+            WITH asked AS (
+              UPDATE watchword.parked_event p SET due_at = clock_timestamp(), requested_by = $1
+              WHERE p.state = 'failed' AND p.due_at IS NULL AND {which} RETURNING p.id, p.consumer, p.event, p.key),
+            noted AS (
+              INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key)
+              SELECT $1, 'redrive', consumer, id, event, key FROM asked)
+            SELECT {Columns} FROM watchword.parked_event p WHERE p.id IN (SELECT id FROM asked) ORDER BY p.id
+            """, ct, values);
+        return letters;
+    }
+
+    private async Task<string> WhyNothingAsync(string which, string nothing, CancellationToken ct, params object?[] values)
+    {
+        if (!await ExistAsync(ct))
+            return nothing;
+        await using var command = Command($"""
+            SELECT CASE state
+              WHEN 'redriven'  THEN format('dead letter %s was redriven already, at %s by %s', id, watchword_at, coalesce(resolved_by, 'its consumer'))
+              WHEN 'discarded' THEN format('dead letter %s was discarded, at %s by %s: %s', id, watchword_at, resolved_by, resolution)
+              WHEN 'waiting'   THEN format('event %s only waits behind a dead letter of its key: redrive that one', id)
+              WHEN 'retrying'  THEN format('event %s is being tried again by itself', id)
+              ELSE format('dead letter %s is being redriven already, asked for by %s', id, requested_by) END
+            FROM (SELECT *, to_char(resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS watchword_at
+                  FROM watchword.parked_event WHERE {which} ORDER BY resolved_at IS NULL DESC, resolved_at DESC, id LIMIT 1) AS found
+            """, values);
+        return await command.ExecuteScalarAsync(ct) as string ?? nothing;
+    }
+
+    private async Task<IReadOnlyList<WaitingEvent>> BehindAsync(long id, CancellationToken ct)
+    {
+        await using var command = Command("""
+            SELECT w.id, w.subject, w.sequence, w.parked_at
+            FROM watchword.parked_event p JOIN watchword.parked_event w ON w.consumer = p.consumer AND w.queue = p.queue AND w.id > p.id
+            WHERE p.id = $1 AND w.resolved_at IS NULL ORDER BY w.id LIMIT 100
+            """, id);
+        await using var row = await command.ExecuteReaderAsync(ct);
+        var behind = new List<WaitingEvent>();
+        while (await row.ReadAsync(ct))
+            behind.Add(new(row.GetInt64(0), row.GetString(1), row.GetInt64(2), row.GetDateTime(3)));
+        return behind;
+    }
+
+    private async Task<IReadOnlyList<DeadLetter>> ReadAsync(string sql, CancellationToken ct, params object?[] values)
+    {
+        await using var command = Command(sql, values);
+        await using var row = await command.ExecuteReaderAsync(ct);
+        var letters = new List<DeadLetter>();
+        while (await row.ReadAsync(ct))
+            letters.Add(new(row.GetInt64(0), row.GetString(1), row.GetString(2), row.IsDBNull(3) ? null : row.GetString(3), row.GetString(4),
+                row.GetInt32(5), row.GetInt64(6), row.GetDateTime(7), row.GetInt64(8)));
+        return letters;
+    }
+
+    private NpgsqlCommand Command(string sql, params object?[] values)
+    {
+        var command = database.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(value is null ? new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text } : new() { Value = value });
+        return command;
+    }
+}

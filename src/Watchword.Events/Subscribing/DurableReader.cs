@@ -1,0 +1,169 @@
+using Microsoft.Extensions.Logging;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>Reads one stream for a subscriber: finds or makes its durable consumer, and gives what comes to the lanes.</summary>
+/// <remarks>
+/// What was under way when a process or a connection broke comes again only after the ack wait, and new events would
+/// pass it. Where order is kept (one process reads, by lease), events are therefore held back until everything that
+/// the server counts as delivered is in hand; the ack wait is shortened for that moment.
+/// </remarks>
+internal sealed class DurableReader(
+    string name, string stream, EventHandlers handlers, SubscriberOptions options, bool keepsOrder, JetStream jetStream, NatsConnection nats, ILogger logger)
+{
+    private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ShortAckWait = TimeSpan.FromSeconds(1);
+
+    private readonly List<JetStreamMessage> _held = [];
+    private ConsumerConfig _config = null!;
+    private volatile bool _dropped;
+    private bool _holding;
+    private long _giveUpAt;
+
+    /// <summary>The stream.</summary>
+    public string Stream { get; } = stream;
+
+    /// <summary>What this process has taken of the stream.</summary>
+    public InHand Hand { get; } = new();
+
+    /// <summary>Makes the consumer when it is missing, and waits for the stream where that is not there yet.</summary>
+    public async Task PrepareAsync(CancellationToken ct)
+    {
+        StreamInfo? found;
+        for (var told = false; (found = await jetStream.FindStreamAsync(Stream, ct)) is null; told = true)
+        {
+            if (!told)
+                logger.WaitsForStream(name, Stream);
+            await Task.Delay(StreamPoll, ct);
+        }
+        _config = new()
+        {
+            DurableName = name,
+            Description = "A Watchword subscriber",
+            FilterSubject = handlers.FilterOf(Stream, found.Config.Subjects ?? []),
+            DeliverPolicy = options.StartAt,
+            AckPolicy = AckPolicy.Explicit,
+            AckWait = options.AckWait,
+            MaxAckPending = options.MaxInFlight,
+            // Deliveries that a dying connection swallowed count too: limited here, a few of them would lose an event.
+            MaxDeliver = -1,
+        };
+        var consumer = await jetStream.FindConsumerAsync(Stream, name, ct);
+        if (consumer is null || consumer.Config.FilterSubject != _config.FilterSubject || consumer.Config.AckWait != _config.AckWait || consumer.Config.MaxAckPending != _config.MaxAckPending)
+            consumer = await jetStream.CreateConsumerAsync(Stream, consumer is null ? _config : Changed(consumer.Config), ct);
+        if (keepsOrder && consumer.AckPending > 0)
+            await HoldAsync(ct);
+    }
+
+    // Where it began cannot be changed any more.
+    private ConsumerConfig Changed(ConsumerConfig found) =>
+        found with { FilterSubject = _config.FilterSubject, AckWait = _config.AckWait, MaxAckPending = _config.MaxAckPending };
+
+    /// <summary>Reads until cancelled.</summary>
+    /// <exception cref="JetStreamApiException">The consumer was deleted.</exception>
+    public async Task RunAsync(Action<Taken> dispatch, CancellationToken ct)
+    {
+        nats.StateChanged += OnStateChanged;
+        try
+        {
+            await using var consumer = await jetStream.ConsumeAsync(Stream, name, new() { MaxMessages = options.MaxInFlight }, ct);
+            while (await IsReadableAsync(consumer, dispatch, ct))
+                while (consumer.TryRead(out var message))
+                    await TakeAsync(message, dispatch, ct);
+        }
+        finally
+        {
+            nats.StateChanged -= OnStateChanged;
+        }
+    }
+
+    private void OnStateChanged(NatsConnectionState state)
+    {
+        if (state != NatsConnectionState.Open)
+            _dropped = keepsOrder;
+    }
+
+    private async Task<bool> IsReadableAsync(PullConsumer consumer, Action<Taken> dispatch, CancellationToken ct)
+    {
+        if (!_holding)
+            return await consumer.WaitToReadAsync(ct);
+        if (await IsSettledAsync(ct))
+            await ReleaseAsync(dispatch, ct);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        patience.CancelAfter(SettlePoll);
+        try
+        {
+            return await consumer.WaitToReadAsync(patience.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return true;
+        }
+    }
+
+    private async ValueTask TakeAsync(JetStreamMessage message, Action<Taken> dispatch, CancellationToken ct)
+    {
+        if (_dropped)
+        {
+            _dropped = false;
+            await nats.WaitUntilOpenAsync(ct);
+            await HoldAsync(ct);
+        }
+        if (!Hand.TryTake(message, out var done))
+        {
+            if (done)
+                await message.AckAsync(ct);   // its first answer was lost
+            message.Dispose();
+        }
+        else if (_holding)
+        {
+            _held.Add(message);
+        }
+        else
+        {
+            await DispatchAsync(message, dispatch);
+        }
+    }
+
+    private async ValueTask DispatchAsync(JetStreamMessage message, Action<Taken> dispatch)
+    {
+        var context = new EventContext(message, keepsOrder ? 1 : message.Delivered);
+        if (handlers.Find(Stream, message.Subject) is { } handle && !(options.SkipOrigin is { } own && context.Origin == own))
+            dispatch(new(context, message, Hand, handle));
+        else
+            await new Taken(context, message, Hand, null!).AckAsync();
+    }
+
+    private async Task HoldAsync(CancellationToken ct)
+    {
+        _holding = true;
+        _giveUpAt = Environment.TickCount64 + (long)(options.AckWait * 2).TotalMilliseconds;
+        if (options.AckWait > ShortAckWait && await jetStream.FindConsumerAsync(Stream, name, ct) is { } consumer)
+            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = ShortAckWait }, ct);
+    }
+
+    // While events are held the flow comes to a stand, so that what is under way arrives and the two counts meet.
+    private async Task<bool> IsSettledAsync(CancellationToken ct)
+    {
+        if (Environment.TickCount64 > _giveUpAt)
+        {
+            logger.OrderNotSettled(name, Stream);
+            return true;
+        }
+        var taken = Hand.Count;
+        return await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer || consumer.AckPending <= taken;
+    }
+
+    private async Task ReleaseAsync(Action<Taken> dispatch, CancellationToken ct)
+    {
+        _holding = false;
+        if (options.AckWait > ShortAckWait && await jetStream.FindConsumerAsync(Stream, name, ct) is { } consumer)
+            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = options.AckWait }, ct);
+        _held.Sort((a, b) => a.StreamSequence.CompareTo(b.StreamSequence));
+        foreach (var message in _held)
+            await DispatchAsync(message, dispatch);
+        _held.Clear();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Watchword.Events.Contracts;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>One delivery of an event: where it came from, what it says of itself, and what its handler works with.</summary>
+public sealed class EventContext
+{
+    private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
+
+    private AsyncServiceScope? _scope;
+
+    internal EventContext(JetStreamMessage message, int attempt)
+    {
+        (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.StreamSequence, message.Subject, message.Timestamp, attempt);
+        (Headers, Payload) = (message.Headers, message.Payload);
+        EventId = Headers?[EventHeaders.EventId] ?? Headers?[EventHeaders.MessageId]
+            // A wiped stream begins its sequences again: the content too.
+            ?? string.Create(CultureInfo.InvariantCulture, $"{Stream}/{Sequence}/{Convert.ToHexStringLower(SHA256.HashData(Payload.Span).AsSpan(0, 8))}");
+        Key = EventKey.Of(Subject, Headers, Payload.Span);
+    }
+
+    internal EventContext(ParkedEvent parked, int attempt)
+    {
+        (Stream, Sequence, Subject, StoredAt, Attempt) = (parked.Stream, parked.Sequence, parked.Subject, new DateTimeOffset(parked.StoredAt), attempt);
+        (Headers, Payload, EventId, Key) = (parked.ReadHeaders(), parked.Payload, parked.Event, parked.Key);
+    }
+
+    /// <summary>The stream that it comes from.</summary>
+    public string Stream { get; }
+
+    /// <summary>Its place there.</summary>
+    public long Sequence { get; }
+
+    /// <summary>The subject that it was published to.</summary>
+    public string Subject { get; }
+
+    /// <summary>The user or organization that order is kept within; null when the event does not tell.</summary>
+    public string? Key { get; }
+
+    /// <summary>The same on every delivery, also of a replay: what to be idempotent by.</summary>
+    public string EventId { get; }
+
+    /// <summary>When the stream stored it.</summary>
+    public DateTimeOffset StoredAt { get; }
+
+    /// <summary>1 for the first time that the handler sees it.</summary>
+    public int Attempt { get; }
+
+    /// <summary>Null when it has none.</summary>
+    public NatsHeaders? Headers { get; }
+
+    /// <summary>The bytes as they came. Valid until the handler returns.</summary>
+    public ReadOnlyMemory<byte> Payload { get; }
+
+    /// <summary>Whether it was replayed: history, not news.</summary>
+    public bool IsReplay => Headers?[EventHeaders.Replay] is not null;
+
+    /// <summary>Of the user or organization after the event; null from foreign publishers.</summary>
+    public long? Version => long.TryParse(Headers?[EventHeaders.Version], CultureInfo.InvariantCulture, out var version) ? version : null;
+
+    /// <summary>Joins everything that one request caused; null when it is not known.</summary>
+    public string? CorrelationId => Headers?[EventHeaders.CorrelationId];
+
+    /// <summary>The user who acted; null when it is not known.</summary>
+    public string? Actor => Headers?[EventHeaders.Actor];
+
+    /// <summary>The service that caused it; null when it named none.</summary>
+    public string? Origin => Headers?[EventHeaders.Origin];
+
+    /// <summary>The application's services, in a scope of this delivery's own.</summary>
+    public IServiceProvider Services => (_scope ??= Host.CreateAsyncScope()).ServiceProvider;
+
+    /// <summary>With <see cref="SubscriberBuilder.ExactlyOnce"/>: the open transaction. What is written in it commits together with the mark that the event was handled, or not at all.</summary>
+    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once.</exception>
+    public NpgsqlTransaction Transaction
+    {
+        get => field ?? throw new InvalidOperationException("there is no transaction: add .ExactlyOnce() to the subscriber");
+        internal set;
+    }
+
+    /// <summary>The connection of <see cref="Transaction"/>.</summary>
+    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once.</exception>
+    public NpgsqlConnection Connection => Transaction.Connection ?? throw new InvalidOperationException("the transaction has ended: the handler must neither commit nor roll it back");
+
+    /// <summary>What waits for what: the key, or a queue of its own for an event without one.</summary>
+    internal string Queue => Key ?? KeylessPrefix + EventId;
+
+    internal IServiceProvider Host { private get; set; } = null!;
+
+    internal ValueTask EndAsync()
+    {
+        var scope = (IAsyncDisposable?)_scope;
+        _scope = null;
+        return scope?.DisposeAsync() ?? default;
+    }
+}

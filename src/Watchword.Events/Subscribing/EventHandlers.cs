@@ -1,0 +1,61 @@
+using Watchword.Events.Contracts;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>Who handles what: the handlers of one subscriber, by kind of event.</summary>
+internal sealed class EventHandlers
+{
+    private readonly Dictionary<string, Func<EventContext, CancellationToken, Task>> _bySubject = new(StringComparer.Ordinal);
+    private readonly List<EventType> _types = [];
+    private readonly List<string> _wholeStreams = [];
+    private Func<EventContext, CancellationToken, Task>? _any;
+
+    /// <summary>The streams that are read.</summary>
+    public IEnumerable<string> Streams => _types.Select(t => t.Stream).Concat(_wholeStreams).Distinct(StringComparer.Ordinal);
+
+    /// <exception cref="ArgumentException">It is no event of Watchword, or has a handler already.</exception>
+    public void Add<TEvent>(Func<TEvent, EventContext, CancellationToken, Task> handle)
+        where TEvent : class
+    {
+        var type = EventCatalogue.Of(typeof(TEvent));
+        if (!_bySubject.TryAdd(type.Subject, (context, ct) => handle(Read<TEvent>(type, context), context, ct)))
+            throw new ArgumentException($"{typeof(TEvent).Name} has a handler already", nameof(handle));
+        _types.Add(type);
+    }
+
+    /// <summary>Every event of whole streams, unread; also of kinds that this build does not know.</summary>
+    public void AddAny(IEnumerable<string> streams, Func<EventContext, CancellationToken, Task> handle)
+    {
+        _any = _any is null ? handle : throw new ArgumentException("there is a handler for all events already", nameof(handle));
+        _wholeStreams.AddRange(streams);
+    }
+
+    /// <summary>Null where nobody asked for it.</summary>
+    public Func<EventContext, CancellationToken, Task>? Find(string stream, string subject)
+    {
+        if (_bySubject.TryGetValue(subject, out var exact) || _bySubject.TryGetValue(EventCatalogue.Find(subject)?.Subject ?? "", out exact))
+            return exact;
+        return _wholeStreams.Contains(stream) ? _any : null;
+    }
+
+    /// <summary>The narrowest subject that holds everything that is asked for of a stream; null for all of it.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="subjects">What the stream takes in: with finer subjects, those of one kind are several.</param>
+    public string? FilterOf(string stream, IReadOnlyList<string> subjects)
+    {
+        var asked = _types.Where(t => t.Stream == stream).Select(t => t.Subject).ToList();
+        var finer = subjects.Any(s => s.EndsWith(".*.*", StringComparison.Ordinal) || s.EndsWith('>'));
+        if (_wholeStreams.Contains(stream) || asked.Count == 0)
+            return null;
+        if (asked.Count == 1 && !finer)
+            return asked[0];
+        // Older servers filter by one subject only: the common beginning, and the rest is passed over here.
+        var tokens = asked.ConvertAll(s => s.Split('.'));
+        var common = Enumerable.Range(0, tokens.Min(t => t.Length) - 1).TakeWhile(i => tokens.TrueForAll(t => t[i] == tokens[0][i])).Count();
+        return common == 0 ? null : string.Join('.', tokens[0][..common]) + ".>";
+    }
+
+    private static TEvent Read<TEvent>(EventType type, EventContext context)
+        where TEvent : class =>
+        EventReader.Read(type, context.Payload.Span, out var fault) as TEvent ?? throw new UnreadableEventException(fault);
+}

@@ -1,0 +1,89 @@
+namespace Watchword.Events.Subscribing;
+
+/// <summary>
+/// Events in transactions of the subscriber's database, several in one where several wait: the marks of what was
+/// handled commit with the handlers' effects. One that fails is taken out, and the others are handled anew.
+/// </summary>
+internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
+{
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
+
+    private readonly LaneSetting _setting = setting;
+    private readonly List<Taken> _batch = [];
+    private bool _together = true;
+
+    protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
+    {
+        while (_batch.Count < _setting.Options.BatchSize && Waiting.TryRead(out var taken))
+            _batch.Add(taken);
+        _together = true;
+        while (_batch.Count > 0 && !stop.IsCancellationRequested)
+        {
+            // What failed a moment ago may have followers in this very batch.
+            _batch.RemoveAll(t => IsHeld(t));
+            if (_batch.Count > 0)
+                await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, abort);
+        }
+        foreach (var taken in _batch)
+            await taken.ReturnAsync();
+        _batch.Clear();
+    }
+
+    private async Task TryHandleAsync(Taken[] part, HandlerCall call, CancellationToken abort)
+    {
+        Taken? current = null;
+        try
+        {
+            await using var connection = await _setting.Database!.OpenConnectionAsync(abort);
+            await using var transaction = await connection.BeginTransactionAsync(abort);
+            var fresh = await HandledEvents.ClaimAsync(transaction, _setting.Name, part.Select(t => t.Context.EventId), abort);
+            foreach (var taken in part)
+            {
+                // An id that comes twice is fresh once.
+                if (!fresh.Remove(taken.Context.EventId))
+                    continue;
+                current = taken;
+                using var activity = taken.Message.StartProcessing();
+                taken.Context.Transaction = transaction;
+                await call.RunAsync(taken.Handle, taken.Context);
+            }
+            if (part.Length > 1)
+                current = null;   // the commit is everybody's
+            await HandledEvents.CommitAsync(transaction, abort);
+        }
+        catch (Exception) when (abort.IsCancellationRequested)
+        {
+            return;
+        }
+        catch (Exception e)
+        {
+            await FailedAsync(current, e, abort);
+            return;
+        }
+        foreach (var taken in part)
+        {
+            await taken.AckAsync();
+            _batch.Remove(taken);
+        }
+        _setting.Handled(part.Length);
+    }
+
+    private async Task FailedAsync(Taken? culprit, Exception e, CancellationToken abort)
+    {
+        if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
+        {
+            await Task.Delay(RetryDelay, abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        else if (culprit is { } taken)
+        {
+            _batch.Remove(taken);
+            await _setting.Failures.HandleAsync(taken, e, abort);
+        }
+        else
+        {
+            // The commit was refused for what one of them left behind: a deferred constraint, or an error that its
+            // handler swallowed. One by one it is found.
+            _together = false;
+        }
+    }
+}

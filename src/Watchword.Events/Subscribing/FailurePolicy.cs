@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Logging;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>What becomes of an event whose handler failed.</summary>
+internal sealed class FailurePolicy(string name, SubscriberOptions options, ParkingLot? lot, JetStream jetStream, ILogger logger)
+{
+    public async Task HandleAsync(Taken taken, Exception e, CancellationToken ct)
+    {
+        if (lot is null)
+            await DeliverAgainAsync(taken, e, ct);
+        else
+            lot.Park(taken.Context, taken.Message, SubscriberFailure.Reason(e), 1,
+                SubscriberFailure.IsLasting(e) || options.MaxDeliver == 1 ? null : options.DelayAfter(1));
+    }
+
+    // Without a database: the server delivers it again after a wait, others pass it, and the last time the stream of
+    // dead letters has it before it is ended here.
+    private async Task DeliverAgainAsync(Taken taken, Exception e, CancellationToken ct)
+    {
+        var (attempts, reason) = (taken.Message.Delivered, SubscriberFailure.Reason(e));
+        if (!SubscriberFailure.IsLasting(e) && attempts < options.MaxDeliver)
+        {
+            await taken.ReturnAsync(options.DelayAfter(attempts));
+            return;
+        }
+        logger.EventParked(taken.Context.Subject, taken.Context.Sequence, taken.Context.Key ?? "", attempts, reason);
+        try
+        {
+            await DeadLetterCopies.PublishAsync(jetStream, name, taken.Context, attempts, reason, ct);
+            await taken.Message.TerminateAsync(reason, ct);
+            taken.Hand.Done(taken.Message);
+        }
+        catch (NatsException away)
+        {
+            logger.DeadLettersAway(name, away.Message);
+            await taken.ReturnAsync(options.BackoffMax);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Microsoft.Extensions.Logging;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>Every process gets every event, from now on and in order; a handler that fails is told of, and the next event follows.</summary>
+internal sealed class FanOutSubscriber(
+    string name, SubscriberBuilder subscriber, JetStream jetStream, bool ownsConnection, IServiceProvider services, ILogger<FanOutSubscriber> logger)
+    : BackgroundLoop(logger), IAsyncDisposable
+{
+    private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(CancellationToken ct)
+    {
+        await jetStream.Connection.WaitUntilOpenAsync(ct);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var reading = subscriber.Handlers.Streams.Select(s => ReadAsync(s, stop.Token)).ToList();
+        try
+        {
+            await await Task.WhenAny(reading);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAll(reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ReadAsync(string stream, CancellationToken ct)
+    {
+        while (await jetStream.FindStreamAsync(stream, ct) is null)
+            await Task.Delay(StreamPoll, ct);
+        await using var messages = await jetStream.OrderedConsumeAsync(stream, new() { DeliverPolicy = subscriber.Options.StartAt }, ct);
+        using var call = new HandlerCall(services, subscriber.Options.HandlerTimeout, ct);
+        logger.SubscriberReads(name, stream);
+        await foreach (var message in messages.ReadAllAsync(ct))
+        {
+            using (message)
+                await HandleAsync(message, call, ct);
+        }
+    }
+
+    private async Task HandleAsync(JetStreamMessage message, HandlerCall call, CancellationToken ct)
+    {
+        var context = new EventContext(message, attempt: 1);
+        if (subscriber.Handlers.Find(message.Stream, message.Subject) is not { } handle || (subscriber.Options.SkipOrigin is { } own && context.Origin == own))
+            return;
+        try
+        {
+            await call.RunAsync(handle, context);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            logger.FanOutFailed(name, context.Subject, context.Sequence, SubscriberFailure.Reason(e));
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        if (ownsConnection)
+            await jetStream.Connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,74 @@
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>The messages of one stream that this process has taken and not answered, and the last that it has.</summary>
+internal sealed class InHand
+{
+    private const int Remembered = 10_000;
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ulong, JetStreamMessage> _taken = [];
+    private readonly HashSet<ulong> _done = [];
+    private readonly Queue<ulong> _doneInOrder = [];
+
+    /// <summary>Whether it is new; not new is what is in hand already, and what was answered lately by an answer that was lost.</summary>
+    public bool TryTake(JetStreamMessage message, out bool done)
+    {
+        lock (_gate)
+        {
+            done = message.Delivered > 1 && _done.Contains(message.StreamSequence);
+            return !done && _taken.TryAdd(message.StreamSequence, message);
+        }
+    }
+
+    /// <summary>How many are in hand.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+                return _taken.Count;
+        }
+    }
+
+    /// <summary>Answered for good.</summary>
+    public void Done(JetStreamMessage message)
+    {
+        lock (_gate)
+        {
+            if (!_taken.Remove(message.StreamSequence) || !_done.Add(message.StreamSequence))
+                return;
+            _doneInOrder.Enqueue(message.StreamSequence);
+            if (_doneInOrder.Count > Remembered)
+                _done.Remove(_doneInOrder.Dequeue());
+        }
+        message.Dispose();
+    }
+
+    /// <summary>Given back: it comes again.</summary>
+    public void Returned(JetStreamMessage message)
+    {
+        lock (_gate)
+            _taken.Remove(message.StreamSequence);
+    }
+
+    /// <summary>Tells the server that work on all of them goes on.</summary>
+    public async Task TouchAsync(CancellationToken ct)
+    {
+        JetStreamMessage[] all;
+        lock (_gate)
+            all = [.. _taken.Values];
+        foreach (var message in all)
+        {
+            try
+            {
+                await message.InProgressAsync(ct);
+            }
+            catch (Exception e) when (e is NatsException or InvalidOperationException)
+            {
+                // Away, and everything comes again; or answered meanwhile.
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+using System.Threading.Channels;
+using Npgsql;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>What one subscriber's lanes share.</summary>
+/// <param name="Name">The subscriber.</param>
+/// <param name="Options">How it works.</param>
+/// <param name="Services">The host's.</param>
+/// <param name="Failures">What becomes of an event whose handler failed.</param>
+/// <param name="Lot">Which keys are in trouble; null without a database.</param>
+/// <param name="Database">Null without one.</param>
+/// <param name="Handled">Counted up by every event that was handled.</param>
+internal sealed record LaneSetting(
+    string Name, SubscriberOptions Options, IServiceProvider Services, FailurePolicy Failures, ParkingLot? Lot, NpgsqlDataSource? Database, Action<int> Handled);
+
+/// <summary>
+/// Handles what it is given one after the other. A key always goes to the same lane, so that its events keep their
+/// order; lanes work side by side.
+/// </summary>
+internal abstract class Lane(LaneSetting setting)
+{
+    private readonly Channel<Taken> _waiting = Channel.CreateUnbounded<Taken>(new() { SingleReader = true });
+
+    /// <summary>What waits for this lane.</summary>
+    protected ChannelReader<Taken> Waiting => _waiting.Reader;
+
+    /// <summary>Never waits: how much is under way is bounded by what the server delivers.</summary>
+    public void Add(in Taken taken) => _waiting.Writer.TryWrite(taken);
+
+    /// <summary>Nothing more will be added; <see cref="RunAsync"/> ends after what is there.</summary>
+    public void Complete() => _waiting.Writer.TryComplete();
+
+    /// <summary>Works until completed, or until <paramref name="stop"/>, and gives back what it did not get to.</summary>
+    /// <param name="stop">No further event is begun.</param>
+    /// <param name="abort">The handlers at work are cancelled.</param>
+    public async Task RunAsync(CancellationToken stop, CancellationToken abort)
+    {
+        using var call = new HandlerCall(setting.Services, setting.Options.HandlerTimeout, abort);
+        try
+        {
+            while (!stop.IsCancellationRequested && await _waiting.Reader.WaitToReadAsync(stop))
+                await HandleWaitingAsync(call, stop, abort);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The rest below.
+        }
+        while (_waiting.Reader.TryRead(out var taken))
+            await taken.ReturnAsync();
+    }
+
+    /// <summary>Whether an event is not to be handled here and now; then the parking lot has it.</summary>
+    protected bool IsHeld(in Taken taken)
+    {
+        if (setting.Lot is not { } lot)
+            return false;
+        if (lot.TryHold(taken.Context, taken.Message))
+            return true;
+        if (taken.Message.Delivered <= setting.Options.MaxDeliver)
+            return false;
+        // Perhaps it takes the process down each time: from the parking lot it is tried so often and no more.
+        lot.Park(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered", 0, TimeSpan.Zero);
+        return true;
+    }
+
+    /// <summary>Handles what waits now, or a part of it.</summary>
+    protected abstract Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort);
+}
+
+/// <summary>Each event by itself, acknowledged when its handler is done.</summary>
+internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
+{
+    private readonly LaneSetting _setting = setting;
+
+    protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
+    {
+        while (!stop.IsCancellationRequested && Waiting.TryRead(out var taken))
+        {
+            if (IsHeld(taken))
+                continue;
+            try
+            {
+                using var activity = taken.Message.StartProcessing();
+                await call.RunAsync(taken.Handle, taken.Context);
+            }
+            catch (Exception) when (abort.IsCancellationRequested)
+            {
+                await taken.ReturnAsync();
+                return;
+            }
+            catch (Exception e)
+            {
+                await _setting.Failures.HandleAsync(taken, e, abort);
+                continue;
+            }
+            await taken.AckAsync();
+            _setting.Handled(1);
+        }
+    }
+}

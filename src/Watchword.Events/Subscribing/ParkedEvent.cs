@@ -1,0 +1,63 @@
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>A row of <c>watchword.parked_event</c>, as far as it is handled by.</summary>
+/// <param name="Id">Its place in its queue, and what operators call it by.</param>
+/// <param name="Queue">What it waits in.</param>
+/// <param name="Key">The user or organization; null when it could not be read.</param>
+/// <param name="Event">The event's id.</param>
+/// <param name="Stream">Where it came from.</param>
+/// <param name="Sequence">Its place there.</param>
+/// <param name="Subject">What it was published to.</param>
+/// <param name="Headers">As JSON: [[name, value], …].</param>
+/// <param name="Payload">The bytes as they came.</param>
+/// <param name="StoredAt">By the stream's clock.</param>
+/// <param name="State">retrying, failed, waiting, redriven or discarded.</param>
+/// <param name="Attempts">How often it was tried.</param>
+/// <param name="Reason">Why it was set aside; null while it only waits.</param>
+/// <param name="Due">Whether it is to be handled now.</param>
+internal sealed record ParkedEvent(
+    long Id, string Queue, string? Key, string Event, string Stream, long Sequence, string Subject, string Headers, byte[] Payload,
+    DateTime StoredAt, string State, int Attempts, string? Reason, bool Due)
+{
+    public const string Columns =
+        "id, queue, key, event, stream, sequence, subject, headers::text, payload, stored_at, state, attempts, reason, coalesce(due_at <= clock_timestamp(), false)";
+
+    public static ParkedEvent Read(NpgsqlDataReader row) => new(
+        row.GetInt64(0), row.GetString(1), row.IsDBNull(2) ? null : row.GetString(2), row.GetString(3), row.GetString(4), row.GetInt64(5),
+        row.GetString(6), row.GetString(7), row.GetFieldValue<byte[]>(8), row.GetDateTime(9), row.GetString(10), row.GetInt32(11),
+        row.IsDBNull(12) ? null : row.GetString(12), row.GetBoolean(13));
+
+    public NatsHeaders ReadHeaders()
+    {
+        var headers = new NatsHeaders();
+        using var json = JsonDocument.Parse(Headers);
+        foreach (var pair in json.RootElement.EnumerateArray())
+            headers.Add(pair[0].GetString()!, pair[1].GetString()!);
+        return headers;
+    }
+
+    public static string WriteHeaders(NatsHeaders? headers)
+    {
+        if (headers is null)
+            return "[]";
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartArray();
+            foreach (var (name, value) in headers)
+            {
+                json.WriteStartArray();
+                json.WriteStringValue(name);
+                json.WriteStringValue(value.Replace("\0", "", StringComparison.Ordinal));   // PostgreSQL stores none
+                json.WriteEndArray();
+            }
+            json.WriteEndArray();
+        }
+        return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+}

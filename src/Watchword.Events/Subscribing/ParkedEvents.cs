@@ -1,0 +1,150 @@
+using Npgsql;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>The parked events of one consumer, as its process writes them. Only the process with the consumer's lease does.</summary>
+internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
+{
+    /// <summary>Events that are to be parked together, in their order; false when one of them was parked before.</summary>
+    public async Task<bool> AddAsync(IReadOnlyList<ParkRequest> requests, CancellationToken ct)
+    {
+        await using var command = Command("""
+            INSERT INTO watchword.parked_event
+              (consumer, queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, due_at)
+            SELECT $1, i.queue, i.key, i.event, i.stream, i.sequence, i.subject, i.headers::jsonb, i.payload, i.stored_at,
+                   i.state, i.reason, i.attempts, clock_timestamp() + i.delay
+            FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bytea[],
+                        $10::timestamptz[], $11::text[], $12::text[], $13::integer[], $14::interval[])
+              WITH ORDINALITY AS i (queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, delay, place)
+            ORDER BY i.place
+            ON CONFLICT (consumer, event) DO NOTHING
+            """,
+            requests.Select(r => r.Context.Queue).ToArray(), requests.Select(r => r.Context.Key).ToArray(),
+            requests.Select(r => r.Context.EventId).ToArray(), requests.Select(r => r.Context.Stream).ToArray(),
+            requests.Select(r => r.Context.Sequence).ToArray(), requests.Select(r => r.Context.Subject).ToArray(),
+            requests.Select(r => ParkedEvent.WriteHeaders(r.Context.Headers)).ToArray(), requests.Select(r => r.Context.Payload.ToArray()).ToArray(),
+            requests.Select(r => r.Context.StoredAt.UtcDateTime).ToArray(), requests.Select(r => r.State).ToArray(),
+            requests.Select(r => r.Reason).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
+        return await command.ExecuteNonQueryAsync(ct) == requests.Count;
+    }
+
+    /// <summary>The queues that hold something open. Those whose process ended between two events of theirs become due.</summary>
+    public async Task<List<string>> OpenQueuesAsync(CancellationToken ct)
+    {
+        await using var command = Command("""
+            WITH head AS (
+              SELECT DISTINCT ON (queue) id, queue, state, due_at FROM watchword.parked_event
+              WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id),
+            resumed AS (
+              UPDATE watchword.parked_event p SET due_at = clock_timestamp()
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL)
+            SELECT queue FROM head
+            """);
+        return await QueuesAsync(command, ct);
+    }
+
+    /// <summary>The queues whose head is due.</summary>
+    public async Task<List<string>> DueQueuesAsync(CancellationToken ct)
+    {
+        await using var command = Command("""
+            SELECT queue FROM watchword.parked_event
+            WHERE consumer = $1 AND due_at <= clock_timestamp() AND resolved_at IS NULL ORDER BY due_at LIMIT 1000
+            """);
+        return await QueuesAsync(command, ct);
+    }
+
+    /// <summary>The first open event of a queue; null when there is none.</summary>
+    public async Task<ParkedEvent?> HeadAsync(string queue, CancellationToken ct)
+    {
+        await using var command = Command($"""
+            SELECT {ParkedEvent.Columns} FROM watchword.parked_event
+            WHERE consumer = $1 AND queue = $2 AND resolved_at IS NULL ORDER BY id LIMIT 1
+            """, queue);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
+    }
+
+    /// <summary>
+    /// Counts an attempt before it is made, so that one which takes the process down is counted too. A dead letter that
+    /// takes it down stays one; anything else is tried again.
+    /// </summary>
+    public async Task BeginAsync(long id, CancellationToken ct)
+    {
+        await using var command = Command("""
+            UPDATE watchword.parked_event
+            SET attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END
+            WHERE id = $2 AND consumer = $1
+            """, id);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes; the next of the queue is due.</summary>
+    public async Task ResolveAsync(ParkedEvent parked, NpgsqlTransaction? transaction, CancellationToken ct)
+    {
+        await using var command = Command("""
+            WITH gone AS (
+              DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting')),
+            kept AS (
+              UPDATE watchword.parked_event
+              SET state = 'redriven', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
+              WHERE id = $2 AND state = 'failed')
+            UPDATE watchword.parked_event SET due_at = clock_timestamp()
+            WHERE id = (SELECT id FROM watchword.parked_event
+                        WHERE consumer = $1 AND queue = $3 AND resolved_at IS NULL AND id > $2 ORDER BY id LIMIT 1)
+            """, transaction, parked.Id, parked.Queue);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Not handled: to be tried again after a wait, or with none a dead letter.</summary>
+    public async Task FailAsync(long id, string reason, TimeSpan? delay, CancellationToken ct)
+    {
+        await using var command = Command("""
+            UPDATE watchword.parked_event
+            SET reason = $3, due_at = clock_timestamp() + $4::interval, copied = false, requested_by = NULL,
+                state = CASE WHEN $4::interval IS NULL THEN 'failed' ELSE 'retrying' END
+            WHERE id = $2 AND consumer = $1 AND resolved_at IS NULL
+            """, id, reason, delay);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Dead letters of which the stream has no copy yet, oldest first.</summary>
+    public async Task<List<ParkedEvent>> UncopiedAsync(CancellationToken ct)
+    {
+        await using var command = Command($"""
+            SELECT {ParkedEvent.Columns} FROM watchword.parked_event
+            WHERE consumer = $1 AND state = 'failed' AND NOT copied ORDER BY id LIMIT 100
+            """);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var letters = new List<ParkedEvent>();
+        while (await reader.ReadAsync(ct))
+            letters.Add(ParkedEvent.Read(reader));
+        return letters;
+    }
+
+    /// <summary>The stream has its copy.</summary>
+    public async Task CopiedAsync(ParkedEvent letter, CancellationToken ct)
+    {
+        await using var command = Command("UPDATE watchword.parked_event SET copied = true WHERE id = $2 AND consumer = $1 AND attempts = $3", letter.Id, letter.Attempts);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    private NpgsqlCommand Command(string sql, params object?[] values) => Command(sql, null, values);
+
+    private NpgsqlCommand Command(string sql, NpgsqlTransaction? transaction, params object?[] values)
+    {
+        var command = transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction);
+        command.Parameters.Add(new() { Value = consumer });
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value ?? DBNull.Value });
+        return command;
+    }
+
+    private static async Task<List<string>> QueuesAsync(NpgsqlCommand command, CancellationToken ct)
+    {
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var queues = new List<string>();
+        while (await reader.ReadAsync(ct))
+            queues.Add(reader.GetString(0));
+        return queues;
+    }
+}

@@ -1,0 +1,172 @@
+using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>
+/// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
+/// the order in which it got them; an event is acknowledged when its row is committed.
+/// </summary>
+internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
+{
+    private const int MostAtOnce = 500;
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
+
+    private sealed class Queue
+    {
+        public long HandedIn;
+        public long Written;
+    }
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Queue> _queues = [];
+    private readonly HashSet<string> _doubtful = [];
+    private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
+    private volatile int _count;
+
+    /// <summary>Pulsed when there may be something to handle again.</summary>
+    public Signal Changed { get; } = new();
+
+    /// <summary>Pulsed when a dead letter was written down.</summary>
+    public Signal Failed { get; } = new();
+
+    /// <summary>How many keys are in trouble.</summary>
+    public int Count => _count;
+
+    /// <summary>Reads which keys were in trouble when the last process ended.</summary>
+    public async Task LoadAsync(CancellationToken ct)
+    {
+        var open = await store.OpenQueuesAsync(ct);
+        lock (_gate)
+        {
+            foreach (var queue in open)
+                _queues.TryAdd(queue, new());
+            _count = _queues.Count;
+        }
+        Changed.Pulse();
+        Failed.Pulse();
+    }
+
+    /// <summary>Whether the event's key is in trouble; then the event waits behind it, and is answered from here.</summary>
+    public bool TryHold(EventContext context, JetStreamMessage message)
+    {
+        if (_count == 0)
+            return false;
+        lock (_gate)
+        {
+            if (!_queues.ContainsKey(context.Queue))
+                return false;
+            HandIn(new(context, message, "waiting", null, 0, null));
+            return true;
+        }
+    }
+
+    /// <summary>Sets an event aside, to be tried again after a wait, or with none as a dead letter. Later events of its key are held from now on.</summary>
+    public void Park(EventContext context, JetStreamMessage message, string reason, int attempts, TimeSpan? delay)
+    {
+        lock (_gate)
+            HandIn(new(context, message, delay is null ? "failed" : "retrying", reason, attempts, delay));
+    }
+
+    /// <summary>What <see cref="TryRelease"/> wants to know; read before the database is asked whether the queue is empty.</summary>
+    public long HandedIn(string queue)
+    {
+        lock (_gate)
+            return _queues.TryGetValue(queue, out var found) ? found.HandedIn : 0;
+    }
+
+    /// <summary>Frees a key whose queue the database has found empty; false when something came meanwhile.</summary>
+    public bool TryRelease(string queue, long handedIn)
+    {
+        lock (_gate)
+        {
+            if (_queues.TryGetValue(queue, out var found) && (found.HandedIn != handedIn || found.Written != handedIn))
+                return false;
+            _queues.Remove(queue);
+            _count = _queues.Count;
+            return true;
+        }
+    }
+
+    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before.</summary>
+    public IReadOnlyList<string> TakeDoubtful()
+    {
+        lock (_gate)
+        {
+            string[] doubtful = [.. _doubtful];
+            _doubtful.Clear();
+            return doubtful;
+        }
+    }
+
+    /// <summary>Writes down what is handed in, until cancelled.</summary>
+    public async Task WriteAsync(CancellationToken ct)
+    {
+        List<ParkRequest> batch = new(MostAtOnce);
+        while (await _requests.Reader.WaitToReadAsync(ct))
+        {
+            while (batch.Count < MostAtOnce && _requests.Reader.TryRead(out var request))
+                batch.Add(request);
+            await WriteAsync(batch, ct);
+            batch.Clear();
+        }
+    }
+
+    private async Task WriteAsync(List<ParkRequest> batch, CancellationToken ct)
+    {
+        bool allNew;
+        while (true)
+        {
+            try
+            {
+                allNew = await store.AddAsync(batch, ct);
+                break;
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                // Unanswered, they are nobody's loss; but nothing of their keys may pass them.
+                logger.ParkingFailed(e.Message);
+                await Task.Delay(RetryDelay, ct);
+            }
+        }
+        var failed = false;
+        foreach (var request in batch)
+        {
+            failed |= request.State == "failed";
+            if (request.Reason is not null)
+                logger.EventParked(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason);
+            try
+            {
+                await request.Message.AckAsync(ct);
+            }
+            catch (NatsException)
+            {
+                // It comes again, and finds itself parked.
+            }
+            answered(request.Message);
+        }
+        lock (_gate)
+        {
+            foreach (var request in batch)
+            {
+                _queues[request.Context.Queue].Written++;
+                if (!allNew)
+                    _doubtful.Add(request.Context.Queue);
+            }
+        }
+        Changed.Pulse();
+        if (failed)
+            Failed.Pulse();
+    }
+
+    private void HandIn(ParkRequest request)
+    {
+        if (!_queues.TryGetValue(request.Context.Queue, out var queue))
+            _queues.Add(request.Context.Queue, queue = new());
+        queue.HandedIn++;
+        _count = _queues.Count;
+        _requests.Writer.TryWrite(request);
+    }
+}

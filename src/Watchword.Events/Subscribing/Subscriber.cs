@@ -1,0 +1,155 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>
+/// A durable subscriber. Of the processes of one name that share a database one works, by lease, and the others stand
+/// by: that is how a key's events keep their order.
+/// </summary>
+internal sealed class Subscriber(
+    string name, SubscriberBuilder subscriber, JetStream jetStream, bool ownsConnection, IServiceProvider services, ILogger<Subscriber> logger)
+    : BackgroundLoop(logger), IAsyncDisposable
+{
+    private static readonly TimeSpan StandbyPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PruneInterval = TimeSpan.FromHours(1);
+
+    private readonly SubscriberOptions _options = subscriber.Options;
+    private readonly NpgsqlDataSource? _database = subscriber.Database;
+    private readonly NatsConnection _nats = jetStream.Connection;
+
+    /// <inheritdoc/>
+    protected override async Task RunAsync(CancellationToken ct)
+    {
+        await _nats.WaitUntilOpenAsync(ct);
+        if (_database is null)
+        {
+            await WorkAsync(null, ct);
+            return;
+        }
+        await MigrationRunner.ApplyAsync(_database, [SubscribingSchema.Migrations], logger, ct);
+        await using var lease = await AdvisoryLease.TryAcquireAsync(_database, "subscriber " + name, ct);
+        if (lease is not null)
+            await WorkAsync(lease, ct);
+        else
+            await StandByAsync(ct);
+    }
+
+    private async Task StandByAsync(CancellationToken ct)
+    {
+        logger.SubscriberStandsBy(name);
+        while (true)
+        {
+            await Task.Delay(StandbyPoll, ct);
+            await using var lease = await AdvisoryLease.TryAcquireAsync(_database!, "subscriber " + name, ct);
+            if (lease is null)
+                continue;
+            await WorkAsync(lease, ct);
+            return;
+        }
+    }
+
+    private async Task WorkAsync(AdvisoryLease? lease, CancellationToken ct)
+    {
+        var store = _database is null ? null : new ParkedEvents(_database, name);
+        var readers = subscriber.Handlers.Streams.Select(stream =>
+            new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, jetStream, _nats, logger)).ToList();
+        var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
+        var lot = store is null ? null : new ParkingLot(store, message => hands[message.Stream].Done(message), logger);
+        if (lot is not null)
+            await lot.LoadAsync(ct);
+        await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
+
+        var failures = new FailurePolicy(name, _options, lot, jetStream, logger);
+        var setting = new LaneSetting(name, _options, services, failures, lot, _database, Telemetry.Handled(name));
+        var lanes = Enumerable.Range(0, _options.Concurrency)
+            .Select(Lane (_) => subscriber.IsExactlyOnce ? new ExactlyOnceLane(setting) : new AtLeastOnceLane(setting)).ToArray();
+        logger.SubscriberReads(name, string.Join(", ", readers.Select(r => r.Stream)));
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var abort = new CancellationTokenSource();
+        var handling = lanes.Select(l => Task.Run(() => l.RunAsync(stop.Token, abort.Token), CancellationToken.None)).ToList();
+        List<Task> work =
+        [
+            .. handling,
+            .. readers.Select(r => r.RunAsync(taken => lanes[LaneOf(taken.Context.Queue, lanes.Length)].Add(taken), stop.Token)),
+            TouchAsync(readers, abort.Token),
+        ];
+        if (lease is not null)
+            work.AddRange(WatchOver(lease, store!, lot!, abort.Token));
+        try
+        {
+            await await Task.WhenAny(work);
+        }
+        finally
+        {
+            // Handlers finish; what has not begun is given back; then everything else ends.
+            await stop.CancelAsync();
+            await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
+            await abort.CancelAsync();
+            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private IEnumerable<Task> WatchOver(AdvisoryLease lease, ParkedEvents store, ParkingLot lot, CancellationToken ct) =>
+    [
+        lot.WriteAsync(ct),
+        new Redriver(_database!, store, lot, _options, HandleParkedAsync, logger).RunAsync(ct),
+        new DeadLetterCopies(name, store, lot, jetStream, logger).RunAsync(ct),
+        EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
+        EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database!, name, _options.HandledRetention, ct), ct),
+    ];
+
+    private async Task HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
+    {
+        var handle = subscriber.Handlers.Find(context.Stream, context.Subject)
+            ?? throw new UnreadableEventException($"no handler of {name} takes {context.Subject} any more");
+        using var call = new HandlerCall(services, _options.HandlerTimeout, ct);
+        if (!subscriber.IsExactlyOnce)
+        {
+            await call.RunAsync(handle, context);
+            return;
+        }
+        await using var connection = await _database!.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        if ((await HandledEvents.ClaimAsync(transaction, name, [context.EventId], ct)).Count > 0)
+        {
+            context.Transaction = transaction;
+            await call.RunAsync(handle, context);
+        }
+        await resolve(transaction, ct);
+        await HandledEvents.CommitAsync(transaction, ct);
+    }
+
+    private async Task TouchAsync(IReadOnlyList<DurableReader> readers, CancellationToken ct)
+    {
+        while (true)
+        {
+            await Task.Delay(_options.AckWait / 3, ct);
+            foreach (var reader in readers)
+                await reader.Hand.TouchAsync(ct);
+        }
+    }
+
+    private static async Task EveryAsync(TimeSpan interval, Func<Task> work, CancellationToken ct)
+    {
+        while (true)
+        {
+            await Task.Delay(interval, ct);
+            await work();
+        }
+    }
+
+    private static int LaneOf(string queue, int lanes) => (int)((uint)queue.GetHashCode(StringComparison.Ordinal) % (uint)lanes);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Dispose();
+        if (ownsConnection)
+            await _nats.DisposeAsync();
+    }
+}

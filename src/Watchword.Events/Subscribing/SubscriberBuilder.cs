@@ -1,0 +1,113 @@
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>Says what a subscriber reads, with what, and what it does with it.</summary>
+public sealed class SubscriberBuilder
+{
+    internal EventHandlers Handlers { get; } = new();
+
+    internal SubscriberOptions Options { get; private set; } = new();
+
+    internal NatsOptions? Nats { get; private set; }
+
+    internal NpgsqlDataSource? Database { get; private set; }
+
+    internal bool IsExactlyOnce { get; private set; }
+
+    internal bool IsFanOut { get; private set; }
+
+    /// <summary>Where NATS is. Without it: the host's own <c>NatsConnection</c>, else the setting <c>NATS_URL</c>.</summary>
+    public SubscriberBuilder Connect(string url) => Connect(new NatsOptions { Url = url });
+
+    /// <inheritdoc cref="Connect(string)"/>
+    public SubscriberBuilder Connect(NatsOptions options)
+    {
+        Nats = options;
+        return this;
+    }
+
+    /// <summary>
+    /// The subscriber's own database, <c>postgres://…</c> or <c>Host=…</c>: it keeps events there that it cannot handle,
+    /// and the later events of the same user, until somebody redrives them (schema <c>watchword</c>, made when missing).
+    /// </summary>
+    /// <exception cref="FormatException">It is no address of a database.</exception>
+    public SubscriberBuilder ParkIn(string database)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(database));
+        if (settings.MaxAutoPrepare == 0)
+            settings.MaxAutoPrepare = 64;
+        return ParkIn(NpgsqlDataSource.Create(settings));
+    }
+
+    /// <inheritdoc cref="ParkIn(string)"/>
+    public SubscriberBuilder ParkIn(NpgsqlDataSource database)
+    {
+        Database = database;
+        return this;
+    }
+
+    /// <summary>
+    /// Each event's handler works in a transaction of the subscriber's database (<see cref="EventContext.Transaction"/>),
+    /// which commits together with the mark that the event was handled: its effects there happen exactly once.
+    /// </summary>
+    public SubscriberBuilder ExactlyOnce()
+    {
+        IsExactlyOnce = true;
+        return this;
+    }
+
+    /// <summary>Every process gets every event from now on, remembers no place, and sets nothing aside: for caches.</summary>
+    public SubscriberBuilder FanOut()
+    {
+        IsFanOut = true;
+        return this;
+    }
+
+    /// <summary>Changes how it works: <c>s.With(o => o with { MaxDeliver = 5 })</c>.</summary>
+    public SubscriberBuilder With(Func<SubscriberOptions, SubscriberOptions> change)
+    {
+        Options = change(Options);
+        return this;
+    }
+
+    /// <summary>Handles one kind of event. It is done when the task is, and is delivered again when that fails.</summary>
+    /// <exception cref="ArgumentException">It is no event of Watchword, or has a handler already.</exception>
+    public SubscriberBuilder On<TEvent>(Func<TEvent, Task> handle)
+        where TEvent : class => On<TEvent>((e, _, _) => handle(e));
+
+    /// <inheritdoc cref="On{TEvent}(Func{TEvent, Task})"/>
+    public SubscriberBuilder On<TEvent>(Func<TEvent, EventContext, CancellationToken, Task> handle)
+        where TEvent : class
+    {
+        Handlers.Add(handle);
+        return this;
+    }
+
+    /// <summary>Handles every event of whole streams that has no handler of its own, as it came.</summary>
+    /// <param name="handle">Reads <see cref="EventContext.Payload"/> itself.</param>
+    /// <param name="streams">For example <c>auth-events</c>.</param>
+    public SubscriberBuilder OnAny(Func<EventContext, CancellationToken, Task> handle, params string[] streams)
+    {
+        Handlers.AddAny(streams, handle);
+        return this;
+    }
+
+    internal void Validate(string name)
+    {
+        List<string> faults = [];
+        if (name.Length is 0 or > 64 || name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')))
+            faults.Add($"the name '{name}' is no name of a consumer: use up to 64 letters, digits, - and _");
+        if (!Handlers.Streams.Any())
+            faults.Add("it handles nothing: add .On<UserRegistered>(…) or another event");
+        if (IsFanOut && (IsExactlyOnce || Database is not null))
+            faults.Add("FanOut() remembers nothing, so that it goes with neither ParkIn() nor ExactlyOnce()");
+        if (IsExactlyOnce && Database is null)
+            faults.Add("ExactlyOnce() needs a database: add .ParkIn(\"postgres://…\")");
+        faults.AddRange(Options.Faults());
+        if (faults.Count > 0)
+            throw new ArgumentException($"subscriber {name}: {string.Join("; ", faults)}", nameof(name));
+    }
+}

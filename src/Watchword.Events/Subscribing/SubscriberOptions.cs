@@ -1,0 +1,75 @@
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>How a subscriber works.</summary>
+public sealed record SubscriberOptions
+{
+    /// <summary>How often an event is given to its handler before it is set aside. 1 to 100; default 3.</summary>
+    public int MaxDeliver { get; init; } = 3;
+
+    /// <summary>The wait before the second delivery; it quadruples up to <see cref="BackoffMax"/>, and varies by a quarter so that many do not come at once.</summary>
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The longest wait between two deliveries.</summary>
+    public TimeSpan BackoffMax { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How many events are handled side by side, each of another key. 1 to 1,000; default 8.</summary>
+    public int Concurrency { get; init; } = 8;
+
+    /// <summary>With exactly-once: how many events may share a transaction. 1 to 1,000; default 16. A failing one is taken out, and the others are handled again.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>A handler that takes longer has failed. Default 5 minutes.</summary>
+    public TimeSpan HandlerTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long the server waits for a sign of life before it delivers an event again; a handler at work gives one. At least 1 s; default 30 s.</summary>
+    public TimeSpan AckWait { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How many events may be under way. 1 to 100,000; default 2,000.</summary>
+    public int MaxInFlight { get; init; } = 2_000;
+
+    /// <summary>When it stops, how long handlers may still work. Default 10 s.</summary>
+    public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Where a subscriber begins that has never read before: at the oldest event, or at the next one.</summary>
+    public DeliverPolicy StartAt { get; init; } = DeliverPolicy.All;
+
+    /// <summary>Events of this origin (header <c>Watchword-Origin</c>) are passed over: what this service caused itself.</summary>
+    public string? SkipOrigin { get; init; }
+
+    /// <summary>With exactly-once: how long it is remembered what was handled. Longer than the streams keep their events; default 30 days.</summary>
+    public TimeSpan HandledRetention { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>The wait before a further delivery.</summary>
+    /// <param name="attempts">How often it was tried; from 1 on.</param>
+    internal TimeSpan DelayAfter(int attempts)
+    {
+        var delay = Math.Min(Backoff.TotalMilliseconds * Math.Pow(4, Math.Min(attempts, 20) - 1), BackoffMax.TotalMilliseconds);
+        return TimeSpan.FromMilliseconds(delay * (0.75 + Random.Shared.NextDouble() / 2));
+    }
+
+    /// <summary>Every option that is out of range.</summary>
+    internal IReadOnlyList<string> Faults()
+    {
+        List<string> faults = [];
+        Check(MaxDeliver is >= 1 and <= 100, $"{nameof(MaxDeliver)} is {MaxDeliver}: expected 1 to 100");
+        Check(Backoff >= TimeSpan.Zero && Backoff <= BackoffMax, $"{nameof(Backoff)} is {Backoff}: expected zero to {nameof(BackoffMax)}, {BackoffMax}");
+        Check(BackoffMax <= TimeSpan.FromDays(1), $"{nameof(BackoffMax)} is {BackoffMax}: expected a day at most");
+        Check(Concurrency is >= 1 and <= 1000, $"{nameof(Concurrency)} is {Concurrency}: expected 1 to 1,000");
+        Check(BatchSize is >= 1 and <= 1000, $"{nameof(BatchSize)} is {BatchSize}: expected 1 to 1,000");
+        Check(HandlerTimeout > TimeSpan.Zero && HandlerTimeout <= TimeSpan.FromDays(1), $"{nameof(HandlerTimeout)} is {HandlerTimeout}: expected more than zero, a day at most");
+        Check(AckWait >= TimeSpan.FromSeconds(1) && AckWait <= TimeSpan.FromHours(1), $"{nameof(AckWait)} is {AckWait}: expected 1 second to 1 hour");
+        Check(MaxInFlight is >= 1 and <= 100_000, $"{nameof(MaxInFlight)} is {MaxInFlight}: expected 1 to 100,000");
+        Check(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimeSpan.FromHours(1), $"{nameof(DrainTimeout)} is {DrainTimeout}: expected zero to 1 hour");
+        Check(StartAt is DeliverPolicy.All or DeliverPolicy.New, $"{nameof(StartAt)} is {StartAt}: expected All or New");
+        Check(HandledRetention >= TimeSpan.FromDays(1), $"{nameof(HandledRetention)} is {HandledRetention}: expected a day or more");
+        return faults;
+
+        void Check(bool holds, string fault)
+        {
+            if (!holds)
+                faults.Add(fault);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+using System.Collections.Concurrent;
+using Watchword.Events.Contracts;
+using Watchword.Events.Subscribing;
+using Watchword.Nats;
+
+namespace Watchword.Tests.Events.Subscribing;
+
+/// <summary>Durable subscribers: each key in order, keys side by side, nothing lost, whoever comes and goes.</summary>
+public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
+{
+    [Fact]
+    public async Task Keys_are_handled_side_by_side_and_each_in_its_order()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<(string User, int Number)>();
+        var (together, most) = (0, 0);
+        await host.StartAsync(s => s.On<UserRegistered>(async (e, _, ct) =>
+        {
+            var now = Interlocked.Increment(ref together);
+            InterlockedMax(ref most, now);
+            await Task.Delay(1, ct);
+            Interlocked.Decrement(ref together);
+            handled.Enqueue((e.Data.UserId, int.Parse(e.Data.Name, System.Globalization.CultureInfo.InvariantCulture)));
+        }));
+        for (var i = 0; i < 400; i++)
+            await host.RegisterAsync($"u{i % 20}", $"{i}");
+        await host.SettledAsync();
+        Assert.Equal(400, handled.Count);
+        Assert.All(handled.GroupBy(h => h.User), g => Assert.Equal(g.Select(h => h.Number).Order(), g.Select(h => h.Number)));
+        Assert.InRange(most, 2, 8);
+    }
+
+    [Fact]
+    public async Task It_waits_for_a_stream_that_is_not_there_yet_and_finds_it_again_when_it_was_wiped()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync(), streams: false);
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.On<UserRegistered>(e =>
+        {
+            handled.Enqueue(e.Data.UserId);
+            return Task.CompletedTask;
+        }));
+        await host.Logs.LineAsync(2202);
+        await host.JetStream.CreateStreamAsync(Streams.AuthEvents);
+        await host.RegisterAsync("a");
+        await Eventually.TrueAsync(() => handled.Count == 1);
+        await host.JetStream.DeleteStreamAsync("auth-events");
+        await host.JetStream.CreateStreamAsync(Streams.AuthEvents);
+        await host.RegisterAsync("b");
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["a", "b"], handled);
+    }
+
+    [Fact]
+    public async Task It_goes_on_where_it_stopped_and_a_stop_waits_for_the_handler_at_work()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        var (begun, go) = (new TaskCompletionSource(), new TaskCompletionSource());
+        void Configure(SubscriberBuilder s) => s.With(o => o with { Concurrency = 1 }).On<UserRegistered>(async (e, _, _) =>
+        {
+            begun.TrySetResult();
+            await go.Task;
+            handled.Enqueue(e.Data.UserId);
+        });
+        await host.StartAsync(Configure);
+        foreach (var user in (string[])["a", "b", "c"])
+            await host.RegisterAsync(user);
+        await begun.Task;
+        var stopping = host.StopAsync();
+        Assert.False(stopping.IsCompleted);
+        go.SetResult();
+        await stopping;
+        Assert.Equal(["a"], handled);   // what had not begun is left to the next process, at once
+        await host.StartAsync(Configure);
+        await host.SettledAsync();
+        Assert.Equal(["a", "b", "c"], handled);
+    }
+
+    [Fact]
+    public async Task A_handler_that_takes_longer_than_the_ack_wait_is_not_disturbed()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var calls = 0;
+        await host.StartAsync(s => s.With(o => o with { AckWait = TimeSpan.FromSeconds(1) }).On<UserRegistered>(async (_, _, ct) =>
+        {
+            Interlocked.Increment(ref calls);
+            await Task.Delay(3500, ct);   // in real time, since the server's clock is what is tested
+        }));
+        await host.RegisterAsync("u");
+        await host.SettledAsync();
+        Assert.Equal(1, calls);
+        Assert.Equal(0, (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.Redelivered);
+    }
+
+    [Fact]
+    public async Task A_handler_that_never_ends_fails_after_its_time()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1, HandlerTimeout = TimeSpan.FromMilliseconds(100) })
+            .On<UserRegistered>((_, _, _) => new TaskCompletionSource().Task));
+        await host.RegisterAsync("u");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u" }]);
+        Assert.Contains("took longer than", (await host.DeadLetters.ListAsync())[0].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task After_a_crash_what_was_under_way_comes_before_what_is_new()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(_ => Task.CompletedTask));
+        await host.Logs.LineAsync(2200);
+        await host.StopAsync();
+        for (var i = 0; i < 20; i++)
+            await host.RegisterAsync("u", $"{i}");
+        // A process that died with ten events in hand.
+        Assert.Equal(10, (await host.JetStream.FetchAsync("auth-events", SubscriberHost.Name, 10, TimeSpan.FromSeconds(5))).Count);
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.With(o => o with { AckWait = TimeSpan.FromMinutes(5) }).On<UserRegistered>(e =>
+        {
+            handled.Enqueue(e.Data.Name);
+            return Task.CompletedTask;
+        }));
+        await host.SettledAsync();
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => $"{i}"), handled);
+        // It was short for that moment only.
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.Config.AckWait == TimeSpan.FromMinutes(5));
+    }
+
+    [Fact]
+    public async Task After_a_broken_connection_nothing_is_lost_and_each_key_keeps_its_order()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await using var proxy = new TcpProxy(host.Account.Port);
+        var handled = new ConcurrentQueue<(string User, int Number)>();
+        await host.StartAsync(s => s.On<UserRegistered>(async (e, _, ct) =>
+        {
+            await Task.Delay(1, ct);
+            handled.Enqueue((e.Data.UserId, int.Parse(e.Data.Name, System.Globalization.CultureInfo.InvariantCulture)));
+        }), url: $"nats://{host.Account.User}:{host.Account.Password}@127.0.0.1:{proxy.Port}");
+        for (var i = 0; i < 1000; i++)
+        {
+            await host.RegisterAsync($"u{i % 10}", $"{i}");
+            if (i % 200 == 100)
+                proxy.Break();
+        }
+        await host.SettledAsync();
+        Assert.All(handled.GroupBy(h => h.User), g =>
+        {
+            // What was handled and whose ack was lost may come again at most; the first time of each is in order.
+            var firsts = g.Select(h => h.Number).Distinct().ToList();
+            Assert.Equal(100, firsts.Count);
+            Assert.Equal(firsts.Order(), firsts);
+        });
+    }
+
+    [Fact]
+    public async Task Of_two_processes_one_works_and_the_other_takes_over()
+    {
+        await using var database = await postgres.EmptyAsync();
+        await using var first = await SubscriberHost.CreateAsync(nats, database, ownsDatabase: false);
+        var (one, two) = (new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
+        await first.StartAsync(s => s.On<UserRegistered>(e => Task.Run(() => one.Enqueue(e.Data.UserId))));
+        await first.RegisterAsync("a");
+        await first.SettledAsync();
+
+        await using var second = await SubscriberHost.CreateAsync(nats, database, ownsDatabase: false, streams: false);
+        await second.StartAsync(s => s.On<UserRegistered>(e => Task.Run(() => two.Enqueue(e.Data.UserId))), url: first.Account.Url);
+        await second.Logs.LineAsync(2201);
+        await first.RegisterAsync("b");
+        await first.SettledAsync();
+        await first.StopAsync();
+        await first.RegisterAsync("c");
+        await Eventually.TrueAsync(() => two.Count == 1);
+        Assert.Equal(["a", "b"], one);
+        Assert.Equal(["c"], two);
+    }
+
+    [Fact]
+    public async Task What_it_caused_itself_it_can_pass_over()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.With(o => o with { SkipOrigin = "crm" }).On<UserRegistered>((e, context, _) =>
+        {
+            handled.Enqueue($"{e.Data.UserId} {context.Origin}");
+            return Task.CompletedTask;
+        }));
+        await host.RegisterAsync("a", origin: "crm");
+        await host.RegisterAsync("b", origin: "shop");
+        await host.RegisterAsync("c");
+        await host.SettledAsync();
+        Assert.Equal(["b shop", "c "], handled.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_fan_out_subscriber_gets_everything_from_now_on_in_every_process()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats);
+        await host.RegisterAsync("before");
+        var (one, two) = (new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
+        await using var other = await SubscriberHost.CreateAsync(nats, streams: false);
+        await host.StartAsync(s => s.FanOut().With(o => o with { StartAt = DeliverPolicy.New }).On<UserRegistered>(e => Task.Run(() => one.Enqueue(e.Data.UserId))));
+        await other.StartAsync(s => s.FanOut().With(o => o with { StartAt = DeliverPolicy.New }).On<UserRegistered>(e =>
+        {
+            two.Enqueue(e.Data.UserId);
+            throw new InvalidOperationException("told of, and passed over");
+        }), url: host.Account.Url);
+        await host.Logs.LineAsync(2200);
+        await other.Logs.LineAsync(2200);
+        await host.RegisterAsync("a");
+        await host.RegisterAsync("b");
+        await Eventually.TrueAsync(() => one.Count == 2 && two.Count == 2);
+        Assert.Equal(["a", "b"], one);
+        Assert.Equal(["a", "b"], two);
+        Assert.Equal(2, other.Logs.Of(2209).Count);
+    }
+
+    [Fact]
+    public void What_is_wrong_with_a_subscriber_is_said_all_at_once_and_at_the_start()
+    {
+        var services = new Microsoft.Extensions.DependencyInjection.ServiceCollection();
+        var fault = Assert.Throws<ArgumentException>(() => Watchword.Events.SubscriberServices.AddWatchwordSubscriber(services, "no good", s => s
+            .ExactlyOnce().With(o => o with { MaxDeliver = 0, Concurrency = 5000 }))).Message;
+        foreach (var part in (string[])["'no good'", ".On<UserRegistered>", "ParkIn", "MaxDeliver is 0", "Concurrency is 5000"])
+            Assert.Contains(part, fault, StringComparison.Ordinal);
+        Assert.Empty(services);
+    }
+
+    private static void InterlockedMax(ref int target, int value)
+    {
+        for (var seen = Volatile.Read(ref target); value > seen && Interlocked.CompareExchange(ref target, value, seen) != seen;)
+            seen = Volatile.Read(ref target);
+    }
+}
