@@ -17,6 +17,6 @@ internal static partial class LogMessages
     [LoggerMessage(3003, LogLevel.Warning, "The target database failed, trying again in {Delay}: {Reason}")]
     public static partial void TargetFailed(this ILogger logger, string reason, TimeSpan delay);
 
-    [LoggerMessage(3004, LogLevel.Error, "Event {Sequence} of {Subject} was set aside: {Reason}")]
-    public static partial void EventSetAside(this ILogger logger, string subject, long sequence, string reason);
+    [LoggerMessage(3005, LogLevel.Information, "User sync stands by: another process works as {Durable}")]
+    public static partial void SyncStandsBy(this ILogger logger, string durable);
 }

@@ -14,8 +14,6 @@ internal sealed class Subscriber(
     : BackgroundLoop(logger), IAsyncDisposable
 {
     private static readonly TimeSpan StandbyPoll = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan PruneInterval = TimeSpan.FromHours(1);
 
     private readonly SubscriberOptions _options = subscriber.Options;
     private readonly NpgsqlDataSource? _database = subscriber.Database;
@@ -31,7 +29,7 @@ internal sealed class Subscriber(
             return;
         }
         await MigrationRunner.ApplyAsync(_database, [SubscribingSchema.Migrations], logger, ct);
-        await using var lease = await AdvisoryLease.TryAcquireAsync(_database, "subscriber " + name, ct);
+        await using var lease = await ParkingService.TryAcquireAsync(_database, name, ct);
         if (lease is not null)
             await WorkAsync(lease, ct);
         else
@@ -44,7 +42,7 @@ internal sealed class Subscriber(
         while (true)
         {
             await Task.Delay(StandbyPoll, ct);
-            await using var lease = await AdvisoryLease.TryAcquireAsync(_database!, "subscriber " + name, ct);
+            await using var lease = await ParkingService.TryAcquireAsync(_database!, name, ct);
             if (lease is null)
                 continue;
             await WorkAsync(lease, ct);
@@ -54,17 +52,17 @@ internal sealed class Subscriber(
 
     private async Task WorkAsync(AdvisoryLease? lease, CancellationToken ct)
     {
-        var store = _database is null ? null : new ParkedEvents(_database, name);
         var readers = subscriber.Handlers.Streams.Select(stream =>
             new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, jetStream, _nats, logger)).ToList();
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
-        var lot = store is null ? null : new ParkingLot(store, message => hands[message.Stream].Done(message), logger);
-        if (lot is not null)
-            await lot.LoadAsync(ct);
+        var parking = _database is null ? null
+            : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, message => hands[message.Stream].Done(message), logger);
+        if (parking is not null)
+            await parking.Lot.LoadAsync(ct);
         await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
 
-        var failures = new FailurePolicy(name, _options, lot, jetStream, logger);
-        var setting = new LaneSetting(name, _options, services, failures, lot, _database, Telemetry.Handled(name));
+        var failures = new FailurePolicy(name, _options, parking?.Lot, jetStream, logger);
+        var setting = new LaneSetting(name, _options, services, failures, parking?.Lot, _database, Telemetry.Handled(name));
         var lanes = Enumerable.Range(0, _options.Concurrency)
             .Select(Lane (_) => subscriber.IsExactlyOnce ? new ExactlyOnceLane(setting) : new AtLeastOnceLane(setting)).ToArray();
         logger.SubscriberReads(name, string.Join(", ", readers.Select(r => r.Stream)));
@@ -79,7 +77,7 @@ internal sealed class Subscriber(
             TouchAsync(readers, abort.Token),
         ];
         if (lease is not null)
-            work.AddRange(WatchOver(lease, store!, lot!, abort.Token));
+            work.AddRange(parking!.Begin(lease, abort.Token));
         try
         {
             await await Task.WhenAny(work);
@@ -94,19 +92,10 @@ internal sealed class Subscriber(
         }
     }
 
-    private IEnumerable<Task> WatchOver(AdvisoryLease lease, ParkedEvents store, ParkingLot lot, CancellationToken ct) =>
-    [
-        lot.WriteAsync(ct),
-        new Redriver(_database!, store, lot, _options, HandleParkedAsync, logger).RunAsync(ct),
-        new DeadLetterCopies(name, store, lot, jetStream, logger).RunAsync(ct),
-        EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
-        EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database!, name, _options.HandledRetention, ct), ct),
-    ];
-
     private async Task HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
     {
         var handle = subscriber.Handlers.Find(context.Stream, context.Subject)
-            ?? throw new UnreadableEventException($"no handler of {name} takes {context.Subject} any more");
+            ?? throw new EventRefusedException($"no handler of {name} takes {context.Subject} any more");
         using var call = new HandlerCall(services, _options.HandlerTimeout, ct);
         if (!subscriber.IsExactlyOnce)
         {
@@ -131,15 +120,6 @@ internal sealed class Subscriber(
             await Task.Delay(_options.AckWait / 3, ct);
             foreach (var reader in readers)
                 await reader.Hand.TouchAsync(ct);
-        }
-    }
-
-    private static async Task EveryAsync(TimeSpan interval, Func<Task> work, CancellationToken ct)
-    {
-        while (true)
-        {
-            await Task.Delay(interval, ct);
-            await work();
         }
     }
 

@@ -2,17 +2,13 @@ using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>An event that cannot be read as what it says it is. No further delivery will change that.</summary>
-/// <param name="fault">Names the field.</param>
-public sealed class UnreadableEventException(string fault) : Exception(fault);
-
 /// <summary>What a failure of a handler means.</summary>
 internal static class SubscriberFailure
 {
     private const int LongestReason = 1_000;
 
     /// <summary>Whether another delivery would fail the same.</summary>
-    public static bool IsLasting(Exception e) => e is UnreadableEventException;
+    public static bool IsLasting(Exception e) => e is EventRefusedException { IsLasting: true };
 
     /// <summary>Whether the subscriber's database is away: nothing that the event is to blame for.</summary>
     public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource? database, CancellationToken ct)
@@ -36,7 +32,7 @@ internal static class SubscriberFailure
     {
         var text = e switch
         {
-            UnreadableEventException => e.Message,
+            EventRefusedException => e.Message,
             PostgresException p => $"{p.MessageText} ({p.SqlState})",
             _ => $"{e.GetType().Name}: {e.Message}",
         };

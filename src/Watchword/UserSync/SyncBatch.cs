@@ -2,25 +2,29 @@ using Watchword.Nats;
 
 namespace Watchword.UserSync;
 
+/// <summary>An event as it was read: a change, or the reason why it is none.</summary>
+internal readonly record struct SyncEvent(JetStreamMessage Message, UserChange Change, string? Fault);
+
 /// <summary>Events that one transaction applies and that are acknowledged together. Filled, handled, cleared, filled again.</summary>
 internal sealed class SyncBatch
 {
     /// <summary>All of them, in the order of the stream.</summary>
-    public List<JetStreamMessage> Messages { get; } = [];
+    public List<SyncEvent> Events { get; } = [];
 
-    /// <summary>What they come to for each user, and the event that said it.</summary>
-    public Dictionary<string, (UserChange Change, JetStreamMessage Message)> Newest { get; } = [];
+    /// <summary>What they come to for each user.</summary>
+    public Dictionary<string, UserChange> Newest { get; } = [];
 
-    /// <summary>Those that cannot be applied.</summary>
-    public List<DeadLetter> DeadLetters { get; } = [];
+    /// <summary>Those that the parking lot has, and answers.</summary>
+    public HashSet<JetStreamMessage> Parked { get; } = [];
 
     public void Clear()
     {
         // Their memory serves the next ones.
-        foreach (var message in Messages)
-            message.Dispose();
-        Messages.Clear();
+        foreach (var e in Events)
+            if (!Parked.Contains(e.Message))
+                e.Message.Dispose();
+        Events.Clear();
         Newest.Clear();
-        DeadLetters.Clear();
+        Parked.Clear();
     }
 }

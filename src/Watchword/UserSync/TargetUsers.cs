@@ -49,12 +49,6 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         "version", "version_tie", "deleted_at",
     ];
 
-    private const string SetAside = """
-        INSERT INTO watchword.dead_letter (consumer, stream, sequence, subject, key, reason, attempts, headers, payload)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9)
-        ON CONFLICT (consumer, stream, sequence, md5(payload)) DO NOTHING
-        """;
-
     /// <summary>Whether rows can be added to the table at all.</summary>
     /// <exception cref="UserSyncException">The application's own table demands what no event has; names the columns and the remedy.</exception>
     public async Task CheckAsync(CancellationToken ct)
@@ -69,27 +63,21 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
             throw new UserSyncException($"table users cannot be kept in step: it demands a value for {columns}, which no event has. Give each a default, or let it be null");
     }
 
-    /// <summary>Applies the changes and sets the others aside, in one transaction; at most one change a user.</summary>
-    public async Task ApplyAsync(List<UserChange> changes, IReadOnlyList<DeadLetter> deadLetters, CancellationToken ct)
+    /// <summary>Applies the changes in one transaction; at most one change a user.</summary>
+    public async Task ApplyAsync(List<UserChange> changes, CancellationToken ct)
     {
         // Two processes that meet in the same rows take them in the same order.
         changes.Sort((a, b) => string.CompareOrdinal(a.Data.UserId, b.Data.UserId));
         await using var connection = await target.OpenConnectionAsync(ct);
         await using var batch = connection.CreateBatch();
-        if (changes.Count > 0)
-        {
-            var living = changes.Where(c => c.DeletedAt is null).ToList();
-            Add(batch, Link, living.ConvertAll(c => c.Data.UserId), living.ConvertAll(c => c.Data.Email));
-            Add(batch, Upsert,
-                changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(c => c.Data.Email), changes.ConvertAll(c => c.Data.Phone),
-                changes.ConvertAll(c => c.Data.Name), changes.ConvertAll(c => c.Data.EmailVerified), changes.ConvertAll(c => c.Data.IsAnonymous),
-                changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),
-                changes.ConvertAll(c => c.Data.OrganizationId ?? "org_default"), changes.ConvertAll(c => c.Version),
-                changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt));
-        }
-        foreach (var letter in deadLetters)
-            Add(batch, SetAside, letter.Consumer, letter.Stream, letter.Sequence, letter.Subject, (object?)letter.Key ?? DBNull.Value, letter.Reason,
-                letter.Attempts, (object?)letter.Headers ?? DBNull.Value, letter.Payload);
+        var living = changes.Where(c => c.DeletedAt is null).ToList();
+        Add(batch, Link, living.ConvertAll(c => c.Data.UserId), living.ConvertAll(c => c.Data.Email));
+        Add(batch, Upsert,
+            changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(c => c.Data.Email), changes.ConvertAll(c => c.Data.Phone),
+            changes.ConvertAll(c => c.Data.Name), changes.ConvertAll(c => c.Data.EmailVerified), changes.ConvertAll(c => c.Data.IsAnonymous),
+            changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),
+            changes.ConvertAll(c => c.Data.OrganizationId ?? "org_default"), changes.ConvertAll(c => c.Version),
+            changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt));
         await batch.ExecuteNonQueryAsync(ct);
     }
 

@@ -9,7 +9,7 @@ public sealed record UserSyncOptions
     /// <summary>The subject that is read.</summary>
     public string Subject { get; init; } = "user.sync";
 
-    /// <summary>The durable consumer; processes that share the name share the work.</summary>
+    /// <summary>The durable consumer; of the processes that share the name one works, and the others stand by.</summary>
     public string Durable { get; init; } = "user-sync";
 
     /// <summary>Events that are applied in one transaction. 1 to 20,000.</summary>
@@ -17,6 +17,15 @@ public sealed record UserSyncOptions
 
     /// <summary>The server delivers an event again that was not acknowledged for so long.</summary>
     public TimeSpan AckWait { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often an event that the table refuses is tried before it is a dead letter. Later events of its user wait meanwhile.</summary>
+    public int MaxDeliver { get; init; } = 3;
+
+    /// <summary>The wait before the second try; it quadruples.</summary>
+    public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Events of this origin (header <c>Watchword-Origin</c>) are passed over: what this service caused itself.</summary>
+    public string? SkipOrigin { get; init; }
 
     /// <summary>After a failure of the database, the first wait; doubles up to <see cref="RetryDelayMax"/>.</summary>
     public TimeSpan RetryDelayMin { get; init; } = TimeSpan.FromMilliseconds(100);

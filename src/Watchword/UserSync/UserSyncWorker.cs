@@ -1,21 +1,24 @@
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events;
+using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
 
 namespace Watchword.UserSync;
 
 /// <summary>
 /// Keeps a users table in step with <c>user.sync</c>: reads what is there, collapses it to the newest state of each
-/// user, writes that in one transaction, then acknowledges.
+/// user, writes that in one transaction, then acknowledges. Of the processes of one name one works, by lease. An event
+/// that cannot be applied is set aside, and the later ones of its user wait behind it.
 /// </summary>
 public sealed class UserSyncWorker(
     NpgsqlDataSource target, NatsConnection nats, JetStream jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
     : BackgroundLoop(logger)
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan StandbyPoll = TimeSpan.FromSeconds(1);
     private readonly TargetUsers _users = new(target);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _applied;
@@ -40,12 +43,42 @@ public sealed class UserSyncWorker(
     {
         await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, ct);
         await _users.CheckAsync(ct);
+        for (var told = false; ; told = true)
+        {
+            await using var lease = await ParkingService.TryAcquireAsync(target, options.Durable, ct);
+            if (lease is not null)
+            {
+                await WorkAsync(lease, ct);
+                return;
+            }
+            if (!told)
+                logger.SyncStandsBy(options.Durable);
+            _ready.TrySetResult();
+            await Task.Delay(StandbyPoll, ct);
+        }
+    }
+
+    private async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
+    {
         await nats.WaitUntilOpenAsync(ct);
         await EnsureConsumerAsync(ct);
+        var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream,
+            HandleParkedAsync, static message => message.Dispose(), logger);
+        await parking.Lot.LoadAsync(ct);
         await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
         logger.SyncReads(options.Stream, options.Durable);
         _ready.TrySetResult();
-        await ReadAsync(consumer, ct);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        List<Task> work = [ReadAsync(consumer, parking.Lot, stop.Token), .. parking.Begin(lease, stop.Token)];
+        try
+        {
+            await await Task.WhenAny(work);
+        }
+        finally
+        {
+            await stop.CancelAsync();
+            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     // The publisher may not have made its stream yet: wait for it instead of failing.
@@ -71,7 +104,7 @@ public sealed class UserSyncWorker(
 
     // While the database works at one batch the next is read and parsed. It is applied when the first is acknowledged,
     // so that the order of the stream holds.
-    private async Task ReadAsync(PullConsumer consumer, CancellationToken ct)
+    private async Task ReadAsync(PullConsumer consumer, ParkingLot lot, CancellationToken ct)
     {
         SyncBatch next = new(), current = new();
         var working = Task.CompletedTask;
@@ -88,7 +121,7 @@ public sealed class UserSyncWorker(
                 await working;
                 Fill(next, consumer);
                 (current, next) = (next, current);
-                working = HandleAsync(current, ct);
+                working = HandleAsync(current, lot, ct);
             }
         }
         finally
@@ -97,65 +130,121 @@ public sealed class UserSyncWorker(
         }
     }
 
-    private async Task HandleAsync(SyncBatch batch, CancellationToken ct)
+    private async Task HandleAsync(SyncBatch batch, ParkingLot lot, CancellationToken ct)
     {
-        await ApplyAsync(batch.Newest.Values.ToArray(), batch.DeadLetters, ct);
+        foreach (var e in batch.Events)
+            Collapse(batch, e, lot);
+        await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
 
         // Only now: what was acknowledged before the commit would be lost by a crash between the two.
         try
         {
-            foreach (var message in batch.Messages)
-                await message.AckAsync(ct);
+            foreach (var e in batch.Events)
+                if (!batch.Parked.Contains(e.Message))
+                    await e.Message.AckAsync(ct);
         }
         catch (NatsException e) when (e.IsTransient)
         {
             // They come again, and change nothing; what is read already must not wait for that.
             logger.AckFailed(e.Message);
         }
-        Interlocked.Add(ref _applied, batch.Messages.Count);
-        logger.UsersSynced(batch.Messages.Count, batch.Newest.Count);
+        Interlocked.Add(ref _applied, batch.Events.Count);
+        logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
         batch.Clear();
     }
 
     private void Fill(SyncBatch batch, PullConsumer consumer)
     {
-        while (batch.Messages.Count < options.BatchSize && consumer.TryRead(out var message))
-            Take(batch, message);
+        while (batch.Events.Count < options.BatchSize && consumer.TryRead(out var message))
+            batch.Events.Add(UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault)
+                ? new(message, change, null)
+                : new(message, default, fault));
     }
 
-    private void Take(SyncBatch batch, JetStreamMessage message)
+    private void Collapse(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        batch.Messages.Add(message);
-        if (!UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault))
-            SetAside(batch.DeadLetters, message, null, fault);
-        else if (!batch.Newest.TryGetValue(change.Data.UserId!, out var other))
-            batch.Newest.Add(change.Data.UserId!, (change, message));
+        if (options.SkipOrigin is { } own && e.Message.Headers?[EventHeaders.Origin] == own)
+            return;
+        if (IsHeld(batch, e, lot))
+            return;
+        if (e.Fault is not null)
+            Park(batch, e, e.Fault, delay: null, lot);
+        else if (!batch.Newest.TryGetValue(e.Change.Data.UserId!, out var other))
+            batch.Newest.Add(e.Change.Data.UserId!, e.Change);
         else
-            batch.Newest[change.Data.UserId!] = (UserChange.Newest(change, other.Change), change.IsNewerThan(other.Change) ? message : other.Message);
+            batch.Newest[e.Change.Data.UserId!] = UserChange.Newest(e.Change, other);
+    }
+
+    private static bool IsHeld(SyncBatch batch, in SyncEvent e, ParkingLot lot)
+    {
+        if (batch.Parked.Contains(e.Message))
+            return true;
+        // Whose it is costs a look at its headers, which matters only while somebody is in trouble.
+        if (lot.Count == 0 || !lot.TryHold(new(e.Message, attempt: 1), e.Message))
+            return false;
+        batch.Parked.Add(e.Message);
+        return true;
+    }
+
+    private static void Park(SyncBatch batch, in SyncEvent e, string reason, TimeSpan? delay, ParkingLot lot)
+    {
+        batch.Parked.Add(e.Message);
+        lot.Park(new(e.Message, attempt: 1), e.Message, reason, attempts: 1, delay);
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)
     // is found by halving, and stops that user alone. Everything else is the database's trouble: try again.
-    private async Task ApplyAsync(ArraySegment<(UserChange Change, JetStreamMessage Message)> changes, List<DeadLetter> deadLetters, CancellationToken ct)
+    private async Task ApplyAsync(SyncBatch batch, ArraySegment<UserChange> changes, ParkingLot lot, CancellationToken ct)
+    {
+        while (changes.Count > 0)
+        {
+            try
+            {
+                await ApplyAsync([.. changes], ct);
+                return;
+            }
+            catch (PostgresException e) when (IsObjection(e) && changes.Count == 1)
+            {
+                await ApplyOneByOneAsync(batch, changes[0].Data.UserId!, lot, ct);
+                return;
+            }
+            catch (PostgresException e) when (IsObjection(e))
+            {
+                await ApplyAsync(batch, changes[..(changes.Count / 2)], lot, ct);
+                changes = changes[(changes.Count / 2)..];
+            }
+        }
+    }
+
+    // Of one user's events, which came to something that the table refuses: the first that it refuses, and those before
+    // it that it takes.
+    private async Task ApplyOneByOneAsync(SyncBatch batch, string userId, ParkingLot lot, CancellationToken ct)
+    {
+        foreach (var e in batch.Events)
+        {
+            if (e.Fault is not null || e.Change.Data.UserId != userId || IsHeld(batch, e, lot))
+                continue;
+            try
+            {
+                await ApplyAsync([e.Change], ct);
+            }
+            catch (PostgresException refusal) when (IsObjection(refusal))
+            {
+                Park(batch, e, Refused(refusal), options.MaxDeliver > 1 ? options.Backoff : null, lot);
+            }
+        }
+    }
+
+    private async Task ApplyAsync(List<UserChange> changes, CancellationToken ct)
     {
         for (var delay = options.RetryDelayMin; ; delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks)))
         {
             try
             {
-                await _users.ApplyAsync(changes.Select(c => c.Change).ToList(), deadLetters, ct);
+                await _users.ApplyAsync(changes, ct);
                 return;
             }
-            catch (PostgresException e) when (IsObjection(e) && changes.Count == 1)
-            {
-                SetAside(deadLetters, changes[0].Message, changes[0].Change.Data.UserId, $"the users table refuses it: {e.MessageText} ({e.SqlState})");
-                changes = [];
-            }
-            catch (PostgresException e) when (IsObjection(e) && changes.Count > 1)
-            {
-                await ApplyAsync(changes[..(changes.Count / 2)], [], ct);
-                changes = changes[(changes.Count / 2)..];
-            }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)))
             {
                 logger.TargetFailed(e.Message, delay);
                 await Task.Delay(delay, ct);
@@ -163,21 +252,23 @@ public sealed class UserSyncWorker(
         }
     }
 
+    private async Task HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
+    {
+        if (!UserChange.TryParse(context.Payload.Span, (ulong)context.Sequence, DateTimeOffset.UtcNow, out var change, out var fault))
+            throw new EventRefusedException(fault);
+        try
+        {
+            await ApplyAsync([change], ct);
+        }
+        catch (PostgresException refusal) when (IsObjection(refusal))
+        {
+            throw new EventRefusedException(Refused(refusal), isLasting: false);
+        }
+    }
+
     // Class 22, data exception, and 23, integrity constraint violation.
     private static bool IsObjection(PostgresException e) =>
         e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal);
 
-    private void SetAside(List<DeadLetter> deadLetters, JetStreamMessage message, string? key, string reason)
-    {
-        logger.EventSetAside(message.Subject, (long)message.StreamSequence, reason);
-        deadLetters.Add(new(options.Durable, message.Stream, (long)message.StreamSequence, message.Subject, key, reason,
-            (int)message.Delivered, HeadersAsJson(message.Headers), message.Payload.ToArray()));
-    }
-
-    private static string? HeadersAsJson(NatsHeaders? headers) => headers is null
-        ? null
-        : "{" + string.Join(',', headers.GroupBy(h => h.Key, h => h.Value, StringComparer.Ordinal)
-            .Select(g => Quote(g.Key) + ":" + Quote(string.Join(", ", g)))) + "}";
-
-    private static string Quote(string text) => "\"" + JsonEncodedText.Encode(text.Replace("\0", "", StringComparison.Ordinal)) + "\"";
+    private static string Refused(PostgresException e) => $"the users table refuses it: {e.MessageText} ({e.SqlState})";
 }

@@ -1,6 +1,8 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
+using Watchword.Events.Postgres;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
 using Watchword.UserSync;
 
@@ -27,6 +29,8 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         public required NatsConnection Nats { get; init; }
         public required JetStream JetStream { get; init; }
         public required UserSyncWorker Worker { get; init; }
+
+        public DeadLetters DeadLetters => new(Target.Source);
 
         public async Task PublishAsync(string json) => await JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes(json));
 
@@ -152,27 +156,86 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
             """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x\ud800","email":"x@y.z"}}""",
             """{"event":"user.created","timestamp":"9999-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
         ];
-        foreach (var json in malformed)
-            await host.PublishAsync(json);
+        for (var i = 0; i < malformed.Length; i++)
+            await host.PublishAsync(malformed[i].Replace("\"userId\":\"x", $"\"userId\":\"x{i}", StringComparison.Ordinal));
         await host.PublishAsync(Event("good"));
         await host.SettledAsync();
         Assert.Equal("good", Assert.Single(await host.UsersAsync()).Auth_Id);
-        var reasons = await host.Target.QueryAsync<string>("SELECT reason FROM watchword.dead_letter ORDER BY sequence");
-        Assert.Equal(malformed.Length, reasons.Count);
-        Assert.Contains("data.userId has the wrong type", reasons);
-        Assert.Contains("data.email is missing", reasons);
+        var letters = await host.DeadLetters.ListAsync();
+        Assert.Equal(malformed.Length, letters.Count);
+        Assert.All(letters, l => Assert.Equal((1, 0L), (l.Attempts, l.Waiting)));
+        Assert.Contains(letters, l => l is { Reason: "data.userId has the wrong type", Key: null });
+        Assert.Contains(letters, l => l is { Reason: "data.email is missing", Key: "x8" });
     }
 
     [Fact]
-    public async Task What_the_table_itself_refuses_stops_that_user_alone()
+    public async Task What_the_table_itself_refuses_stops_that_user_alone_and_a_redrive_applies_all_in_order()
     {
-        await using var host = await StartAsync();
+        await using var host = await StartAsync(new() { Backoff = TimeSpan.FromMilliseconds(10) });
         await host.Target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
         for (var i = 0; i < 50; i++)
-            await host.PublishAsync(Event($"u{i:00}", name: i == 17 ? new string('x', 30) : "fine"));
+            await host.PublishAsync(Event($"u{i:00}", name: i == 17 ? new string('x', 30) : "fine", version: 10));
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u17", Attempts: 3 }]);
         await host.SettledAsync();
         Assert.Equal(49, (await host.UsersAsync()).Count);
-        Assert.Equal("u17", await host.Target.ScalarAsync<string>("SELECT key FROM watchword.dead_letter"));
+
+        await host.PublishAsync(Event("u17", name: "later", version: 11));
+        await host.PublishAsync(Event("u17", name: "latest", version: 12));
+        await host.PublishAsync(Event("u18", name: "not held up", version: 11));
+        await host.SettledAsync();
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: 2 }]);
+        Assert.Equal(49, (await host.UsersAsync()).Count);
+        Assert.Equal("not held up", await host.Target.ScalarAsync<string>("SELECT name FROM users WHERE auth_id = 'u18'"));
+
+        await host.Target.ExecuteAsync("""
+            ALTER TABLE users DROP CONSTRAINT short;
+            CREATE TABLE seen (id serial, name text);
+            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen (name) VALUES (NEW.name); RETURN NULL; END $$;
+            CREATE TRIGGER note AFTER INSERT OR UPDATE ON users FOR EACH ROW WHEN (NEW.auth_id = 'u17') EXECUTE FUNCTION note()
+            """);
+        var asked = await host.DeadLetters.RedriveAsync("user-sync", "u17", "ada");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.OutcomesAsync(asked) is [{ Applied: 3, Left: 0, IsPending: false }]);
+        Assert.Equal([new string('x', 30), "later", "latest"], await host.Target.QueryAsync<string>("SELECT name FROM seen ORDER BY id"));
+        Assert.Empty(await host.DeadLetters.ListAsync());
+    }
+
+    [Fact]
+    public async Task Of_one_user_s_events_in_a_batch_those_before_the_refused_one_are_applied()
+    {
+        var target = await postgres.TargetAsync();
+        await target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
+        await using var blocker = await target.Source.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
+        await using var host = await StartAsync(new() { Backoff = TimeSpan.FromMilliseconds(10) }, target);
+        await host.PublishAsync(Event("other"));
+        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        // While the first is being applied these gather, and are read together.
+        await host.PublishAsync(Event("u", name: "first", version: 10));
+        await host.PublishAsync(Event("u", name: new string('x', 30), version: 11));
+        await host.PublishAsync(Event("u", name: new string('y', 30), version: 12));
+        await transaction.CommitAsync();
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Attempts: 3, Sequence: 3, Waiting: 1 }]);
+        Assert.Equal("first", await target.ScalarAsync<string>("SELECT name FROM users WHERE auth_id = 'u'"));
+    }
+
+    [Fact]
+    public async Task What_was_set_aside_before_is_kept_where_all_dead_letters_are()
+    {
+        var target = await postgres.EmptyAsync();
+        await MigrationRunner.ApplyAsync(target.Source, [UserSyncSchema.Migrations[1] with { Migrations = [UserSyncSchema.Migrations[1].Migrations[0]] }], NullLogger.Instance);
+        await target.ExecuteAsync("""
+            INSERT INTO watchword.dead_letter (consumer, stream, sequence, subject, key, reason, attempts, headers, payload)
+            VALUES ('user-sync', 'identity-changes', 7, 'user.sync', 'u', 'data.email is missing', 1, '{"Nats-Msg-Id": "a", "ce-type": "user.sync"}', '{}')
+            """);
+        await using var host = await StartAsync(target: target);
+        await host.PublishAsync(Event("u"));
+        await host.SettledAsync();
+        Assert.Equal("u", Assert.Single(await host.UsersAsync()).Auth_Id);   // nothing waited behind it
+        var letter = Assert.Single(await host.DeadLetters.ListAsync());
+        Assert.Equal(("u", "data.email is missing", 7L), (letter.Key, letter.Reason, letter.Sequence));
+        Assert.Equal(["ce-type", "user.sync"], (await host.DeadLetters.FindAsync(letter.Id))!.Headers[0]);
+        Assert.False(await target.ScalarAsync<bool>("SELECT to_regclass('watchword.dead_letter') IS NOT NULL"));
     }
 
     [Fact]
@@ -236,7 +299,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await target.ExecuteAsync("CREATE TABLE users (id serial PRIMARY KEY, email text, password_hash text NOT NULL, plan text NOT NULL)");
         await using var host = await StartAsync(target: target);
         await host.PublishAsync(Event("u"));
-        await Eventually.TrueAsync(async () => await target.ScalarAsync<bool>("SELECT to_regclass('watchword.dead_letter') IS NOT NULL"));
+        await Eventually.TrueAsync(async () => await target.ScalarAsync<bool>("SELECT to_regclass('watchword.parked_event') IS NOT NULL"));
         var fault = await Assert.ThrowsAsync<UserSyncException>(() => new TargetUsers(target.Source).CheckAsync(default));
         Assert.Contains("password_hash, plan", fault.Message, StringComparison.Ordinal);
 
@@ -244,6 +307,6 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await host.Worker.Ready;
         await host.SettledAsync();
         Assert.Equal("free", await target.ScalarAsync<string>("SELECT plan FROM users WHERE auth_id = 'u'"));
-        Assert.Equal(0, await target.ScalarAsync<long>("SELECT count(*) FROM watchword.dead_letter"));
+        Assert.Equal(0, await target.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event"));
     }
 }

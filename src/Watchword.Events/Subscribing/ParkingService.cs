@@ -1,0 +1,62 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.Events.Subscribing;
+
+/// <summary>Everything that keeps a consumer's dead letters: written down, tried again, copied to their stream.</summary>
+internal sealed class ParkingService
+{
+    private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan PruneInterval = TimeSpan.FromHours(1);
+
+    private readonly NpgsqlDataSource _database;
+    private readonly string _consumer;
+    private readonly SubscriberOptions _options;
+    private readonly Redriver _redriver;
+    private readonly DeadLetterCopies _copies;
+
+    /// <param name="database">The consumer's own.</param>
+    /// <param name="consumer">Its name.</param>
+    /// <param name="options">How often it tries, and how long it waits.</param>
+    /// <param name="jetStream">Where the copies go.</param>
+    /// <param name="handle">Handles a parked event.</param>
+    /// <param name="answered">Told of each message that was answered here.</param>
+    /// <param name="logger">The consumer's.</param>
+    public ParkingService(
+        NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, HandleParked handle,
+        Action<JetStreamMessage> answered, ILogger logger)
+    {
+        (_database, _consumer, _options) = (database, consumer, options);
+        var store = new ParkedEvents(database, consumer);
+        Lot = new(store, answered, logger);
+        _redriver = new(database, store, Lot, options, handle, logger);
+        _copies = new(consumer, store, Lot, jetStream, logger);
+    }
+
+    public ParkingLot Lot { get; }
+
+    /// <summary>The lease under which one process works and the others stand by; null while another holds it.</summary>
+    public static Task<AdvisoryLease?> TryAcquireAsync(NpgsqlDataSource database, string consumer, CancellationToken ct) =>
+        AdvisoryLease.TryAcquireAsync(database, "subscriber " + consumer, ct);
+
+    /// <summary>What goes on beside the consumer's work, until cancelled; one that fails ends the rest with it.</summary>
+    public IEnumerable<Task> Begin(AdvisoryLease lease, CancellationToken ct) =>
+    [
+        Lot.WriteAsync(ct),
+        _redriver.RunAsync(ct),
+        _copies.RunAsync(ct),
+        EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
+        EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct), ct),
+    ];
+
+    private static async Task EveryAsync(TimeSpan interval, Func<Task> work, CancellationToken ct)
+    {
+        while (true)
+        {
+            await Task.Delay(interval, ct);
+            await work();
+        }
+    }
+}
