@@ -20,5 +20,12 @@ return await new RootCommand("""
           bench/run nats --only memory            bytes allocated per message, as BenchmarkDotNet counts them
           bench/run nats --json | jq '.figures[] | {name, values}'
         """, NatsBench.Parts, NatsBench.RunAsync),
+    FigureCommand.Create("events", """
+        The event backbone: subscribers, dead letters, replay, the audit of the stream; some three minutes.
+
+        Examples:
+          bench/run events                     every figure, with its goal
+          bench/run events --only subscriber   subscribers alone
+        """, EventsBench.Parts, EventsBench.RunAsync),
     scrypt,
 }.Parse(args is [] ? ["--help"] : args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

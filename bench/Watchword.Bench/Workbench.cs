@@ -81,6 +81,9 @@ internal sealed class Workbench : IAsyncDisposable
         return source;
     }
 
+    /// <summary>A new database with nothing in it.</summary>
+    public Task<NpgsqlDataSource> EmptyAsync(string name, CancellationToken ct) => CreateAsync(name, "template1", ct);
+
     /// <summary>A copy of a database of this workbench, whose connections are closed for it.</summary>
     public async Task<NpgsqlDataSource> CopyAsync(NpgsqlDataSource original, string name, CancellationToken ct)
     {
