@@ -65,17 +65,21 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// Counts an attempt before it is made, so that one which takes the process down is counted too. A dead letter that
-    /// takes it down stays one; anything else is tried again.
+    /// Takes the head of a queue to be handled, if it is due. The attempt is counted before it is made, so that one which
+    /// takes the process down is counted too: a dead letter then stays one, and anything else is tried again, but not more
+    /// often than <paramref name="maxAttempts"/>.
     /// </summary>
-    public async Task BeginAsync(long id, CancellationToken ct)
+    public async Task<ParkedEvent?> BeginAsync(string queue, int maxAttempts, CancellationToken ct)
     {
-        await using var command = Command("""
+        await using var command = Command($"""
             UPDATE watchword.parked_event
             SET attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END
-            WHERE id = $2 AND consumer = $1
-            """, id);
-        await command.ExecuteNonQueryAsync(ct);
+            WHERE id = (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
+              AND (state = 'waiting' OR due_at <= clock_timestamp()) AND (state <> 'retrying' OR attempts < $3)
+            RETURNING {ParkedEvent.Columns}
+            """, queue, maxAttempts);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
     }
 
     /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes; the next of the queue is due.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -21,7 +22,7 @@ internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> an
     }
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, Queue> _queues = [];
+    private readonly ConcurrentDictionary<string, Queue> _queues = [];   // read without the gate, changed within it
     private readonly HashSet<string> _doubtful = [];
     private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
     private volatile int _count;
@@ -52,7 +53,7 @@ internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> an
     /// <summary>Whether the event's key is in trouble; then the event waits behind it, and is answered from here.</summary>
     public bool TryHold(EventContext context, JetStreamMessage message)
     {
-        if (_count == 0)
+        if (_count == 0 || !_queues.ContainsKey(context.Queue))
             return false;
         lock (_gate)
         {
@@ -84,7 +85,7 @@ internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> an
         {
             if (_queues.TryGetValue(queue, out var found) && (found.HandedIn != handedIn || found.Written != handedIn))
                 return false;
-            _queues.Remove(queue);
+            _queues.TryRemove(queue, out _);
             _count = _queues.Count;
             return true;
         }
@@ -164,7 +165,7 @@ internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> an
     private void HandIn(ParkRequest request)
     {
         if (!_queues.TryGetValue(request.Context.Queue, out var queue))
-            _queues.Add(request.Context.Queue, queue = new());
+            _queues[request.Context.Queue] = queue = new();
         queue.HandedIn++;
         _count = _queues.Count;
         _requests.Writer.TryWrite(request);

@@ -68,33 +68,34 @@ internal sealed class Redriver(
         while (true)
         {
             var handedIn = lot.HandedIn(queue);
-            if (await store.HeadAsync(queue, ct) is not { } head)
+            if (await store.BeginAsync(queue, options.MaxDeliver, ct) is { } taken)
             {
-                if (lot.TryRelease(queue, handedIn))
+                if (!await TryHandleAsync(taken, ct))
                     return;
-                await Task.Delay(OnItsWay, ct);   // being written down
-                continue;
             }
-            if (!head.Due && head.State != "waiting")
-                return;
-            if (head.State == "retrying" && head.Attempts >= options.MaxDeliver)
+            else if (await store.HeadAsync(queue, ct) is { } head)
             {
-                await FailAsync(head, head.Attempts, head.Reason + "; the process ended while it was handled", null, ct);
+                if (head is { State: "retrying", Due: true })
+                    await FailAsync(head, head.Reason + "; the process ended while it was handled", null, ct);
                 return;
             }
-            if (!await TryHandleAsync(head, ct))
+            else if (lot.TryRelease(queue, handedIn))
+            {
                 return;
+            }
+            else
+            {
+                await Task.Delay(OnItsWay, ct);   // being written down
+            }
         }
     }
 
     private async Task<bool> TryHandleAsync(ParkedEvent head, CancellationToken ct)
     {
-        await store.BeginAsync(head.Id, ct);
-        var attempts = head.Attempts + 1;
         var resolved = false;
         try
         {
-            await handle(new EventContext(head, attempts), async (transaction, token) =>
+            await handle(new EventContext(head, head.Attempts), async (transaction, token) =>
             {
                 await store.ResolveAsync(head, transaction, token);
                 resolved = true;
@@ -105,8 +106,8 @@ internal sealed class Redriver(
             if (await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ct))
                 throw;
             // A dead letter that somebody had redriven is one again at once.
-            var again = head.State != "failed" && attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
-            await FailAsync(head, attempts, SubscriberFailure.Reason(e), again ? options.DelayAfter(attempts) : null, ct);
+            var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
+            await FailAsync(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null, ct);
             return false;
         }
         if (!resolved)
@@ -116,10 +117,10 @@ internal sealed class Redriver(
         return true;
     }
 
-    private async Task FailAsync(ParkedEvent head, int attempts, string reason, TimeSpan? delay, CancellationToken ct)
+    private async Task FailAsync(ParkedEvent head, string reason, TimeSpan? delay, CancellationToken ct)
     {
         await store.FailAsync(head.Id, reason, delay, ct);
-        logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", attempts, reason);
+        logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
         if (delay is null)
             lot.Failed.Pulse();
     }
