@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Watchword.Events.Contracts;
 
-/// <summary>An example of each event, for the documents that describe them.</summary>
-internal static class EventExamples
+/// <summary>An example of each event: for the documents that describe them, and for the tests of those who read them.</summary>
+public static class EventExamples
 {
     private static readonly DateTimeOffset At = new(2026, 1, 15, 9, 30, 0, 125, TimeSpan.Zero);
     private static readonly long Position = (At - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;

@@ -33,14 +33,14 @@ internal static class Upcasts
         var (holder, path) = IsNamedInMetadata(type) ? (@event["metadata"] as JsonObject, "$.metadata.schemaVersion") : (@event, "$.schemaVersion");
         return holder?["schemaVersion"] switch
         {
-            null => Has(type.Subject, 0) ? 0 : 1,
+            null => Steps.ContainsKey((type.Subject, 0)) ? 0 : 1,
             JsonValue value when value.TryGetValue<int>(out var version) => version,
             _ => throw new JsonException("not a number", path, null, null),
         };
     }
 
-    /// <summary>Whether events of a version can be raised to the next.</summary>
-    public static bool Has(string subject, int from) => Steps.ContainsKey((subject, from));
+    /// <summary>The oldest version from which steps lead up to <paramref name="version"/>.</summary>
+    public static int Oldest(string subject, int version) => Steps.ContainsKey((subject, version - 1)) ? Oldest(subject, version - 1) : version;
 
     /// <summary>Raises an event from its version to the type's own. False when a step is missing.</summary>
     public static bool TryRaise(EventType type, JsonObject @event, int from, Message message)

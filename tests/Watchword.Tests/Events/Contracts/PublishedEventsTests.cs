@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Watchword.Events.Contracts;
 using Watchword.Nats;
+using Watchword.Server.Catalogue;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Events.Contracts;
@@ -10,7 +11,7 @@ namespace Watchword.Tests.Events.Contracts;
 public class PublishedEventsTests(ServerFixture fixture)
 {
     [Fact]
-    public async Task Every_event_that_a_server_publishes_is_read_and_written_back_with_the_same_members()
+    public async Task Every_event_that_a_server_publishes_is_read_written_back_with_the_same_members_and_fits_its_schema()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -41,6 +42,12 @@ public class PublishedEventsTests(ServerFixture fixture)
             var again = JsonSerializer.SerializeToNode(e.Event, e.Type.Json);
             Assert.True(JsonNode.DeepEquals(e.Json, again), $"{e.Type.Subject}: {e.Json.ToJsonString()} became {again!.ToJsonString()}");
         });
+        using var parsed = JsonDocument.Parse(await Node.RunAsync("asyncapi.mjs", new JsonObject
+        {
+            ["document"] = AsyncApi.Document(),
+            ["payloads"] = new JsonArray(auth.Concat(changes).Select(e => (JsonNode)new JsonObject { ["message"] = e.Type.Record.Name, ["payload"] = e.Json.DeepClone() }).ToArray()),
+        }.ToJsonString()));
+        Assert.Empty(parsed.RootElement.GetProperty("invalid").EnumerateArray().Select(d => d.GetRawText()));
         Assert.All(changes, e => Assert.Equal(1, e.Json["schemaVersion"]!.GetValue<int>()));
     }
 
