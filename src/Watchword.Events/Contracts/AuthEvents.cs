@@ -8,7 +8,7 @@ namespace Watchword.Events.Contracts;
 /// <param name="Data">Who did it, when, and from where.</param>
 /// <param name="Metadata">Who published it, and in which form.</param>
 public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadata Metadata) : IEvent
-    where TData : class
+    where TData : notnull
 {
     private protected abstract (string UserId, DateTimeOffset At) Key { get; }
 

@@ -9,7 +9,7 @@ namespace Watchword.Events.Contracts;
 /// <param name="SchemaVersion">The version of the event's form.</param>
 public abstract record ChangeEvent<TData>(
     string Event, DateTimeOffset Timestamp, TData Data, string Id, long Version, int SchemaVersion = 1) : IEvent
-    where TData : class
+    where TData : notnull
 {
     string? IEvent.Fault(DateTimeOffset now) => this switch
     {

@@ -23,10 +23,11 @@ internal static class EventSchema
     private static IEnumerable<EventField> Fields(JsonObject schema, string path)
     {
         var required = schema["required"]?.AsArray().Select(r => r!.GetValue<string>()).ToHashSet() ?? [];
-        foreach (var (name, value) in schema["properties"]?.AsObject() ?? [])
+        foreach (var (name, property) in schema["properties"]?.AsObject() ?? [])
         {
-            var field = value!.AsObject();
-            yield return new(path + name, TypeName(field), required.Contains(name), (string?)field["description"] ?? "");
+            var field = property!.AsObject();
+            var type = TypeName(field) + (field["default"] is { } value ? $", default {value.ToJsonString()}" : "");
+            yield return new(path + name, type, required.Contains(name), (string?)field["description"] ?? "");
             foreach (var inner in Fields(field, $"{path}{name}."))
                 yield return inner;
         }
@@ -38,6 +39,9 @@ internal static class EventSchema
         var described = schema as JsonObject ?? [];
         if ((Nullable.GetUnderlyingType(context.TypeInfo.Type) ?? context.TypeInfo.Type) == typeof(DateTimeOffset))
             (described["type"], described["format"]) = (context.TypeInfo.Type == typeof(DateTimeOffset) ? "string" : new JsonArray("string", "null"), "date-time");
+        // The property of a generic record may be null for all that is known of it; the parameter that is read knows better.
+        if (context.PropertyInfo is { AssociatedParameter.IsNullable: false } && described["type"] is JsonArray { Count: 2 } types)
+            described["type"] = types.Single(t => (string?)t != "null")!.DeepClone();
         // The name that the event itself goes by.
         if (context.Path is ["properties", "subject" or "event"] && context.PropertyInfo is { IsRequired: true })
             described["const"] = type.Subject;
@@ -66,7 +70,7 @@ internal static class EventSchema
 
 /// <summary>A field of an event.</summary>
 /// <param name="Path">From the top, as <c>data.userId</c>.</param>
-/// <param name="Type">A JSON type, or several: <c>string or null</c>; <c>time</c> is a string in ISO 8601.</param>
+/// <param name="Type">A JSON type, or several, with what its absence stands for: <c>boolean, default true</c>; <c>time</c> is a string in ISO 8601.</param>
 /// <param name="Required">Whether it is always there.</param>
 /// <param name="Meaning">In Markdown.</param>
 internal sealed record EventField(string Path, string Type, bool Required, string Meaning);

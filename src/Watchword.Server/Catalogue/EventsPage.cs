@@ -53,7 +53,7 @@ internal static class EventsPage
         page.Append($"## {type.Subject}\n\n{XmlComments.Summary(type.Record)} *Published:* {XmlComments.Remarks(type.Record)}\n\n");
         page.Append($"Stream `{type.Stream}`, record `{type.Record.Name}`, version {Versions(type)}.\n\n| field | type | meaning |\n|---|---|---|\n");
         foreach (var field in EventSchema.Fields(type))
-            page.Append($"| `{field.Path}` | {field.Type}{(field.Required ? "" : ", optional")} | {field.Meaning} |\n");
+            page.Append($"| `{field.Path}` | {(field.Required ? "" : "optional ")}{field.Type} | {field.Meaning} |\n");
         page.Append($"\n```json\n{JsonNode.Parse(EventExamples.Of(type))!.ToJsonString(Indented)}\n```\n\n");
     }
 

@@ -73,10 +73,11 @@ public class AsyncApiTests(ServerFixture fixture)
         Assert.Equal(
             ["subject", "data", "data.userId", "data.email", "data.timestamp", "data.ip", "data.userAgent", "data.context", "data.context.country", "data.context.deviceFamily",
              "metadata", "metadata.service", "metadata.version", "metadata.environment", "metadata.eventId", "metadata.correlationId", "metadata.schemaVersion"], fields.Keys);
+        Assert.Equal(("object", true), (fields["data"].Type, fields["data"].Required));
         Assert.Equal(("string", true), (fields["data.userId"].Type, fields["data.userId"].Required));
         Assert.Equal(("time", true), (fields["data.timestamp"].Type, fields["data.timestamp"].Required));
         Assert.Equal(("string or null", false), (fields["data.ip"].Type, fields["data.ip"].Required));
-        Assert.Equal(("integer", false), (fields["metadata.schemaVersion"].Type, fields["metadata.schemaVersion"].Required));
+        Assert.Equal(("integer, default 1", false), (fields["metadata.schemaVersion"].Type, fields["metadata.schemaVersion"].Required));
         Assert.All(EventSchema.Fields(EventCatalogue.Of(typeof(UserSyncEvent))), f => Assert.False(f.Required));
     }
 
