@@ -1,5 +1,6 @@
 using Watchword.Events.Outbox;
 using Watchword.Nats;
+using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
 using Watchword.Server.Hosting;
@@ -51,6 +52,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.UseForwardedHeaders(ProxyHeaders.Options);
     app.UseErrorBodies();
     app.MapHealth();
+    app.MapCatalogue();
     if (options.Roles.HasFlag(Roles.Api))
         app.MapTokenApi();
     await app.ServeAsync(options, stop);

@@ -1,23 +1,110 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace Watchword.Events.Contracts;
 
-/// <summary>A user registered. Published once for each user, in the transaction that makes the row.</summary>
-/// <param name="Subject">Always <c>auth.user.registered</c>.</param>
-/// <param name="Data">Who registered.</param>
-/// <param name="Metadata">Who published it.</param>
-public sealed record UserRegistered(string Subject, UserRegisteredData Data, EventMetadata Metadata);
+/// <summary>What somebody did to sign up, in or out (specs 1 and 3).</summary>
+/// <param name="Subject">The event's name: the subject that it is published to, without finer tokens.</param>
+/// <param name="Data">Who did it, when, and from where.</param>
+/// <param name="Metadata">Who published it, and in which form.</param>
+public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadata Metadata) : IEvent
+    where TData : notnull
+{
+    private protected abstract (string UserId, DateTimeOffset At) Key { get; }
 
-/// <summary>Who registered.</summary>
-/// <param name="UserId">The identity server's id.</param>
+    int IEvent.SchemaVersion => Metadata.SchemaVersion;
+
+    string? IEvent.Fault(DateTimeOffset now) => Key.UserId.Length == 0 ? "data.userId is empty" : IEvent.Ahead("data.timestamp", Key.At, now);
+}
+
+/// <summary>A user registered.</summary>
+/// <remarks>Once for each user, in the transaction that makes the row, whoever makes it. A registration is not also a login.</remarks>
+public sealed record UserRegistered(string Subject, UserRegisteredData Data, EventMetadata Metadata)
+    : AuthEvent<UserRegisteredData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
+}
+
+/// <summary>A user logged in.</summary>
+/// <remarks>At each login, in the transaction that begins the session.</remarks>
+public sealed record UserLoggedIn(string Subject, UserLoggedInData Data, EventMetadata Metadata)
+    : AuthEvent<UserLoggedInData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
+}
+
+/// <summary>A user logged out.</summary>
+/// <remarks>When a user ends a session, in the transaction that ends it; not when a session expires.</remarks>
+public sealed record UserLoggedOut(string Subject, UserLoggedOutData Data, EventMetadata Metadata)
+    : AuthEvent<UserLoggedOutData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
+}
+
+/// <summary>A user's tokens were renewed.</summary>
+/// <remarks>Each time that a refresh token is exchanged for new tokens. A second tab that presents the same one within the grace period gives no second event.</remarks>
+public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData Data, EventMetadata Metadata)
+    : AuthEvent<UserTokenRefreshedData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
+}
+
+/// <summary>Who registered, and when.</summary>
+/// <param name="UserId">The user's id in the identity server.</param>
 /// <param name="Email">The e-mail address, lower case.</param>
 /// <param name="Name">The display name.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock.</param>
-public sealed record UserRegisteredData(string UserId, string Email, string Name, DateTimeOffset Timestamp);
+/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserRegisteredData(
+    string UserId, string Email, string Name, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+
+/// <summary>Who logged in, when, and from where.</summary>
+/// <param name="UserId">The user's id in the identity server.</param>
+/// <param name="Email">The e-mail address, lower case.</param>
+/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Ip">The client's address, IPv4 or IPv6, as the server or its trusted proxy saw it.</param>
+/// <param name="UserAgent">The client's User-Agent, cut to 512 characters.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserLoggedInData(
+    string UserId, string Email, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Ip = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? UserAgent = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+
+/// <summary>Who logged out, and when.</summary>
+/// <param name="UserId">The user's id in the identity server.</param>
+/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserLoggedOutData(
+    string UserId, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+
+/// <summary>Whose tokens were renewed, and when.</summary>
+/// <param name="UserId">The user's id in the identity server.</param>
+/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserTokenRefreshedData(
+    string UserId, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+
+/// <summary>What was found out about the client while the event was published. Which members it has depends on the publisher's enrichment.</summary>
+/// <param name="Country">The country of the client's address, ISO 3166-1 alpha-2, for example <c>NL</c>.</param>
+/// <param name="DeviceFamily">The kind of client that the User-Agent names, for example <c>iPhone</c>.</param>
+public sealed record EventContext(
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DeviceFamily = null)
+{
+    /// <summary>What an operator's own enrichment added.</summary>
+    [JsonExtensionData]
+    public IDictionary<string, JsonElement>? Others { get; set; }
+}
 
 /// <summary>Who published an event, and in which form.</summary>
-/// <param name="Service">The publishing service.</param>
+/// <param name="Service">The publishing service's name.</param>
 /// <param name="Version">The publishing service's version.</param>
 /// <param name="Environment">Where it runs, for example <c>production</c>.</param>
-/// <param name="EventId">UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
+/// <param name="EventId">The event's own id, a UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
 /// <param name="CorrelationId">Joins everything that one request caused.</param>
-/// <param name="SchemaVersion">Of the event's form.</param>
+/// <param name="SchemaVersion">The version of the event's form.</param>
 public sealed record EventMetadata(string Service, string Version, string Environment, string EventId, string CorrelationId, int SchemaVersion = 1);

@@ -1,3 +1,6 @@
+using System.Collections.Frozen;
+using System.Text.Json.Serialization.Metadata;
+
 namespace Watchword.Events.Contracts;
 
 /// <summary>Every kind of event that Watchword publishes.</summary>
@@ -7,15 +10,43 @@ public static class EventCatalogue
     public static IReadOnlyList<EventType> All { get; } =
     [
         new("auth.user.registered", Streams.AuthEvents.Name, 1, EventJson.Default.UserRegistered),
-        new("user.sync", Streams.IdentityChanges.Name, 1, EventJson.Default.UserSyncEvent),
+        new("auth.user.logged_in", Streams.AuthEvents.Name, 1, EventJson.Default.UserLoggedIn),
+        new("auth.user.logged_out", Streams.AuthEvents.Name, 1, EventJson.Default.UserLoggedOut),
+        new("auth.user.token_refreshed", Streams.AuthEvents.Name, 1, EventJson.Default.UserTokenRefreshed),
+        Change("user.sync", EventJson.Default.UserSyncEvent),
+        Change("organization.created", EventJson.Default.OrganizationCreated),
+        Change("organization.updated", EventJson.Default.OrganizationUpdated),
+        Change("organization.deleted", EventJson.Default.OrganizationDeleted),
+        Change("organizationMembership.created", EventJson.Default.OrganizationMembershipCreated),
+        Change("organizationMembership.updated", EventJson.Default.OrganizationMembershipUpdated),
+        Change("organizationMembership.deleted", EventJson.Default.OrganizationMembershipDeleted),
+        Change("member.role.changed", EventJson.Default.MemberRoleChanged),
+        Change("invitation.created", EventJson.Default.InvitationCreated),
+        Change("invitation.accepted", EventJson.Default.InvitationAccepted),
+        Change("invitation.rejected", EventJson.Default.InvitationRejected),
+        Change("invitation.canceled", EventJson.Default.InvitationCanceled),
+        new("security.alert", Streams.SecurityAlerts.Name, 1, EventJson.Default.SecurityAlert),
     ];
+
+    private static readonly FrozenDictionary<Type, EventType> ByRecord = All.ToFrozenDictionary(t => t.Record);
+    private static readonly FrozenDictionary<string, EventType> BySubject = All.ToFrozenDictionary(t => t.Subject, StringComparer.Ordinal);
+    private static readonly FrozenDictionary<string, EventType>.AlternateLookup<ReadOnlySpan<char>> BySpan = BySubject.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>The kind whose record is <paramref name="record"/>.</summary>
     /// <exception cref="ArgumentException">There is none; names those there are.</exception>
-    public static EventType Of(Type record) => All.FirstOrDefault(t => t.Record == record)
+    public static EventType Of(Type record) => ByRecord.GetValueOrDefault(record)
         ?? throw new ArgumentException($"{record.Name} is no event of Watchword: choose from {string.Join(", ", All.Select(t => t.Record.Name))}", nameof(record));
 
     /// <summary>The kind that is published to a subject, or to a finer one below it; null when there is none.</summary>
-    public static EventType? Find(string subject) => All.FirstOrDefault(t => subject.StartsWith(t.Subject, StringComparison.Ordinal)
-        && (subject.Length == t.Subject.Length || subject[t.Subject.Length] == '.'));
+    public static EventType? Find(string subject)
+    {
+        if (BySubject.TryGetValue(subject, out var type))
+            return type;
+        for (var coarser = subject.AsSpan(); coarser.LastIndexOf('.') is > 0 and var dot;)
+            if (BySpan.TryGetValue(coarser = coarser[..dot], out type))
+                return type;
+        return null;
+    }
+
+    private static EventType Change(string subject, JsonTypeInfo json) => new(subject, Streams.IdentityChanges.Name, 1, json);
 }

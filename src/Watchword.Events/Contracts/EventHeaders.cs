@@ -6,8 +6,20 @@ public static class EventHeaders
     /// <summary>The event's id, a UUIDv7; the same on every delivery of the event.</summary>
     public const string MessageId = "Nats-Msg-Id";
 
+    /// <summary>Always <c>application/json</c>.</summary>
+    public const string ContentType = "Content-Type";
+
+    /// <summary>Always <c>1.0</c> (CloudEvents).</summary>
+    public const string SpecVersion = "ce-specversion";
+
     /// <summary>The event's id again (CloudEvents 1.0); it stays when a replay gives the message another one.</summary>
     public const string EventId = "ce-id";
+
+    /// <summary>The URL of the identity server that published it (CloudEvents 1.0).</summary>
+    public const string Source = "ce-source";
+
+    /// <summary>The event's name, its subject without finer tokens (CloudEvents 1.0).</summary>
+    public const string Type = "ce-type";
 
     /// <summary>The key that order is kept within, a user's or an organization's id, percent-encoded where it is not plain ASCII (CloudEvents 1.0).</summary>
     public const string Key = "ce-subject";

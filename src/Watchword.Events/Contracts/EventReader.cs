@@ -1,22 +1,105 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Watchword.Nats;
 
 namespace Watchword.Events.Contracts;
 
-/// <summary>Reads the bytes of an event into its record.</summary>
+/// <summary>
+/// Reads the bytes of an event into its record. Fields that this build does not know are passed over, optional ones may
+/// be missing; older forms are brought up to the record's.
+/// </summary>
 public static class EventReader
 {
-    /// <summary>Reads an event. When it cannot be read, <paramref name="fault"/> says why, and names the field.</summary>
-    public static object? Read(EventType type, ReadOnlySpan<byte> payload, out string fault)
+    // Two of one name leave open which one counts.
+    private static readonly JsonDocumentOptions Once = new() { AllowDuplicateProperties = false };
+
+    /// <inheritdoc cref="Read(EventType, ReadOnlySpan{byte}, NatsHeaders?, out string)"/>
+    public static object? Read(EventType type, ReadOnlySpan<byte> payload, out string fault) => Read(type, payload, null, out fault);
+
+    /// <summary>Reads an event. When it cannot be read, <paramref name="fault"/> says why, and names the field. Never throws, whatever the bytes.</summary>
+    /// <param name="type">What it should be.</param>
+    /// <param name="payload">JSON in UTF-8.</param>
+    /// <param name="headers">Of the message: where an old form of the event lacks an id, they may have it.</param>
+    /// <param name="fault">The reason, when null is returned; else empty.</param>
+    public static object? Read(EventType type, ReadOnlySpan<byte> payload, NatsHeaders? headers, out string fault)
     {
         try
         {
-            fault = "";
-            return JsonSerializer.Deserialize(payload, type.Json) ?? throw new JsonException("the event is null");
+            var read = JsonSerializer.Deserialize(payload, type.Json);
+            if (read is IEvent known && known.SchemaVersion == type.SchemaVersion)
+                return Checked(known, out fault);
         }
-        catch (JsonException e)
+        catch (Exception e) when (IsOfTheBytes(e))
         {
-            fault = e.Message;
+            // Of another version, or broken: the second look tells.
+        }
+        try
+        {
+            return ReadAgain(type, payload, headers, out fault);
+        }
+        catch (Exception e) when (IsOfTheBytes(e))
+        {
+            fault = "a text holds half of a surrogate pair, or is not UTF-8";
             return null;
         }
     }
+
+    private static object? ReadAgain(EventType type, ReadOnlySpan<byte> payload, NatsHeaders? headers, out string fault)
+    {
+        JsonObject? json = null;
+        try
+        {
+            json = JsonNode.Parse(payload, documentOptions: Once) as JsonObject;
+            if (json is null)
+            {
+                fault = "the event is not a JSON object";
+                return null;
+            }
+            var version = Upcasts.VersionOf(type, json);
+            if (version > type.SchemaVersion)
+            {
+                fault = $"schemaVersion {version} is newer than {type.SchemaVersion}, which this build reads: update it";
+                return null;
+            }
+            if (!Upcasts.TryRaise(type, json, version, new(headers, payload)))
+            {
+                fault = $"schemaVersion {version} is older than {type.SchemaVersion}, and cannot be brought up to it";
+                return null;
+            }
+            return Checked((IEvent)json.Deserialize(type.Json)!, out fault);
+        }
+        catch (JsonException e)
+        {
+            fault = json is null ? "not valid JSON: " + e.Message : Missing(json, type.Json, "") ?? $"{Field(e)} has the wrong type";
+            return null;
+        }
+    }
+
+    private static IEvent? Checked(IEvent @event, out string fault)
+    {
+        fault = @event.Fault(DateTimeOffset.UtcNow) ?? "";
+        return fault.Length == 0 ? @event : null;
+    }
+
+    // The first field that the record demands and the event lacks. The reader's own message would name all of one object,
+    // without its path, and before those of the object above it.
+    private static string? Missing(JsonObject json, JsonTypeInfo type, string path)
+    {
+        foreach (var property in type.Properties)
+        {
+            var value = json.FirstOrDefault(p => string.Equals(p.Key, property.Name, StringComparison.OrdinalIgnoreCase)).Value;
+            if (value is null && property.IsRequired)
+                return $"{path}{property.Name} is missing";
+            if (value is JsonObject inner && type.Options.GetTypeInfo(property.PropertyType) is { Kind: JsonTypeInfoKind.Object } of
+                && Missing(inner, of, $"{path}{property.Name}.") is { } missing)
+                return missing;
+        }
+        return null;
+    }
+
+    private static string Field(JsonException e) => e.Path?.TrimStart('$', '.') is { Length: > 0 } path ? path : "the event";
+
+    // Half of a surrogate pair is an InvalidOperationException, and so is invalid UTF-8 in a name.
+    private static bool IsOfTheBytes(Exception e) => e is JsonException or InvalidOperationException or ArgumentException or FormatException;
 }

@@ -11,4 +11,7 @@ public sealed record EventType(string Subject, string Stream, int SchemaVersion,
 {
     /// <summary>The record.</summary>
     public Type Record => Json.Type;
+
+    /// <summary>The oldest version that is still read, brought up to this one.</summary>
+    public int OldestVersion { get; } = Upcasts.Oldest(Subject, SchemaVersion);
 }

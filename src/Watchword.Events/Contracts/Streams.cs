@@ -46,7 +46,20 @@ public static class Streams
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
 
-    /// <summary>All three.</summary>
+    /// <summary>What a service that watches the logins raises; made by that service, not by the identity server.</summary>
+    public static StreamConfig SecurityAlerts { get; } = new()
+    {
+        Name = "security-alerts",
+        Subjects = ["security.alert"],
+        Description = "Logins that deserve a look",
+        Storage = StreamStorage.File,
+        Retention = StreamRetention.Limits,
+        Discard = StreamDiscard.Old,
+        MaxAge = TimeSpan.FromDays(30),
+        DuplicateWindow = TimeSpan.FromMinutes(2),
+    };
+
+    /// <summary>The three that the identity server makes.</summary>
     public static IReadOnlyList<StreamConfig> All { get; } = [AuthEvents, IdentityChanges, DeadLetters];
 
     /// <summary>Whether a subject is one of <see cref="AuthEvents"/>.</summary>

@@ -28,7 +28,7 @@ internal static class EventsTail
             await PrintAsync(url, parsed.GetValue(all), parsed.GetValue(count), stop.Token);
             return 0;
         });
-        return new Command("events", "Look at events.") { tail };
+        return new Command("events", "Look at events.") { tail, EventsCatalogue.Create() };
     }
 
     private static async Task PrintAsync(string url, bool all, int count, CancellationToken ct)

@@ -30,7 +30,7 @@ public class CaptureTests(PostgresFixture postgres)
         Assert.Equal(["user.created", "auth.user.registered"], events.Select(e => e.Event));
         var created = events[0];
         Assert.Equal("user.sync", created.Subject);
-        Assert.Equal(["event", "timestamp", "data", "id", "version"], created.Json.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(["event", "timestamp", "data", "id", "version", "schemaVersion"], created.Json.EnumerateObject().Select(p => p.Name));
         Assert.Equal(["userId", "email", "phone", "name", "emailVerified", "isAnonymous", "isActive", "roles", "organizationId"],
             created.Data.EnumerateObject().Select(p => p.Name));
         Assert.Equal("org_default", created.Data.GetProperty("organizationId").GetString());

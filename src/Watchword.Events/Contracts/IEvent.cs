@@ -1,0 +1,18 @@
+namespace Watchword.Events.Contracts;
+
+/// <summary>What every event's record answers for <see cref="EventReader"/>.</summary>
+internal interface IEvent
+{
+    // A publisher whose clock is days ahead would shut out everybody's later events.
+    private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(1);
+
+    /// <summary>The version of its form that it names, or that its silence stands for.</summary>
+    int SchemaVersion { get; }
+
+    /// <summary>What the types of its fields cannot say is wrong with it; null when nothing.</summary>
+    string? Fault(DateTimeOffset now);
+
+    /// <summary>The fault of a time that lies ahead; null when it does not.</summary>
+    static string? Ahead(string field, DateTimeOffset at, DateTimeOffset now) =>
+        at > now + MaxAhead ? $"{field} {at:O} lies more than a day ahead: check the publisher's clock" : null;
+}

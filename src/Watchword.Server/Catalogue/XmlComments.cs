@@ -1,0 +1,45 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Watchword.Events.Contracts;
+
+namespace Watchword.Server.Catalogue;
+
+/// <summary>What the records say of themselves: the XML documentation that the compiler lays beside their assembly, as Markdown.</summary>
+internal static partial class XmlComments
+{
+    private static readonly Dictionary<string, XElement> Members = Read(Path.ChangeExtension(typeof(EventType).Assembly.Location, ".xml"));
+
+    public static string? Summary(Type type) => Text(Member("T", type)?.Element("summary"));
+
+    public static string? Remarks(Type type) => Text(Member("T", type)?.Element("remarks"));
+
+    /// <summary>Of a property, or of the record's parameter that stands for it.</summary>
+    public static string? Of(MemberInfo member)
+    {
+        var type = member.DeclaringType!;
+        return Text(Members.GetValueOrDefault($"{(member is FieldInfo ? 'F' : 'P')}:{Name(type)}.{member.Name}")?.Element("summary"))
+            ?? Text(Member("T", type)?.Elements("param").FirstOrDefault(p => (string?)p.Attribute("name") == member.Name));
+    }
+
+    private static XElement? Member(string kind, Type type) => Members.GetValueOrDefault($"{kind}:{Name(type)}");
+
+    // The records that closed the same generic one share its text.
+    private static string Name(Type type) => (type.IsConstructedGenericType ? type.GetGenericTypeDefinition() : type).FullName!;
+
+    private static string? Text(XElement? element) => element is null ? null : Spaces().Replace(string.Concat(element.Nodes().Select(node => node switch
+    {
+        XElement { Name.LocalName: "c" } code => $"`{code.Value}`",
+        XElement { Name.LocalName: "see" } see => $"`{((string?)see.Attribute("cref") ?? "").Split('.')[^1]}`",
+        XText text => text.Value,
+        _ => "",
+    })), " ").Trim();
+
+    // A deployment that left the file behind serves the documents without the texts.
+    private static Dictionary<string, XElement> Read(string path) => File.Exists(path)
+        ? XDocument.Load(path).Descendants("member").ToDictionary(m => (string)m.Attribute("name")!, StringComparer.Ordinal)
+        : [];
+
+    [GeneratedRegex(@"\s+", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Spaces();
+}
