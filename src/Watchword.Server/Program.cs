@@ -2,6 +2,7 @@ using Watchword.Events.Outbox;
 using Watchword.Nats;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
+using Watchword.Server.Events;
 using Watchword.Server.Hosting;
 using Watchword.Server.Http;
 using Watchword.Server.Operations;
@@ -52,6 +53,9 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.UseErrorBodies();
     app.MapHealth();
     if (options.Roles.HasFlag(Roles.Api))
+    {
         app.MapTokenApi();
+        app.MapEventAdmin();
+    }
     await app.ServeAsync(options, stop);
 });
