@@ -1,8 +1,10 @@
 using Watchword.Events.Outbox;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
 using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
+using Watchword.Server.Events;
 using Watchword.Server.Hosting;
 using Watchword.Server.Http;
 using Watchword.Server.Operations;
@@ -20,6 +22,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
+    await using var target = options.TargetDatabase is null ? null : IdentityDatabase.Open(options.TargetDatabase, "watchword-sync");
     await using var nats = new NatsConnection(options.Nats with { Url = options.NatsUrl!, LoggerFactory = logs });
     await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
     nats.Start();
@@ -43,8 +46,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         builder.Services.AddTokenApi(options);
     }
     builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString }, carry: options.Roles.HasFlag(Roles.Relay));
-    if (options.Roles.HasFlag(Roles.Sync) && options.TargetDatabase is not null)
-        builder.Services.AddUserSync(IdentityDatabase.Open(options.TargetDatabase, "watchword-sync"), new UserSyncOptions());
+    if (options.Roles.HasFlag(Roles.Sync) && target is not null)
+        builder.Services.AddUserSync(target, new UserSyncOptions());
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
 
     // What it answers.
@@ -54,6 +57,11 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.MapHealth();
     app.MapCatalogue();
     if (options.Roles.HasFlag(Roles.Api))
+    {
         app.MapTokenApi();
+        app.MapEventAdmin();
+        if (target is not null)
+            app.MapDeadLetterAdmin(new DeadLetters(target));
+    }
     await app.ServeAsync(options, stop);
 });

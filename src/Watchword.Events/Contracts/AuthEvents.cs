@@ -57,7 +57,7 @@ public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData D
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserRegisteredData(
     string UserId, string Email, string Name, DateTimeOffset Timestamp,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
 
 /// <summary>Who logged in, when, and from where.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
@@ -70,7 +70,7 @@ public sealed record UserLoggedInData(
     string UserId, string Email, DateTimeOffset Timestamp,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Ip = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? UserAgent = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
 
 /// <summary>Who logged out, and when.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
@@ -78,7 +78,7 @@ public sealed record UserLoggedInData(
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserLoggedOutData(
     string UserId, DateTimeOffset Timestamp,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
 
 /// <summary>Whose tokens were renewed, and when.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
@@ -86,12 +86,12 @@ public sealed record UserLoggedOutData(
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserTokenRefreshedData(
     string UserId, DateTimeOffset Timestamp,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] EventContext? Context = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
 
 /// <summary>What was found out about the client while the event was published. Which members it has depends on the publisher's enrichment.</summary>
 /// <param name="Country">The country of the client's address, ISO 3166-1 alpha-2, for example <c>NL</c>.</param>
 /// <param name="DeviceFamily">The kind of client that the User-Agent names, for example <c>iPhone</c>.</param>
-public sealed record EventContext(
+public sealed record Enrichment(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DeviceFamily = null)
 {

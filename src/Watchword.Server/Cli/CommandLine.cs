@@ -8,11 +8,10 @@ namespace Watchword.Server.Cli;
 /// <summary>What can be typed behind <c>./run</c>. Without a verb, the server serves.</summary>
 internal static class CommandLine
 {
-    /// <summary>sysexits.h: the configuration, or what it names, cannot be used.</summary>
-    private const int ExitConfiguration = 78;
+    private const int ExitUsage = 2;
 
     /// <summary>Reads the configuration and hands it on. Answers the process's exit code.</summary>
-    public static Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
+    public static async Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
     {
         var options = Setting.All.ToDictionary(s => s, s => new Option<string>(s.Option) { Description = s.Help, HelpName = "value" });
         var root = new Command("./run", """
@@ -26,12 +25,18 @@ internal static class CommandLine
               ./run                                        serve on http://localhost:3001
               ./run --port 8080 --data /srv/watchword      another port, another data folder
               ./run events tail                            what passes through the streams
+              ./run events replay --help                   events again, to a file, a subject or a consumer
+              ./run dlq list                               events that a consumer could not handle
+              ./run stream status                          how full the streams are; consumer status: who is behind
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };
         foreach (var option in options.Values)
             root.Add(option);
-        root.Add(EventsTail.Create(options[Setting.Data], options[Setting.NatsUrl]));
+        root.Add(EventsCommand.Create());
+        root.Add(DeadLetterCommand.Create());
+        root.Add(StatusCommands.CreateStream());
+        root.Add(StatusCommands.CreateConsumer());
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();
@@ -42,11 +47,12 @@ internal static class CommandLine
                     .Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))))
                 .Build(), stop.Token);
         });
-        // Stopping takes as long as the engines take: the library must not end the process meanwhile.
         var line = root.Parse(args);
         if (line.Action is ParseErrorAction faults)
             faults.ShowHelp = false;   // a page of help would hide the fault
-        return line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        // Stopping takes as long as the engines take: the library must not end the process meanwhile.
+        var code = await line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
+        return line.Action is ParseErrorAction ? ExitUsage : code;
     }
 
     private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, Func<IConfiguration> configure, CancellationToken ct)
@@ -63,19 +69,19 @@ internal static class CommandLine
         catch (InvalidDataException e)
         {
             await Console.Error.WriteLineAsync($"Watchword cannot start: {e.Message} {e.InnerException?.InnerException?.Message ?? e.InnerException?.Message}");
-            return ExitConfiguration;
+            return Verb.ExitConfiguration;
         }
         catch (ConfigurationException e)
         {
             await Console.Error.WriteLineAsync(e.Errors.Count == 1 ? "Watchword cannot start:" : $"Watchword cannot start, {e.Errors.Count} things are wrong:");
             foreach (var error in e.Errors)
                 await Console.Error.WriteLineAsync($"  - {error}");
-            return ExitConfiguration;
+            return Verb.ExitConfiguration;
         }
         catch (StartException e)
         {
             await Console.Error.WriteLineAsync($"Watchword cannot start: {e.Message}");
-            return ExitConfiguration;
+            return Verb.ExitConfiguration;
         }
     }
 }

@@ -2,74 +2,118 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Watchword.Events.Contracts;
+using Watchword.Events.Replay;
 using Watchword.Nats;
-using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Cli;
 
 /// <summary><c>./run events tail</c>: what passes through the streams, a line each.</summary>
 internal static class EventsTail
 {
-    public static Command Create(Option<string> data, Option<string> natsUrl)
+    private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, int Count, bool Json);
+
+    public static Command Create()
     {
+        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" };
+        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" };
+        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
+        var since = MomentOption.Create("--since", "From then on, by the events' own time.");
         var all = new Option<bool>("--all") { Description = "From the oldest event that the streams hold; without it, from now on." };
         var count = new Option<int>("--count") { Description = "Stop after so many events.", HelpName = "number" };
-        var tail = new Command("tail", "Print events as they pass: time, subject, JSON. Ctrl-C stops.") { all, count, data, natsUrl };
-        tail.SetAction(async (parsed, ct) =>
+        var json = new Option<bool>("--json") { Description = "A line of JSON for each, with headers: for other programs." };
+        var tail = new Command("tail", """
+            Print events as they pass: time, subject, JSON. Goes on while NATS restarts; Ctrl-C stops.
+
+            Examples:
+              ./run events tail --all --count 2
+              ./run events tail --subject 'auth.user.>' --since 10m
+              ./run events tail --type user.sync --user 0aFv… --json | jq .event.data
+            """) { subject, type, user, since, all, count, json };
+        Connections.AddTo(tail);
+        tail.SetVerb(async (parsed, ct) =>
         {
-            var url = parsed.GetValue(natsUrl) ?? Environment.GetEnvironmentVariable(Setting.NatsUrl.Key)
-                ?? RunningServer.NatsUrl(parsed.GetValue(data) ?? Environment.GetEnvironmentVariable(Setting.Data.Key) ?? "data");
-            if (url is null)
-            {
-                await Console.Error.WriteLineAsync("No server runs on this data folder: start one with ./run, or name a NATS server with --nats-url.");
-                return 1;
-            }
-            using var stop = new StopSignal();
-            await PrintAsync(url, parsed.GetValue(all), parsed.GetValue(count), stop.Token);
-            return 0;
+            var wanted = new Wanted(parsed.GetValue(subject) ?? [], parsed.GetValue(type), parsed.GetValue(user), parsed.GetValue(since),
+                parsed.GetValue(all), parsed.GetValue(count), parsed.GetValue(json));
+            foreach (var pattern in wanted.Type is null ? wanted.Subjects : [.. wanted.Subjects, wanted.Type])
+                if (SubjectPattern.Fault(pattern) is { } fault)
+                    throw new CommandException($"A subject {fault}.");
+            await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);
+            await FollowAsync(new JetStream(nats), wanted, ct);
         });
-        return new Command("events", "Look at events.") { tail, EventsCatalogue.Create() };
+        return tail;
     }
 
-    private static async Task PrintAsync(string url, bool all, int count, CancellationToken ct)
+    private static async Task FollowAsync(JetStream jetStream, Wanted wanted, CancellationToken ct)
     {
-        await using var nats = new NatsConnection(NatsSettings.Read(url, s => Environment.GetEnvironmentVariable(s.Key)) with { Name = "watchword events tail" });
+        await using var output = Console.OpenStandardOutput();
+        using var lines = new EventLines(output);
+        using var turn = new SemaphoreSlim(1, 1);   // of the two streams, for the one output
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var printed = 0;
         try
         {
-            await nats.ConnectAsync(ct);
-            var jetStream = new JetStream(nats);
-            var printed = 0;
-            using var enough = CancellationTokenSource.CreateLinkedTokenSource(ct);
             await Task.WhenAll(new[] { Streams.AuthEvents.Name, Streams.IdentityChanges.Name }.Select(FollowAsync));
-
-            async Task FollowAsync(string stream)
-            {
-                var consumer = await jetStream.CreateConsumerAsync(stream, new()
-                {
-                    Name = Guid.NewGuid().ToString("N"),
-                    DeliverPolicy = all ? DeliverPolicy.All : DeliverPolicy.New,
-                    AckPolicy = AckPolicy.None,
-                    InactiveThreshold = TimeSpan.FromMinutes(1),
-                }, enough.Token);
-                await using var messages = await jetStream.ConsumeAsync(stream, consumer.Name, ct: enough.Token);
-                await foreach (var message in messages.ReadAllAsync(enough.Token))
-                {
-                    var number = Interlocked.Increment(ref printed);
-                    if (count == 0 || number <= count)
-                        Console.WriteLine($"{message.Timestamp:HH:mm:ss.fff} {message.Subject} {OneLine(message.Payload)}");
-                    if (number == count)
-                        await enough.CancelAsync();
-                }
-            }
         }
         catch (OperationCanceledException)
         {
-            // Ctrl-C, or enough.
+            // Ctrl-C, which is how one ends this, or enough.
         }
-        catch (NatsException e)
+
+        async Task FollowAsync(string stream)
         {
-            await Console.Error.WriteLineAsync(e.Message);
+            var filter = new ReplayFilter(stream) { Type = wanted.Type, User = wanted.User, Since = wanted.Since };
+            await using var messages = await jetStream.OrderedConsumeAsync(stream, new()
+            {
+                DeliverPolicy = wanted.Since is not null ? DeliverPolicy.ByStartTime : wanted.All ? DeliverPolicy.All : DeliverPolicy.New,
+                StartTime = filter.StoredSince,
+            }, enough.Token);
+            await foreach (var message in messages.ReadAllAsync(enough.Token))
+                using (message)
+                {
+                    var e = ReplayEvent.Of(message);
+                    if (filter.Matches(e) && (wanted.Subjects.Count == 0 || wanted.Subjects.Any(p => SubjectPattern.Covers(p, e.Subject))))
+                        await PrintAsync(e);
+                }
         }
+
+        async Task PrintAsync(ReplayEvent e)
+        {
+            await turn.WaitAsync(enough.Token);
+            try
+            {
+                if (wanted.Json)
+                {
+                    await lines.WriteAsync(e, ct);
+                    await lines.FlushAsync(ct);
+                }
+                else
+                {
+                    await output.WriteAsync(Encoding.UTF8.GetBytes($"{e.Time.UtcDateTime:HH:mm:ss.fff} {Colored(e.Subject)} {OneLine(e.Payload)}\n"), ct);
+                }
+                if (++printed == wanted.Count)
+                    await enough.CancelAsync();
+            }
+            finally
+            {
+                turn.Release();
+            }
+        }
+    }
+
+    /// <summary>Each family has its colour: what users do, what they are, where they belong.</summary>
+    private static string Colored(string subject)
+    {
+        if (!Terminal.IsColored)
+            return subject;
+        var color = subject.AsSpan(0, Math.Max(0, subject.IndexOf('.', StringComparison.Ordinal))) switch
+        {
+            "auth" => 36,
+            "user" => 32,
+            "organization" or "organizationMembership" or "member" => 33,
+            "invitation" => 35,
+            _ => 34,
+        };
+        return $"\e[{color}m{subject}\e[0m";
     }
 
     private static string OneLine(ReadOnlyMemory<byte> payload)
@@ -81,7 +125,8 @@ internal static class EventsTail
         }
         catch (JsonException)
         {
-            return Encoding.UTF8.GetString(payload.Span).ReplaceLineEndings(" ");
+            // Whatever a foreign publisher sent must not move the cursor.
+            return string.Concat(Encoding.UTF8.GetString(payload.Span).Select(c => char.IsControl(c) ? ' ' : c));
         }
     }
 }

@@ -18,6 +18,8 @@ internal sealed class ApiException(int status, string message) : Exception(messa
 
     public static ApiException TokenExpired() => new(StatusCodes.Status401Unauthorized, "Token expired");
 
+    public static ApiException InsufficientPermissions() => new(StatusCodes.Status403Forbidden, "Insufficient permissions");
+
     public static ApiException UserNotFound() => new(StatusCodes.Status404NotFound, "User not found");
 
     public static ApiException EmailExists() => new(StatusCodes.Status409Conflict, "Email already exists");

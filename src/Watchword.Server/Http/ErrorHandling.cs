@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
+using Watchword.Nats;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Http;
@@ -51,6 +52,7 @@ internal static class ErrorHandling
         IOException => new(StatusCodes.Status400BadRequest, "The request was cut off"),
         HashingBusyException e => new(StatusCodes.Status503ServiceUnavailable, "Too many sign-ins at once, try again shortly") { RetryAfter = e.RetryAfter },
         NpgsqlException e when IsPassing(e) => Unavailable(),
+        NatsException { IsTransient: true } => new(StatusCodes.Status503ServiceUnavailable, "NATS does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },
         TimeoutException or SocketException or OperationCanceledException => Unavailable(),
         _ => new(StatusCodes.Status500InternalServerError, "Something went wrong"),
     };

@@ -13,10 +13,12 @@ internal sealed class RequestBody
 
     private readonly Dictionary<string, JsonElement> _members = [];
     private readonly HashSet<string> _twice = [];
-    private readonly Dictionary<string, string> _faults = [];
+    private readonly Dictionary<string, string> _faults;
+    private readonly string _path;
 
-    private RequestBody(JsonElement json)
+    private RequestBody(JsonElement json, string path, Dictionary<string, string> faults)
     {
+        (_path, _faults) = (path, faults);
         foreach (var member in json.EnumerateObject())
             if (!_members.TryAdd(member.Name, member.Value))
                 _twice.Add(member.Name);
@@ -34,7 +36,7 @@ internal sealed class RequestBody
         {
             using var document = await JsonDocument.ParseAsync(request.Body, default, request.HttpContext.RequestAborted);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new RequestBody(document.RootElement.Clone())
+                ? new RequestBody(document.RootElement.Clone(), "", [])
                 : throw new ApiException(StatusCodes.Status400BadRequest, "Invalid input: the body must be a JSON object");
         }
         catch (InvalidOperationException)   // a member's name, or half of a surrogate pair in one
@@ -70,12 +72,58 @@ internal sealed class RequestBody
         return "";
     }
 
+    /// <summary>As <see cref="Text"/>; null when it is absent.</summary>
+    public string? TextIfAny(string field, int min, int max) => Has(field) && Text(field, min, max) is { Length: > 0 } text ? text : null;
+
+    /// <summary>A whole number from 0 on; null when it is absent or at fault.</summary>
+    public ulong? WholeIfAny(string field)
+    {
+        if (!Has(field))
+            return null;
+        if (_members[field].ValueKind == JsonValueKind.Number && _members[field].TryGetInt64(out var number) && number >= 0 && !_twice.Contains(field))
+            return (ulong)number;
+        Fault(field, "must be a whole number");
+        return null;
+    }
+
+    /// <summary>An object, whose faults are reported with this one's; null when it is at fault.</summary>
+    public RequestBody? Object(string field)
+    {
+        if (!Has(field))
+            Fault(field, "is missing");
+        else if (_twice.Contains(field))
+            Fault(field, "must occur once");
+        else if (_members[field].ValueKind != JsonValueKind.Object)
+            Fault(field, "must be an object");
+        else
+            return Nested(field);
+        return null;
+    }
+
+    /// <summary>Reports what no rule here finds.</summary>
+    public void Fault(string field, string fault) => _faults[_path + field] = fault;
+
     /// <exception cref="ApiException">400, naming every field that is at fault.</exception>
     public void ThrowIfInvalid()
     {
         if (_faults.Count > 0)
             throw ApiException.InvalidFields(_faults);
     }
+
+    private RequestBody? Nested(string field)
+    {
+        try
+        {
+            return new(_members[field], $"{_path}{field}.", _faults);
+        }
+        catch (InvalidOperationException)   // half of a surrogate pair in a member's name
+        {
+            Fault(field, "must have member names in valid Unicode");
+            return null;
+        }
+    }
+
+    private bool Has(string field) => _members.TryGetValue(field, out var value) && value.ValueKind != JsonValueKind.Null;
 
     private string? Find(string field)
     {
@@ -108,6 +156,4 @@ internal sealed class RequestBody
         Fault(field, "must not contain NUL characters");
         return null;
     }
-
-    private void Fault(string field, string fault) => _faults[field] = fault;
 }

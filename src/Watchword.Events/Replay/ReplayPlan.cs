@@ -1,0 +1,108 @@
+using Watchword.Events.Contracts;
+using Watchword.Nats;
+
+namespace Watchword.Events.Replay;
+
+/// <summary>A replay whose ends are fixed: what is published from now on is no part of it.</summary>
+/// <param name="Id">Its id, a UUIDv7.</param>
+/// <param name="Filter">What was asked for.</param>
+/// <param name="From">The first sequence.</param>
+/// <param name="To">The last sequence.</param>
+/// <param name="StreamFirst">The oldest sequence that the stream holds; what is older comes from the outbox.</param>
+/// <param name="Source">The <c>ce-source</c> of what comes from the outbox.</param>
+public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulong To, ulong StreamFirst, string Source)
+{
+    /// <summary>The one subject to ask the server for; null when all must be read.</summary>
+    internal string? FilterSubject { get; init; }
+
+    /// <summary>Whether the stream no longer holds all that was asked for.</summary>
+    internal bool BeyondStream { get; init; }
+}
+
+/// <summary>Looks at a replay before anything is done, and refuses what makes no sense.</summary>
+internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimeProvider clock)
+{
+    // The outbox knows the events of these alone.
+    private static bool HasOutbox(string stream) => stream == Streams.AuthEvents.Name || stream == Streams.IdentityChanges.Name;
+
+    /// <exception cref="ReplayRefusedException">The range is empty, reversed or in the future, or names what is not there.</exception>
+    public async Task<ReplayPlan> PlanAsync(ReplayFilter filter, CancellationToken ct)
+    {
+        var stream = await FindStreamAsync(filter.Stream, ct);
+        CheckTimes(filter);
+        var (from, to) = Range(filter, stream.State);
+        var beyond = Beyond(filter, stream.State, from);
+        if (beyond && !HasOutbox(filter.Stream))
+        {
+            // Nobody else keeps a foreign stream: all there is begins where the stream does.
+            if (filter.FromSequence is { } gone)
+                throw new ReplayRefusedException("fromSequence", $"is {gone}, and stream {filter.Stream} begins at {stream.State.FirstSequence}: what is older is kept nowhere");
+            (from, beyond) = (stream.State.FirstSequence, false);
+        }
+        if (beyond && !hasOutbox)
+            throw new ReplayRefusedException("fromSequence", $"must be {stream.State.FirstSequence} or more without the database: the stream begins there, and what is older lies in the outbox (DATABASE_URL)");
+        if (from > to)
+            throw new ReplayRefusedException("", $"There is nothing to replay: stream {filter.Stream} holds no event.");
+        var subject = filter.Type is null ? null : await CheckTypeAsync(filter.Stream, filter.Type, ct);
+        return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSequence, beyond ? await SourceAsync(stream, ct) : "")
+        {
+            FilterSubject = subject,
+            BeyondStream = beyond,
+        };
+    }
+
+    private async Task<StreamInfo> FindStreamAsync(string name, CancellationToken ct)
+    {
+        var valid = name.Length > 0 && !name.Any(c => c is '.' or '*' or '>' or '/' or '\\' || char.IsWhiteSpace(c) || char.IsControl(c));
+        if (valid && await jetStream.FindStreamAsync(name, ct) is { } stream)
+            return stream;
+        var names = new List<string>();
+        await foreach (var other in jetStream.ListStreamNamesAsync(ct: ct))
+            names.Add(other);
+        throw new ReplayRefusedException("stream", names.Count > 0 ? $"is '{name}', which is not there: choose from {string.Join(", ", names)}" : $"is '{name}', and this server has no stream at all");
+    }
+
+    private void CheckTimes(ReplayFilter filter)
+    {
+        var now = clock.GetUtcNow();
+        foreach (var (field, time) in ((string, DateTimeOffset?)[])[("since", filter.Since), ("until", filter.Until)])
+            if (time > now)
+                throw new ReplayRefusedException(field, $"is {time:O}, which lies in the future: it is {now:O}");
+        if (filter.Since > filter.Until)
+            throw new ReplayRefusedException("since", "is later than until: exchange them");
+    }
+
+    private static (ulong From, ulong To) Range(ReplayFilter filter, StreamState state)
+    {
+        foreach (var (field, sequence) in ((string, ulong?)[])[("fromSequence", filter.FromSequence), ("toSequence", filter.ToSequence)])
+            if (sequence == 0)
+                throw new ReplayRefusedException(field, "is 0: sequences begin at 1");
+        if (filter.FromSequence > filter.ToSequence)
+            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, which lies behind toSequence, {filter.ToSequence}: exchange them");
+        if (filter.FromSequence > state.LastSequence)
+            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, and stream {filter.Stream} ends at {state.LastSequence}");
+        return (filter.FromSequence ?? 1, Math.Min(filter.ToSequence ?? ulong.MaxValue, state.LastSequence));
+    }
+
+    private static bool Beyond(ReplayFilter filter, StreamState state, ulong from) =>
+        from < state.FirstSequence && (filter.Since is null || state.Messages == 0 || filter.Since < state.FirstTimestamp);
+
+    private async Task<string?> CheckTypeAsync(string stream, string type, CancellationToken ct)
+    {
+        if (SubjectPattern.Fault(type) is { } fault)
+            throw new ReplayRefusedException("type", fault);
+        var own = await jetStream.GetSubjectCountsAsync(stream, type, ct) is { Count: > 0 };
+        var finer = !type.EndsWith('>') && await jetStream.GetSubjectCountsAsync(stream, type + ".>", ct) is { Count: > 0 };
+        if (!own && !finer && !EventCatalogue.All.Any(t => t.Stream == stream && (SubjectPattern.CoversKind(type, t.Subject) || t.Subject == type || SubjectPattern.CoversKind(t.Subject, type))))
+        {
+            var known = EventCatalogue.All.Where(t => t.Stream == stream).Select(t => t.Subject)
+                .Concat((await jetStream.GetSubjectCountsAsync(stream, ct: ct))?.Keys.Take(20) ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+            throw new ReplayRefusedException("type", $"is '{type}', and stream {stream} knows none such: choose from {string.Join(", ", known)}");
+        }
+        // One filter is all that nats-server 2.9 takes; where two are needed, all is read.
+        return finer ? own ? null : type + ".>" : type;
+    }
+
+    private async Task<string> SourceAsync(StreamInfo stream, CancellationToken ct) =>
+        (await jetStream.GetMessageAsync(stream.Config.Name, stream.State.LastSequence, ct))?.Headers?["ce-source"] ?? new Outbox.RelayOptions().Source;
+}

@@ -1,0 +1,53 @@
+namespace Watchword.Events.Replay;
+
+/// <summary>NATS subjects with wildcards: <c>*</c> stands for one token, a final <c>&gt;</c> for one or more.</summary>
+public static class SubjectPattern
+{
+    /// <summary>Whether the pattern covers a subject.</summary>
+    public static bool Covers(ReadOnlySpan<char> pattern, ReadOnlySpan<char> subject)
+    {
+        while (true)
+        {
+            if (pattern is ">")
+                return subject.Length > 0;
+            var (mine, theirs) = (pattern.IndexOf('.'), subject.IndexOf('.'));
+            var token = mine < 0 ? pattern : pattern[..mine];
+            if (token is not "*" && !token.SequenceEqual(theirs < 0 ? subject : subject[..theirs]))
+                return false;
+            if (mine < 0 || theirs < 0)
+                return mine < 0 && theirs < 0;
+            pattern = pattern[(mine + 1)..];
+            subject = subject[(theirs + 1)..];
+        }
+    }
+
+    /// <summary>Whether it covers the subject itself, or a finer one below it (<c>auth.user.registered.NL</c>).</summary>
+    public static bool CoversKind(string pattern, ReadOnlySpan<char> subject)
+    {
+        if (Covers(pattern, subject))
+            return true;
+        // As many tokens as the pattern has; what is finer does not count.
+        var end = -1;
+        foreach (var _ in pattern.AsSpan().Split('.'))
+        {
+            var next = subject[(end + 1)..].IndexOf('.');
+            if (next < 0)
+                return false;
+            end += next + 1;
+        }
+        return Covers(pattern, subject[..end]);
+    }
+
+    /// <summary>What is wrong with it; null when it can be used.</summary>
+    public static string? Fault(string pattern)
+    {
+        if (pattern.Length is 0 or > 512)
+            return $"has {pattern.Length} characters: a subject has 1 to 512";
+        if (pattern.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
+            return $"is '{string.Concat(pattern.Select(c => char.IsControl(c) ? ' ' : c))}': a subject has no blanks";
+        var tokens = pattern.Split('.');
+        if (tokens.Any(t => t.Length == 0))
+            return $"is '{pattern}': it has an empty token between its dots";
+        return tokens.AsSpan(..^1).Contains(">") ? $"is '{pattern}': the wildcard > can only stand at the end" : null;
+    }
+}

@@ -1,0 +1,226 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Spectre.Console;
+using Watchword.Events.Subscribing;
+using Watchword.Server.Store;
+
+namespace Watchword.Server.Cli;
+
+/// <summary><c>./run dlq …</c>: events that a consumer could not handle.</summary>
+internal static class DeadLetterCommand
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
+    private const int ShownWaiting = 10;
+
+    public static Command Create() => new("dlq", """
+        Dead letters: events that a consumer could not handle. The later events of the same user wait behind each.
+
+        They are kept in the consumer's own database: user sync's in the target's, which is the default here; that of
+        another service is named with --target-database-url.
+        """) { List(), Show(), Redrive(), Discard() };
+
+    private static Command List()
+    {
+        var (consumer, key, json) = (Consumer(), Key(), Json());
+        var list = new Command("list", """
+            Every dead letter, oldest first, with its reason and how many events wait behind it.
+
+            Examples:
+              ./run dlq list
+              ./run dlq list --consumer user-sync --json | jq '.[] | {id, key, reason, waiting}'
+            """) { consumer, key, json };
+        SetVerb(list, async (parsed, letters, ct) =>
+        {
+            var found = await letters.ListAsync(parsed.GetValue(consumer), parsed.GetValue(key), ct: ct);
+            if (parsed.GetValue(json))
+            {
+                Console.WriteLine(JsonSerializer.Serialize(found, DeadLetterJson.Default.IReadOnlyListDeadLetter));
+                return;
+            }
+            if (found.Count == 0)
+            {
+                Console.WriteLine("There are no dead letters.");
+                return;
+            }
+            var table = Terminal.Table("id", "consumer", "subject", "key", "attempts", "waiting", "at", "reason");
+            foreach (var l in found)
+                table.AddRow(Cells($"{l.Id}", l.Consumer, l.Subject, l.Key ?? "–", $"{l.Attempts}", $"{l.Waiting}", Time(l.At), l.Reason));
+            Terminal.Out.Write(table);
+        });
+        return list;
+    }
+
+    private static Command Show()
+    {
+        var (id, json) = (Id(), Json());
+        var show = new Command("show", """
+            One dead letter: where it came from, why it failed, what it holds, and what waits behind it.
+
+            Examples:
+              ./run dlq show 7
+              ./run dlq show 7 --json | jq -r .payload | jq .
+            """) { id, json };
+        SetVerb(show, async (parsed, letters, ct) =>
+        {
+            var letter = await letters.FindAsync(parsed.GetValue(id), ct) ?? throw new DeadLetterException($"there is no dead letter {parsed.GetValue(id)}");
+            if (parsed.GetValue(json))
+            {
+                Console.WriteLine(JsonSerializer.Serialize(letter, DeadLetterJson.Default.ParkedEventDetails));
+                return;
+            }
+            Line("consumer", letter.Consumer);
+            Line("state", letter.ResolvedAt is { } at ? $"{letter.State}, {Time(at)} by {letter.ResolvedBy}{(letter.Resolution is { } why ? $": {why}" : "")}" : letter.State);
+            Line("reason", letter.Reason ?? "it only waits");
+            Line("attempts", $"{letter.Attempts}");
+            Line("event", letter.Event);
+            Line("subject", letter.Subject);
+            Line("key", letter.Key ?? "could not be read: nothing waits behind it");
+            Line("from", $"{letter.Stream}, sequence {letter.Sequence}");
+            Line("at", Time(letter.At));
+            foreach (var header in letter.Headers)
+                Line("header", $"{header[0]}: {header[1]}");
+            Line("payload", letter.Payload);
+            PrintWaiting(letter.Behind, letter.Behind.Count);
+        });
+        return show;
+    }
+
+    private static Command Redrive()
+    {
+        var id = new Argument<long?>("id") { Description = "One dead letter, by the id that list shows.", Arity = ArgumentArity.ZeroOrOne };
+        var (consumer, key) = (Consumer(), Key());
+        var dry = new Option<bool>("--dry-run") { Description = "Show what would be handled, in which order, and do nothing." };
+        var noWait = new Option<bool>("--no-wait") { Description = "Ask only, and do not wait for what comes of it." };
+        var redrive = new Command("redrive", """
+            Hand dead letters to their consumer again, each followed by what waits behind it, in order.
+
+            Examples:
+              ./run dlq redrive --consumer user-sync --key 0aFv… --dry-run
+              ./run dlq redrive --consumer user-sync --key 0aFv…
+              ./run dlq redrive --consumer user-sync
+              ./run dlq redrive 7
+            """) { id, consumer, key, dry, noWait };
+        redrive.Validators.Add(line =>
+        {
+            if (line.GetValue(id) is null == line.GetValue(consumer) is null)
+                line.AddError("Give the id of a dead letter, or --consumer with or without --key.");
+            else if (line.GetValue(consumer) is null && line.GetValue(key) is not null)
+                line.AddError("--key needs --consumer.");
+        });
+        SetVerb(redrive, async (parsed, letters, ct) =>
+        {
+            if (parsed.GetValue(dry))
+            {
+                await PreviewAsync(letters, parsed.GetValue(id), parsed.GetValue(consumer), parsed.GetValue(key), ct);
+                return;
+            }
+            var actor = Environment.UserName;
+            var asked = parsed.GetValue(id) is { } one ? await letters.RedriveAsync(one, actor, ct) : await letters.RedriveAsync(parsed.GetValue(consumer)!, parsed.GetValue(key), actor, ct);
+            if (parsed.GetValue(noWait))
+                Console.WriteLine($"Asked for: {asked.Count} dead letter{(asked.Count == 1 ? "" : "s")} and {asked.Sum(l => l.Waiting)} behind {(asked.Count == 1 ? "it" : "them")}.");
+            else
+                await ReportAsync(letters, asked, ct);
+        });
+        return redrive;
+    }
+
+    private static Command Discard()
+    {
+        var id = Id();
+        var reason = new Option<string>("--reason") { Description = "Why the event may be given up. It is kept, with your name.", HelpName = "text", Required = true };
+        var discard = new Command("discard", """
+            Give a dead letter up for good. What waits behind it is handled.
+
+            Examples:
+              ./run dlq discard 7 --reason "a test account, deleted since"
+            """) { id, reason };
+        SetVerb(discard, async (parsed, letters, ct) =>
+        {
+            await letters.DiscardAsync(parsed.GetValue(id), parsed.GetValue(reason)!, Environment.UserName, ct);
+            Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waited behind it is being handled.");
+        });
+        return discard;
+    }
+
+    private static async Task PreviewAsync(DeadLetters letters, long? id, string? consumer, string? key, CancellationToken ct)
+    {
+        var found = (await letters.ListAsync(consumer, key, ct: ct)).Where(l => id is null || l.Id == id).ToList();
+        if (found.Count == 0)
+            throw new DeadLetterException("there is no such dead letter: nothing would be redriven");
+        foreach (var letter in found)
+        {
+            Console.WriteLine($"{letter.Id}  {letter.Consumer}  {letter.Subject}  key {letter.Key ?? "–"}  sequence {letter.Sequence}: {letter.Reason}");
+            PrintWaiting((await letters.FindAsync(letter.Id, ct))!.Behind, letter.Waiting);
+        }
+        Console.WriteLine($"{found.Sum(l => l.Waiting + 1)} events would be handled, each key's in this order. Nothing was done.");
+    }
+
+    private static async Task ReportAsync(DeadLetters letters, IReadOnlyList<DeadLetter> asked, CancellationToken ct)
+    {
+        var deadline = DateTime.UtcNow + Patience;
+        var total = Math.Max(1, asked.Sum(l => l.Waiting + 1));
+        long applied = 0;
+        var outcomes = await Terminal.ProgressAsync(WaitAsync(), "redriving", () => (double)Interlocked.Read(ref applied) / total);
+        foreach (var outcome in outcomes)
+        {
+            var (who, n) = ($"{outcome.Letter.Consumer}, {outcome.Letter.Key ?? $"event {outcome.Letter.Id}"}", outcome.Applied);
+            Console.WriteLine(outcome switch
+            {
+                { IsPending: true } => $"{who}: asked for; {n} handled so far, {outcome.Left} to go. It goes on when {outcome.Letter.Consumer} runs.",
+                { Failure: { } failure } => $"{who}: {n} handled, then it failed again, with {outcome.Left - 1} behind it: {failure}",
+                _ => $"{who}: {n} handled, in order; nothing waits any more.",
+            });
+        }
+        if (outcomes.Any(o => o.Failure is not null))
+            throw new CommandException("Not everything could be handled; see the reasons above.");
+
+        // As long as something moves, and then for a while: whoever should do it may not be running.
+        async Task<IReadOnlyList<RedriveOutcome>> WaitAsync()
+        {
+            while (true)
+            {
+                var now = await letters.OutcomesAsync(asked, ct);
+                var sum = now.Sum(o => o.Applied);
+                if (sum > Interlocked.Exchange(ref applied, sum))
+                    deadline = DateTime.UtcNow + Patience;
+                if (now.All(o => !o.IsPending) || DateTime.UtcNow > deadline)
+                    return now;
+                await Task.Delay(Poll, ct);
+            }
+        }
+    }
+
+    private static void PrintWaiting(IReadOnlyList<WaitingEvent> behind, long count)
+    {
+        foreach (var e in behind.Take(ShownWaiting))
+            Console.WriteLine($"  then  {e.Id}  {e.Subject}  sequence {e.Sequence}  {Time(e.At)}");
+        if (count > ShownWaiting)
+            Console.WriteLine($"  then  {count - ShownWaiting} more");
+    }
+
+    private static void SetVerb(Command command, Func<ParseResult, DeadLetters, CancellationToken, Task> run)
+    {
+        Connections.AddTo(command, nats: false, targetDatabase: true);
+        command.SetVerb(async (parsed, ct) =>
+        {
+            await using var database = IdentityDatabase.Open(Connections.TargetDatabase(parsed), "watchword dlq");
+            await run(parsed, new DeadLetters(database), ct);
+        });
+    }
+
+    private static Argument<long> Id() => new("id") { Description = "As list shows it." };
+
+    private static Option<string?> Consumer() => new("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" };
+
+    private static Option<string?> Key() => new("--key") { Description = "Of this user or organization, by id.", HelpName = "id" };
+
+    private static Option<bool> Json() => new("--json") { Description = "As JSON, for other programs." };
+
+    private static void Line(string name, string value) => Console.WriteLine($"{name,-9} {value}");
+
+    private static string Time(DateTime at) => at.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    private static Markup[] Cells(params string[] texts) => [.. texts.Select(t => new Markup(Markup.Escape(t)))];
+}

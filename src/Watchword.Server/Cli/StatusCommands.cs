@@ -1,0 +1,107 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Spectre.Console;
+using Watchword.Nats;
+using Watchword.Server.Events;
+
+namespace Watchword.Server.Cli;
+
+/// <summary><c>./run stream status</c> and <c>./run consumer status</c>.</summary>
+internal static class StatusCommands
+{
+    public static Command CreateStream()
+    {
+        var json = new Option<bool>("--json") { Description = "As JSON, for other programs." };
+        var status = new Command("status", """
+            Every stream: how full it is, what it holds, who reads it, and its last audit against the outbox.
+
+            Examples:
+              ./run stream status
+              ./run stream status --json | jq '.[] | select(.messages > 90000) | .name'
+            """) { json };
+        Connections.AddTo(status, database: true);
+        status.SetVerb(async (parsed, ct) =>
+        {
+            await using var nats = await Connections.ConnectAsync(parsed, "watchword stream status", ct);
+            await using var database = Connections.OpenDatabase(parsed, "watchword stream status");
+            var streams = await new EventStatus(new JetStream(nats), database).StreamsAsync(ct);
+            if (parsed.GetValue(json))
+                Console.WriteLine(JsonSerializer.Serialize(streams, EventAdminJson.Default.ListStreamStatus));
+            else
+                Print(streams);
+        });
+        return new Command("stream", "Look at the streams.") { status };
+    }
+
+    public static Command CreateConsumer()
+    {
+        var json = new Option<bool>("--json") { Description = "As JSON, for other programs." };
+        var status = new Command("status", """
+            Every consumer of every stream: how far behind it is, in events and in time.
+
+            Examples:
+              ./run consumer status
+              ./run consumer status --json | jq '.[] | select(.lagSeconds > 60)'
+            """) { json };
+        Connections.AddTo(status);
+        status.SetVerb(async (parsed, ct) =>
+        {
+            await using var nats = await Connections.ConnectAsync(parsed, "watchword consumer status", ct);
+            var consumers = await new EventStatus(new JetStream(nats), database: null).ConsumersAsync(ct);
+            if (parsed.GetValue(json))
+                Console.WriteLine(JsonSerializer.Serialize(consumers, EventAdminJson.Default.ListConsumerStatus));
+            else
+                Print(consumers);
+        });
+        return new Command("consumer", "Look at the consumers.") { status };
+    }
+
+    private static void Print(List<StreamStatus> streams)
+    {
+        var table = Terminal.Table("stream", "messages", "bytes", "first", "last", "consumers", "last audit");
+        foreach (var s in streams)
+            table.AddRow(Cells(s.Name, Share(s.Messages, s.MaxMessages, Number), Share(s.Bytes, s.MaxBytes, Bytes), Place(s.FirstSequence, s.FirstTime), Place(s.LastSequence, s.LastTime),
+                Number(s.Consumers), Audit(s.LastAudit)));
+        Terminal.Out.Write(table);
+    }
+
+    private static void Print(List<ConsumerStatus> consumers)
+    {
+        if (consumers.Count == 0)
+            Console.WriteLine("No stream has a consumer.");
+        var table = Terminal.Table("stream", "consumer", "pending", "ack pending", "redelivered", "lag", "waiting pulls", "last active");
+        foreach (var c in consumers)
+            table.AddRow(Cells(c.Stream, c.Name, Number(c.Pending), Number(c.AckPending), Number(c.Redelivered),
+                string.Create(CultureInfo.InvariantCulture, $"{c.LagSeconds:0.0} s"), Number(c.WaitingPulls), c.LastActive is null ? "never" : Time(c.LastActive)));
+        if (consumers.Count > 0)
+            Terminal.Out.Write(table);
+    }
+
+    private static Markup[] Cells(params string[] texts) => [.. texts.Select(t => new Markup(Markup.Escape(t)))];
+
+    private static string Share(long value, long? limit, Func<long, string> text) => limit is { } most ? $"{text(value)} / {text(most)}" : text(value);
+
+    private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Bytes(long value) => value switch
+    {
+        >= 1 << 30 => string.Create(CultureInfo.InvariantCulture, $"{value / (double)(1 << 30):0.0} GiB"),
+        >= 1 << 20 => string.Create(CultureInfo.InvariantCulture, $"{value / (double)(1 << 20):0.0} MiB"),
+        >= 1 << 10 => string.Create(CultureInfo.InvariantCulture, $"{value / (double)(1 << 10):0.0} KiB"),
+        _ => $"{value} B",
+    };
+
+    private static string Place(ulong sequence, DateTimeOffset? time) => time is null ? "–" : $"{sequence} ({Time(time)})";
+
+    private static string Time(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "";
+
+    private static string Audit(JsonElement? audit)
+    {
+        if (audit is not { } row)
+            return "none yet";
+        var at = row.TryGetProperty("at", out var time) && time.TryGetDateTimeOffset(out var when) ? Time(when) : "";
+        string Of(string name) => row.TryGetProperty(name, out var value) ? value.ToString() : "?";
+        return $"{at}: {Of("compared")} compared, {Of("lost")} lost, {Of("corrected")} corrected";
+    }
+}

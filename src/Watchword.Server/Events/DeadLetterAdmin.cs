@@ -1,0 +1,79 @@
+using Microsoft.AspNetCore.Mvc;
+using Watchword.Events.Subscribing;
+using Watchword.Server.Http;
+
+namespace Watchword.Server.Events;
+
+/// <summary>Dead letters for administrators: <c>/admin/dead-letters</c>, of the consumers that keep theirs in the target's database.</summary>
+internal static class DeadLetterAdmin
+{
+    private const int MaxText = 512;
+    private const int MostLetters = 1000;
+
+    public static void MapDeadLetterAdmin(this IEndpointRouteBuilder app, DeadLetters letters)
+    {
+        var admin = app.MapGroup("/admin/dead-letters");
+
+        admin.MapGet("", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate) =>
+        {
+            await authenticate(context);
+            var query = context.Request.Query;
+            return Results.Json(await letters.ListAsync(Text(query["consumer"]), Text(query["key"]), MostLetters, context.RequestAborted),
+                DeadLetterJson.Default.IReadOnlyListDeadLetter);
+        });
+
+        admin.MapGet("/{id:long}", async (HttpContext context, long id, [FromServices] AuthenticateAdmin authenticate) =>
+        {
+            await authenticate(context);
+            return await letters.FindAsync(id, context.RequestAborted) is { } letter
+                ? Results.Json(letter, DeadLetterJson.Default.ParkedEventDetails)
+                : throw new ApiException(StatusCodes.Status404NotFound, $"There is no dead letter {id}");
+        });
+
+        admin.MapPost("/redrive", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] ILogger<DeadLetters> logger) =>
+        {
+            var actor = (await authenticate(context)).Subject;
+            var body = await RequestBody.ReadAsync(context.Request);
+            var (consumer, key) = (body.TextIfAny("consumer", 1, MaxText), body.TextIfAny("key", 1, MaxText));
+            var id = body.WholeIfAny("id");
+            if (id is null == consumer is null)
+                body.Fault("consumer", "or id must say which dead letters, and not both");
+            body.ThrowIfInvalid();
+            var asked = await RefusedAs409Async(() => id is { } one
+                ? letters.RedriveAsync((long)one, actor, context.RequestAborted)
+                : letters.RedriveAsync(consumer!, key, actor, context.RequestAborted));
+            foreach (var letter in asked)
+                logger.DeadLetterRedriven(actor, letter.Id, letter.Consumer);
+            return Results.Json(asked, DeadLetterJson.Default.IReadOnlyListDeadLetter, statusCode: StatusCodes.Status202Accepted);
+        });
+
+        admin.MapPost("/{id:long}/discard", async (HttpContext context, long id, [FromServices] AuthenticateAdmin authenticate, [FromServices] ILogger<DeadLetters> logger) =>
+        {
+            var actor = (await authenticate(context)).Subject;
+            var body = await RequestBody.ReadAsync(context.Request);
+            var reason = body.Text("reason", 1, MaxText);
+            body.ThrowIfInvalid();
+            await RefusedAs409Async(async () =>
+            {
+                await letters.DiscardAsync(id, reason, actor, context.RequestAborted);
+                return id;
+            });
+            logger.DeadLetterDiscarded(actor, id, reason);
+            return Results.NoContent();
+        });
+    }
+
+    private static string? Text(Microsoft.Extensions.Primitives.StringValues value) => value.ToString() is { Length: > 0 } text && !text.Contains('\0', StringComparison.Ordinal) ? text : null;
+
+    private static async Task<T> RefusedAs409Async<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (DeadLetterException e)
+        {
+            throw new ApiException(StatusCodes.Status409Conflict, char.ToUpperInvariant(e.Message[0]) + e.Message[1..]);
+        }
+    }
+}

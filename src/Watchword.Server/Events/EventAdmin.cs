@@ -1,0 +1,164 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Mvc;
+using Npgsql;
+using Watchword.Events.Replay;
+using Watchword.Nats;
+using Watchword.Server.Configuration;
+using Watchword.Server.Http;
+
+namespace Watchword.Server.Events;
+
+/// <summary>Events for administrators: <c>/admin/events</c>, <c>/admin/streams</c>, <c>/admin/consumers</c>.</summary>
+internal static class EventAdmin
+{
+    private const int MaxText = 512;
+
+    public static void MapEventAdmin(this IEndpointRouteBuilder app)
+    {
+        var admin = app.MapGroup("/admin");
+        admin.MapPost("/events/replay", ReplayAsync);
+        admin.MapGet("/events", DownloadAsync);
+        admin.MapGet("/streams", StreamsAsync);
+        admin.MapGet("/consumers", ConsumersAsync);
+    }
+
+    private static async Task<IResult> ReplayAsync(
+        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+    {
+        var admin = await authenticate(context);
+        var body = await RequestBody.ReadAsync(context.Request);
+        var filter = new ReplayFilter(body.Text("stream", 1, MaxText))
+        {
+            FromSequence = body.WholeIfAny("fromSequence"),
+            ToSequence = body.WholeIfAny("toSequence"),
+            Since = Moment(body, "since"),
+            Until = Moment(body, "until"),
+            User = body.TextIfAny("user", 1, MaxText),
+            Type = body.TextIfAny("type", 1, MaxText),
+        };
+        var to = body.Object("to");
+        var (subject, consumer) = (to?.TextIfAny("subject", 1, MaxText), to?.TextIfAny("consumer", 1, MaxText));
+        if (to is not null && subject is null == consumer is null)
+            body.Fault("to", "must name a subject or a consumer");
+        body.ThrowIfInvalid();
+
+        var result = await RefusedAs400Async(async () =>
+        {
+            var replay = new EventReplay(nats, database);
+            var plan = await replay.PlanAsync(filter, context.RequestAborted);
+            logger.ReplayAsked(admin.Subject, plan.Id, filter.Stream, plan.From, plan.To, filter.User ?? "any", filter.Type ?? "any", subject ?? $"consumer {consumer}");
+            return subject is not null
+                ? await replay.ToSubjectAsync(plan, subject, force: false, context.RequestAborted)
+                : await replay.ToConsumerAsync(plan, consumer!, context.RequestAborted);
+        });
+        logger.ReplayDone(admin.Subject, result.ReplayId, result.Events);
+        return Results.Json(result, EventAdminJson.Default.ReplayResult);
+    }
+
+    private static async Task DownloadAsync(
+        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+    {
+        var admin = await authenticate(context);
+        var filter = Query(context.Request.Query);
+        var replay = new EventReplay(nats, database);
+        var plan = await RefusedAs400Async(() => replay.PlanAsync(filter, context.RequestAborted));
+        logger.EventsDownloaded(admin.Subject, filter.Stream, plan.From, plan.To, filter.User ?? "any", filter.Type ?? "any");
+        context.Response.ContentType = "application/x-ndjson";
+        using var lines = new EventLines(context.Response.Body);
+        // None at all is an answer too: an empty one.
+        await foreach (var e in replay.ReadAsync(plan, context.RequestAborted))
+            await lines.WriteAsync(e, context.RequestAborted);
+        await lines.FlushAsync(context.RequestAborted);
+    }
+
+    private static async Task<IResult> StreamsAsync(
+        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+    {
+        logger.StatusAsked((await authenticate(context)).Subject, "streams");
+        return Results.Json(await new EventStatus(jetStream, database).StreamsAsync(context.RequestAborted), EventAdminJson.Default.ListStreamStatus);
+    }
+
+    private static async Task<IResult> ConsumersAsync(
+        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+    {
+        logger.StatusAsked((await authenticate(context)).Subject, "consumers");
+        return Results.Json(await new EventStatus(jetStream, database).ConsumersAsync(context.RequestAborted), EventAdminJson.Default.ListConsumerStatus);
+    }
+
+    private static DateTimeOffset? Moment(RequestBody body, string field)
+    {
+        if (body.TextIfAny(field, 1, MaxText) is not { } text)
+            return null;
+        if (Moments.TryParse(text, out var moment))
+            return moment;
+        body.Fault(field, $"is '{text}': {Moments.Expected}");
+        return null;
+    }
+
+    private static ReplayFilter Query(IQueryCollection query)
+    {
+        var faults = new Dictionary<string, string>();
+        foreach (var name in query.Keys)
+            if (name is not ("stream" or "fromSequence" or "toSequence" or "since" or "until" or "user" or "type"))
+                faults[name] = "is unknown: choose from stream, fromSequence, toSequence, since, until, user, type";
+        if (Text("stream") is null)
+            faults["stream"] = "is missing";
+        var filter = new ReplayFilter(Text("stream") ?? "")
+        {
+            FromSequence = Whole("fromSequence"),
+            ToSequence = Whole("toSequence"),
+            Since = Time("since"),
+            Until = Time("until"),
+            User = Text("user"),
+            Type = Text("type"),
+        };
+        return faults.Count == 0 ? filter : throw ApiException.InvalidFields(faults);
+
+        string? Text(string field)
+        {
+            var text = query[field].ToString();
+            if (text.Contains('\0', StringComparison.Ordinal))
+                faults[field] = "must not contain NUL characters";
+            return text.Length > 0 ? text : null;
+        }
+
+        ulong? Whole(string field)
+        {
+            if (Text(field) is not { } text)
+                return null;
+            if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= long.MaxValue)
+                return number;
+            faults[field] = "must be a whole number";
+            return null;
+        }
+
+        DateTimeOffset? Time(string field)
+        {
+            if (Text(field) is not { } text)
+                return null;
+            if (Moments.TryParse(text, out var moment))
+                return moment;
+            faults[field] = $"is '{text}': {Moments.Expected}";
+            return null;
+        }
+    }
+
+    /// <summary>A refusal names the field of the request; where none is to blame, it stands alone.</summary>
+    private static async Task<T> RefusedAs400Async<T>(Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (ReplayRefusedException e)
+        {
+            var field = e.Field switch { "toSubject" => "to.subject", "toConsumer" => "to.consumer", var same => same };
+            throw field.Length > 0
+                ? ApiException.InvalidFields(new Dictionary<string, string> { [field] = e.Reason })
+                : new ApiException(StatusCodes.Status400BadRequest, e.Reason);
+        }
+    }
+}
+
+/// <summary>The category of what administrators do, in the log.</summary>
+internal sealed class AdminLog;
