@@ -114,7 +114,7 @@ internal sealed class DurableReader(
         if (!Hand.TryTake(message, out var done))
         {
             if (done)
-                await message.AckAsync(ct);   // its first answer was lost
+                await new Taken(null!, message, Hand, null!).AckAsync();   // its first answer was lost
             message.Dispose();
         }
         else if (_holding)

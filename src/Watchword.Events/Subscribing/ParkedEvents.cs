@@ -43,13 +43,13 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await QueuesAsync(command, ct);
     }
 
-    /// <summary>The queues whose head is due.</summary>
-    public async Task<List<string>> DueQueuesAsync(CancellationToken ct)
+    /// <summary>Queues whose head is due, longest first.</summary>
+    public async Task<List<string>> DueQueuesAsync(int limit, CancellationToken ct)
     {
         await using var command = Command("""
             SELECT queue FROM watchword.parked_event
-            WHERE consumer = $1 AND due_at <= clock_timestamp() AND resolved_at IS NULL ORDER BY due_at LIMIT 1000
-            """);
+            WHERE consumer = $1 AND due_at <= clock_timestamp() AND resolved_at IS NULL ORDER BY due_at LIMIT $2
+            """, limit);
         return await QueuesAsync(command, ct);
     }
 

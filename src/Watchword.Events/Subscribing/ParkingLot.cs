@@ -10,7 +10,7 @@ namespace Watchword.Events.Subscribing;
 /// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
 /// the order in which it got them; an event is acknowledged when its row is committed.
 /// </summary>
-internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
+internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
@@ -132,6 +132,7 @@ internal sealed class ParkingLot(ParkedEvents store, Action<JetStreamMessage> an
                 await Task.Delay(RetryDelay, ct);
             }
         }
+        Telemetry.Parked(consumer, batch.Count);
         var failed = false;
         foreach (var request in batch)
         {

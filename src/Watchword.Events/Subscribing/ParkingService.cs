@@ -30,7 +30,7 @@ internal sealed class ParkingService
     {
         (_database, _consumer, _options) = (database, consumer, options);
         var store = new ParkedEvents(database, consumer);
-        Lot = new(store, answered, logger);
+        Lot = new(consumer, store, answered, logger);
         _redriver = new(database, store, Lot, options, handle, logger);
         _copies = new(consumer, store, Lot, jetStream, logger);
     }

@@ -32,7 +32,7 @@ internal sealed class Redriver(
                 }
                 if (lot.Count == 0 || _drains.Count >= options.Concurrency)
                     continue;
-                foreach (var queue in lot.TakeDoubtful().Concat(await store.DueQueuesAsync(ct)))
+                foreach (var queue in lot.TakeDoubtful().Concat(await store.DueQueuesAsync(options.Concurrency, ct)))
                     if (Begin(queue))
                         _drains.Add(DrainAndEndAsync(queue, ct));
             }
@@ -60,6 +60,7 @@ internal sealed class Redriver(
         {
             lock (_atWork)
                 _atWork.Remove(queue);
+            lot.Changed.Pulse();   // there is room for the next
         }
     }
 
