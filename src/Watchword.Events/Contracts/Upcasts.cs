@@ -30,7 +30,7 @@ internal static class Upcasts
     /// <exception cref="JsonException">What stands there is no number; the path says where.</exception>
     public static int VersionOf(EventType type, JsonObject @event)
     {
-        var (holder, path) = IsNamedInMetadata(type) ? (@event["metadata"] as JsonObject, "$.metadata.schemaVersion") : (@event, "$.schemaVersion");
+        var (holder, path) = type.Stream == Streams.IdentityChanges.Name ? (@event, "$.schemaVersion") : (@event["metadata"] as JsonObject, "$.metadata.schemaVersion");
         return holder?["schemaVersion"] switch
         {
             null => Steps.ContainsKey((type.Subject, 0)) ? 0 : 1,
@@ -75,6 +75,4 @@ internal static class Upcasts
         hash[8] = (byte)((hash[8] & 0x3F) | 0x80);
         return new Guid(hash[..16], bigEndian: true).ToString();
     }
-
-    private static bool IsNamedInMetadata(EventType type) => type.Stream != Streams.IdentityChanges.Name;
 }

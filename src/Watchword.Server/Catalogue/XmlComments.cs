@@ -14,18 +14,12 @@ internal static partial class XmlComments
 
     public static string? Remarks(Type type) => Text(Member("T", type)?.Element("remarks"));
 
-    /// <summary>Of a property, or of the record's parameter that stands for it.</summary>
-    public static string? Of(MemberInfo member)
-    {
-        var type = member.DeclaringType!;
-        return Text(Members.GetValueOrDefault($"{(member is FieldInfo ? 'F' : 'P')}:{Name(type)}.{member.Name}")?.Element("summary"))
-            ?? Text(Member("T", type)?.Elements("param").FirstOrDefault(p => (string?)p.Attribute("name") == member.Name));
-    }
+    /// <summary>Of a property, also one that a record's parameter makes, or of a constant.</summary>
+    public static string? Of(MemberInfo member) => Text(Member(member is FieldInfo ? "F" : "P", member.DeclaringType!, "." + member.Name)?.Element("summary"));
 
-    private static XElement? Member(string kind, Type type) => Members.GetValueOrDefault($"{kind}:{Name(type)}");
-
-    // The records that closed the same generic one share its text.
-    private static string Name(Type type) => (type.IsConstructedGenericType ? type.GetGenericTypeDefinition() : type).FullName!;
+    // The records that close the same generic one share its text.
+    private static XElement? Member(string kind, Type type, string member = "") =>
+        Members.GetValueOrDefault($"{kind}:{(type.IsConstructedGenericType ? type.GetGenericTypeDefinition() : type).FullName}{member}");
 
     private static string? Text(XElement? element) => element is null ? null : Spaces().Replace(string.Concat(element.Nodes().Select(node => node switch
     {
