@@ -1,4 +1,5 @@
 using Watchword.Events.Contracts;
+using Watchword.Events.Outbox;
 using Watchword.Nats;
 
 namespace Watchword.Events.Replay;
@@ -44,7 +45,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
         if (from > to)
             throw new ReplayRefusedException("", $"There is nothing to replay: stream {filter.Stream} holds no event.");
         var subject = filter.Type is null ? null : await CheckTypeAsync(filter.Stream, filter.Type, ct);
-        return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSequence, beyond ? await SourceAsync(stream, ct) : "")
+        return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSequence, beyond ? await SourceAsync(filter.Stream, ct) : "")
         {
             FilterSubject = subject,
             BeyondStream = beyond,
@@ -103,6 +104,13 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
         return finer ? own ? null : type + ".>" : type;
     }
 
-    private async Task<string> SourceAsync(StreamInfo stream, CancellationToken ct) =>
-        (await jetStream.GetMessageAsync(stream.Config.Name, stream.State.LastSequence, ct))?.Headers?["ce-source"] ?? new Outbox.RelayOptions().Source;
+    // The publisher's own name for itself, which only its messages tell.
+    private async Task<string> SourceAsync(string stream, CancellationToken ct)
+    {
+        foreach (var name in new[] { stream, Streams.AuthEvents.Name, Streams.IdentityChanges.Name }.Distinct(StringComparer.Ordinal))
+            if (await jetStream.FindStreamAsync(name, ct) is { State: { Messages: > 0, LastSequence: var last } }
+                && (await jetStream.GetMessageAsync(name, last, ct))?.Headers?["ce-source"] is { } source)
+                return source;
+        return new RelayOptions().Source;
+    }
 }

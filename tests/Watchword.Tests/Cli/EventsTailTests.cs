@@ -1,0 +1,68 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Watchword.Events.Contracts;
+using Watchword.Events.Outbox;
+using Watchword.Nats;
+using Watchword.Tests.Events.Replay;
+
+namespace Watchword.Tests.Cli;
+
+/// <summary><c>events tail</c>, with its filters and over a restart.</summary>
+public class EventsTailTests(NatsFixture nats)
+{
+    [Fact]
+    public async Task Its_filters_choose_together_and_a_pipe_has_no_colours()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await world.PublishAsync("user.sync", "ada", ReplayWorld.Noon, "sync-1");
+
+        var byUser = await TailAsync(world, "--all", "--subject", "auth.user.logged_*", "--user", "bob", "--count", "2");
+        var bySubjects = await TailAsync(world, "--all", "--subject", "user.>", "--subject", "auth.user.registered", "--count", "3");
+        var byTime = await TailAsync(world, "--since", "2026-03-01T16:30:00Z", "--type", "auth.user.logged_out", "--count", "1", "--json");
+
+        Assert.Equal(
+            [
+                """15:00:00.000 auth.user.logged_in {"subject":"auth.user.logged_in","data":{"userId":"bob"}}""",
+                """17:00:00.000 auth.user.logged_out {"subject":"auth.user.logged_out","data":{"userId":"bob"}}""",
+            ], byUser.Lines);
+        Assert.Equal(3, bySubjects.Lines.Length);
+        Assert.Single(bySubjects.Lines, l => l.Contains(" user.sync {", StringComparison.Ordinal));
+        var line = JsonDocument.Parse(Assert.Single(byTime.Lines)).RootElement;
+        Assert.Equal(("auth-events", 6), (line.GetProperty("stream").GetString(), line.GetProperty("sequence").GetInt32()));
+    }
+
+    [Fact]
+    public async Task It_goes_on_after_nats_restarts_and_misses_nothing()
+    {
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        await using var connection = new NatsConnection(new() { Url = server.Url });
+        await connection.ConnectAsync();
+        var jetStream = new JetStream(connection);
+        await StreamSetup.EnsureAsync(jetStream, Streams.All, NullLogger.Instance);
+        await jetStream.PublishAsync("user.sync", """{"n":1}"""u8.ToArray());
+        using var tail = CommandRun.Start([("NATS_URL", server.Url)], "events", "tail", "--all", "--count", "3");
+        Assert.EndsWith(" user.sync {\"n\":1}", await tail.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
+
+        await server.StopAsync();
+        await server.StartAsync();
+        await connection.WaitUntilOpenAsync();
+        await jetStream.PublishAsync("user.sync", """{"n":2}"""u8.ToArray());
+        await jetStream.PublishAsync("auth.user.logged_in", """{"n":3}"""u8.ToArray());
+
+        string[] rest = [(await tail.StandardOutput.ReadLineAsync())!, (await tail.StandardOutput.ReadLineAsync())!];
+        Assert.Single(rest, l => l.EndsWith(" user.sync {\"n\":2}", StringComparison.Ordinal));
+        Assert.Single(rest, l => l.EndsWith(" auth.user.logged_in {\"n\":3}", StringComparison.Ordinal));
+        await tail.WaitForExitAsync();
+        Assert.Equal(0, tail.ExitCode);
+    }
+
+    private static async Task<CommandRun> TailAsync(ReplayWorld world, params string[] arguments)
+    {
+        var run = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", .. arguments]);
+        Assert.Equal((0, ""), (run.ExitCode, run.Errors));
+        Assert.DoesNotContain('\e', run.Output);
+        return run;
+    }
+}

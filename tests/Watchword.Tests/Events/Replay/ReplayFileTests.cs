@@ -1,0 +1,137 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Watchword.Tests.Events.Replay;
+
+/// <summary>What a replay chooses, and how it writes it down.</summary>
+public class ReplayFileTests(NatsFixture nats)
+{
+    private static readonly DateTimeOffset Noon = ReplayWorld.Noon;
+
+    public static TheoryData<ulong?, ulong?, int?, int?, string?, string?, string> Choices { get; } = new()
+    {
+        { null, null, null, null, null, null, "123456" },
+        { 3, null, null, null, null, null, "3456" },
+        { null, 2, null, null, null, null, "12" },
+        { 2, 4, null, null, null, null, "234" },
+        { 6, 6, null, null, null, null, "6" },
+        { 5, 99, null, null, null, null, "56" },
+        { null, null, 2, null, null, null, "3456" },
+        { null, null, null, 2, null, null, "123" },
+        { null, null, 1, 3, null, null, "234" },
+        { null, null, null, null, "ada", null, "135" },
+        { null, null, null, null, null, "auth.user.logged_in", "34" },
+        { null, null, null, null, null, "auth.user.*", "123456" },
+        { 2, 5, null, null, "bob", null, "24" },
+        { 2, null, 1, 4, "ada", "auth.user.logged_out", "5" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Choices))]
+    public async Task It_chooses_by_sequence_time_user_and_type_together(ulong? from, ulong? to, int? sinceHour, int? untilHour, string? user, string? type, string expected)
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+
+        var lines = await world.LinesAsync(new("auth-events")
+        {
+            FromSequence = from,
+            ToSequence = to,
+            Since = sinceHour is { } s ? Noon.AddHours(s) : null,
+            Until = untilHour is { } u ? Noon.AddHours(u) : null,
+            User = user,
+            Type = type,
+        });
+
+        Assert.Equal(expected, string.Concat(lines.Select(l => l.GetProperty("sequence").GetInt32())));
+    }
+
+    [Fact]
+    public async Task A_line_holds_all_that_is_known_of_an_event()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+
+        var line = (await world.LinesAsync(new("auth-events") { FromSequence = 3, ToSequence = 3 })).Single();
+
+        Assert.Equal("""
+            {"stream":"auth-events","sequence":3,"subject":"auth.user.logged_in","id":"id-3","key":"ada","time":"2026-03-01T14:00:00Z","headers":{"Nats-Msg-Id":"id-3","ce-id":"id-3","ce-subject":"ada","ce-time":"2026-03-01T14:00:00.000Z"},"event":{"subject":"auth.user.logged_in","data":{"userId":"ada"}}}
+            """, line.GetRawText());
+        Assert.Equal([world.File], Directory.GetFiles(world.Folder));
+    }
+
+    [Fact]
+    public async Task What_foreign_publishers_send_keeps_to_one_line_each()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.PublishAsync("auth.user.logged_in", "{\r\n  \"data\": {\n \"userId\": \"añ\" }, \"n\": 1.50 }"u8.ToArray(), new() { { "X", "one" }, { "Y", "y" }, { "X", "two" } });
+        await world.JetStream.PublishAsync("auth.user.logged_in", "no JSON\n"u8.ToArray());
+        await world.JetStream.PublishAsync("auth.user.logged_in", new byte[] { (byte)'"', 0xff, (byte)'"' });
+        await world.JetStream.PublishAsync("auth.user.logged_in", ReadOnlyMemory<byte>.Empty);
+
+        var lines = await world.LinesAsync(new("auth-events"));
+
+        Assert.Equal("""{"data":{"userId":"añ"},"n":1.50}""", lines[0].GetProperty("event").GetRawText());
+        Assert.Equal("añ", lines[0].GetProperty("key").GetString());
+        Assert.Equal(JsonValueKind.Null, lines[0].GetProperty("id").ValueKind);
+        Assert.Equal("""{"X":["one","two"],"Y":"y"}""", lines[0].GetProperty("headers").GetRawText());
+        Assert.Equal("no JSON\n", Encoding.UTF8.GetString(lines[1].GetProperty("base64").GetBytesFromBase64()));
+        Assert.Equal([(byte)'"', 0xff, (byte)'"'], lines[2].GetProperty("base64").GetBytesFromBase64());
+        Assert.Equal("", lines[3].GetProperty("base64").GetString());
+        Assert.Equal(4, lines.Count);
+    }
+
+    [Fact]
+    public async Task An_event_without_a_time_of_its_own_has_the_streams()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.PublishAsync("auth.user.logged_in", "{}"u8.ToArray());
+        var stored = (await world.JetStream.GetMessageAsync("auth-events", 1))!.Timestamp;
+
+        Assert.Single(await world.LinesAsync(new("auth-events") { Since = stored, Until = stored }));
+        File.Delete(world.File);
+        Assert.Contains("nothing to replay", (await world.RefusedAsync(new("auth-events") { Until = stored.AddTicks(-1) })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_finer_subject_belongs_to_its_type()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.CreateStreamAsync(new() { Name = "fine", Subjects = ["kind.>"] });
+        foreach (var subject in (string[])["kind.a", "kind.a.NL", "kind.ab", "kind.b.NL"])
+            await world.JetStream.PublishAsync(subject, "{}"u8.ToArray());
+
+        Assert.Equal(["kind.a", "kind.a.NL"], (await world.LinesAsync(new("fine") { Type = "kind.a" })).Select(l => l.GetProperty("subject").GetString()));
+        Assert.Equal(["kind.b.NL"], (await world.LinesAsync(new("fine") { Type = "kind.b" })).Select(l => l.GetProperty("subject").GetString()));
+    }
+
+    [Fact]
+    public async Task A_gap_in_the_stream_and_a_deleted_end_are_passed_over()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        foreach (var sequence in (ulong[])[1, 3, 6])
+            await world.JetStream.DeleteMessageAsync("auth-events", sequence);
+
+        var lines = await world.LinesAsync(new("auth-events") { FromSequence = 2 });
+
+        Assert.Equal([2, 4, 5], lines.Select(l => l.GetProperty("sequence").GetInt32()));
+    }
+
+    [Fact]
+    public async Task A_replay_that_stops_leaves_no_file_and_spares_the_old_one()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await File.WriteAllTextAsync(world.File, "the old one");
+        var replay = world.Replay();
+        var plan = await replay.PlanAsync(new("auth-events"));
+        using var stop = new CancellationTokenSource();
+        await stop.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => replay.ToFileAsync(plan, world.File, stop.Token));
+
+        Assert.Equal([world.File], Directory.GetFiles(world.Folder));
+        Assert.Equal("the old one", await File.ReadAllTextAsync(world.File));
+    }
+}

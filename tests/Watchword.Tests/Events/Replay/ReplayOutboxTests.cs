@@ -1,0 +1,76 @@
+using System.Text.Json;
+using Watchword.Tests.Events.Outbox;
+
+namespace Watchword.Tests.Events.Replay;
+
+/// <summary>What the stream has let go of comes from the outbox, as it was published.</summary>
+public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
+{
+    private const int Users = 20;
+
+    [Theory]
+    [InlineData("identity-changes")]
+    [InlineData("auth-events")]
+    public async Task It_goes_on_from_the_outbox_to_the_stream_without_a_seam(string stream)
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        var whole = await world.LinesAsync(new(stream), db);
+        await world.JetStream.PurgeStreamAsync(stream, before: 13);
+
+        var replay = world.Replay(db);
+        var result = await replay.ToFileAsync(await replay.PlanAsync(new(stream)), world.File);
+
+        Assert.Equal((12, Users - 12), (result.FromOutbox, result.FromStream));
+        Assert.Equal((1UL, (ulong)Users), (result.FirstSequence, result.LastSequence));
+        Assert.Equal(Users, whole.Count);
+        // Chains tie a message to its predecessor in one stream at one time: they are no part of the event.
+        Assert.Equal(whole.Select(Unchained), (await File.ReadAllLinesAsync(world.File)).Select(l => Unchained(JsonDocument.Parse(l).RootElement)));
+    }
+
+    [Fact]
+    public async Task An_emptied_stream_is_replayed_from_the_outbox_alone_by_user_and_time_too()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        var whole = await world.LinesAsync(new("identity-changes"), db);
+        await world.JetStream.PurgeStreamAsync("identity-changes");
+        var third = whole.Single(l => l.GetProperty("key").GetString() == "u3");
+        var time = third.GetProperty("time").GetDateTimeOffset();
+
+        Assert.Equal(Unchained(third), Unchained((await world.LinesAsync(new("identity-changes") { User = "u3" }, db)).Single()));
+        Assert.Equal(Unchained(third), Unchained((await world.LinesAsync(new("identity-changes") { User = "u3", Since = time, Until = time, Type = "user.sync" }, db)).Single()));
+        Assert.Equal([5, 6, 7], (await world.LinesAsync(new("identity-changes") { FromSequence = 5, ToSequence = 7 }, db)).Select(l => l.GetProperty("sequence").GetInt32()));
+        File.Delete(world.File);
+        await world.RefusedAsync(new("identity-changes") { User = "u3", Until = time.AddMilliseconds(-1) }, db);
+        await world.RefusedAsync(new("identity-changes") { User = "u3", Since = time.AddMilliseconds(1) }, db);
+    }
+
+    [Fact]
+    public async Task What_the_stream_drops_after_the_plan_is_not_lost()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        var replay = world.Replay(db);
+        var (early, late) = (await replay.PlanAsync(new("auth-events")), await replay.PlanAsync(new("identity-changes")));
+        await world.JetStream.PurgeStreamAsync("auth-events", before: 9);
+        await world.JetStream.PurgeStreamAsync("identity-changes");
+
+        var (first, second) = (await replay.CountAsync(early), await replay.CountAsync(late));
+
+        Assert.Equal((8, Users - 8), (first.FromOutbox, first.FromStream));
+        Assert.Equal((Users, 0), (second.FromOutbox, second.FromStream));
+    }
+
+    private async Task<TestDatabase> PublishedAsync(ReplayWorld world)
+    {
+        var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, world.Account.Options, new() { Source = "https://id.example.com" });
+        await db.ExecuteAsync($"""INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series(1, {Users}) i""");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+        return db;
+    }
+
+    private static string Unchained(JsonElement line) =>
+        System.Text.RegularExpressions.Regex.Replace(line.GetRawText(), "\"Nats-Expected-Last-Msg-Id\":\"[^\"]*\",", "", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+}

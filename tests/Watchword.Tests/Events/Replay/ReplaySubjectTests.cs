@@ -1,0 +1,170 @@
+using System.Text;
+using System.Text.Json;
+using Watchword.Events.Replay;
+using Watchword.Nats;
+
+namespace Watchword.Tests.Events.Replay;
+
+/// <summary>Events published again: marked, in order, and never taken for news.</summary>
+public class ReplaySubjectTests(NatsFixture nats)
+{
+    [Fact]
+    public async Task The_official_client_sees_the_events_and_their_mark()
+    {
+        await using var world = await FilledAsync("copies", "replay.>");
+        var result = await ToAsync(world, new("auth-events") { User = "ada" }, "replay.>");
+
+        var output = await Node.RunAsync("replayed.mjs", JsonSerializer.Serialize(new { nats = world.Account.Url, stream = "copies", count = 3 }));
+
+        Assert.Equal((3, 3), (result.Events, result.Stored));
+        Assert.Equal(["copies"], result.Streams);
+        var seen = JsonDocument.Parse(output).RootElement.EnumerateArray().ToList();
+        Assert.Equal(["replay.auth.user.registered", "replay.auth.user.logged_in", "replay.auth.user.logged_out"], seen.Select(m => m.GetProperty("subject").GetString()));
+        Assert.All(seen, m => Assert.Equal("ada", m.GetProperty("event").GetProperty("data").GetProperty("userId").GetString()));
+        Assert.Equal(
+            $$"""{"Nats-Msg-Id":"{{result.ReplayId}}-id-3","Watchword-Replay":"{{result.ReplayId}}","ce-id":"id-3","ce-subject":"ada","ce-time":"2026-03-01T14:00:00.000Z"}""",
+            seen[1].GetProperty("headers").GetRawText());
+    }
+
+    [Fact]
+    public async Task Two_replays_are_both_stored_and_one_of_a_replay_bears_its_own_mark()
+    {
+        await using var world = await FilledAsync("copies", "replay.>");
+
+        var first = await ToAsync(world, new("auth-events"), "replay.>");
+        var second = await ToAsync(world, new("copies"), "replay.>");   // into the very stream that it reads
+
+        Assert.Equal((6, 6), (first.Stored, second.Stored));
+        Assert.NotEqual(first.ReplayId, second.ReplayId);
+        var again = (await world.JetStream.GetMessageAsync("copies", 7))!;
+        Assert.Equal("replay.replay.auth.user.registered", again.Subject);
+        Assert.Equal(second.ReplayId, Assert.Single(again.Headers!, h => h.Key == "Watchword-Replay").Value);
+        Assert.Equal($"{second.ReplayId}-id-1", again.Headers!["Nats-Msg-Id"]);
+        Assert.Equal(12UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task Headers_that_the_broker_acts_on_stay_behind()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source.*"], AllowRollup = true });
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], AllowRollup = true });
+        await world.JetStream.PublishAsync("copy", "kept"u8.ToArray());
+        await world.JetStream.PublishAsync("source.a", "{}"u8.ToArray(), new() { { "Nats-Msg-Id", "a" } });
+        await world.JetStream.PublishAsync("source.b", "{}"u8.ToArray(), new() { { "Nats-Expected-Last-Msg-Id", "a" }, { "Nats-Rollup", "sub" }, { "X-Own", "x" } });
+
+        var result = await ToAsync(world, new("source"), "copy");
+
+        Assert.Equal(3UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        var copy = (await world.JetStream.GetMessageAsync("copies", 3))!;
+        Assert.Equal(["Nats-Msg-Id", "Watchword-Replay", "X-Own"], copy.Headers!.Select(h => h.Key));
+        Assert.Equal($"{result.ReplayId}-source-2", copy.Headers!["Nats-Msg-Id"]);
+        Assert.Equal("a", (await world.JetStream.GetMessageAsync("copies", 2))!.Headers!["ce-id"]);   // a foreign event's only name
+    }
+
+    [Fact]
+    public async Task Where_no_stream_listens_those_who_do_have_it_when_it_is_done()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await using var listener = await world.Account.ConnectAsync();
+        await using var heard = await listener.SubscribeAsync("elsewhere");
+        await listener.PingAsync();
+
+        var result = await ToAsync(world, new("auth-events"), "elsewhere");
+        await listener.PingAsync();
+
+        Assert.Equal((6, 0), (result.Events, result.Stored));
+        var bodies = new List<string>();
+        while (heard.TryRead(out var message))
+            bodies.Add(message.Headers!["ce-id"]!);
+        Assert.Equal(["id-1", "id-2", "id-3", "id-4", "id-5", "id-6"], bodies);
+    }
+
+    [Theory]
+    [InlineData("auth.user.registered", "everybody would take the replay for news")]
+    [InlineData("auth.>", "everybody would take the replay for news")]
+    [InlineData("dlq.sync", "dead-letters")]
+    [InlineData("$JS.API.STREAM.DELETE.copies", "belongs to NATS")]
+    [InlineData("replay.*", "prefix that ends in .>")]
+    [InlineData(">", "prefix that ends in .>")]
+    [InlineData("re play", "blanks")]
+    [InlineData("replay.", "empty token")]
+    public async Task A_target_that_does_harm_is_refused(string target, string reason)
+    {
+        await using var world = await FilledAsync("copies", "replay.>");
+
+        var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(() => ToAsync(world, new("auth-events"), target));
+
+        Assert.Equal("toSubject", refusal.Field);
+        Assert.Contains(reason, refusal.Reason, StringComparison.Ordinal);
+        Assert.Equal(6UL, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
+        Assert.Equal(0UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task Forced_it_goes_into_its_own_stream_once_and_ends()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+
+        var result = await ToAsync(world, new("auth-events"), "auth.user.logged_in", force: true);
+
+        Assert.Equal(6, result.Stored);
+        Assert.Equal(12UL, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task A_target_that_refuses_an_event_stops_it_and_the_place_is_named()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], MaxMessages = 4, Discard = StreamDiscard.New });
+
+        var stopped = await Assert.ThrowsAsync<NatsException>(() => ToAsync(world, new("auth-events"), "copy"));
+
+        Assert.Contains("Go on from sequence 5", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task Thousands_arrive_in_their_order()
+    {
+        const int Count = 5_000;
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["replay.>"] });
+        await using (var publisher = world.JetStream.CreatePublisher())
+        {
+            for (var i = 1; i <= Count; i++)
+                await publisher.PublishAsync("source", Encoding.UTF8.GetBytes($"{i}"), null, i);
+            for (var i = 1; i <= Count; i++)
+                Assert.Null((await publisher.Results.ReadAsync()).Error);
+        }
+
+        Assert.Equal(Count, (await ToAsync(world, new("source"), "replay.>")).Stored);
+
+        var next = 0;
+        await using var copies = await world.JetStream.OrderedConsumeAsync("copies");
+        await foreach (var message in copies.ReadAllAsync())
+        {
+            Assert.Equal($"{++next}", Encoding.UTF8.GetString(message.Payload.Span));
+            if (next == Count)
+                break;
+        }
+    }
+
+    private async Task<ReplayWorld> FilledAsync(string stream, string subjects)
+    {
+        var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await world.JetStream.CreateStreamAsync(new() { Name = stream, Subjects = [subjects] });
+        return world;
+    }
+
+    private static async Task<ReplayResult> ToAsync(ReplayWorld world, ReplayFilter filter, string target, bool force = false)
+    {
+        var replay = world.Replay();
+        return await replay.ToSubjectAsync(await replay.PlanAsync(filter), target, force);
+    }
+}

@@ -1,0 +1,42 @@
+using Watchword.Events.Replay;
+
+namespace Watchword.Tests.Events.Replay;
+
+public class SubjectPatternTests
+{
+    [Theory]
+    [InlineData("a.b", "a.b", true)]
+    [InlineData("a.b", "a.bc", false)]
+    [InlineData("a.b", "a.b.c", false)]
+    [InlineData("a.b.c", "a.b", false)]
+    [InlineData("a.*", "a.b", true)]
+    [InlineData("a.*", "a", false)]
+    [InlineData("a.*", "a.b.c", false)]
+    [InlineData("*.b", "a.b", true)]
+    [InlineData("a.>", "a.b.c", true)]
+    [InlineData("a.>", "a", false)]
+    [InlineData(">", "a", true)]
+    public void It_covers_what_the_server_would_deliver(string pattern, string subject, bool covered) => Assert.Equal(covered, SubjectPattern.Covers(pattern, subject));
+
+    [Theory]
+    [InlineData("auth.user.registered", "auth.user.registered", true)]
+    [InlineData("auth.user.registered", "auth.user.registered.NL", true)]
+    [InlineData("auth.user.registered", "auth.user.registered.NL.x", true)]
+    [InlineData("auth.user.registered", "auth.user.registered_too", false)]
+    [InlineData("auth.user.registered", "auth.user", false)]
+    [InlineData("organization.*", "organization.created.NL", true)]
+    [InlineData("organization.*", "organization", false)]
+    public void A_kind_has_finer_subjects_below_it(string pattern, string subject, bool covered) => Assert.Equal(covered, SubjectPattern.CoversKind(pattern, subject));
+
+    [Theory]
+    [InlineData("", "characters")]
+    [InlineData("a b", "blanks")]
+    [InlineData("a..b", "empty token")]
+    [InlineData(".a", "empty token")]
+    [InlineData("a.", "empty token")]
+    [InlineData("a.>.b", "at the end")]
+    public void A_fault_is_told(string pattern, string words) => Assert.Contains(words, SubjectPattern.Fault(pattern)!, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_sound_one_has_no_fault() => Assert.Null(SubjectPattern.Fault("auth.*.>"));
+}
