@@ -41,7 +41,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         builder.Services.AddSessions();
         builder.Services.AddTokenApi(options);
     }
-    builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString }, carry: options.Roles.HasFlag(Roles.Relay));
+    builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString, Sampling = options.Sampling, Enrichment = options.Enrichment }, carry: options.Roles.HasFlag(Roles.Relay));
     if (options.Roles.HasFlag(Roles.Sync) && options.TargetDatabase is not null)
         builder.Services.AddUserSync(IdentityDatabase.Open(options.TargetDatabase, "watchword-sync"), new UserSyncOptions());
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
