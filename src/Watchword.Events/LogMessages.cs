@@ -65,4 +65,34 @@ internal static partial class LogMessages
 
     [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}), which is passed over: {Reason}")]
     public static partial void FanOutFailed(this ILogger logger, string subscriber, string subject, long sequence, string reason);
+
+    [LoggerMessage(2030, LogLevel.Debug, "Stream '{Stream}' was audited: {Compared} events compared, all there, in {Milliseconds} ms")]
+    public static partial void StreamAudited(this ILogger logger, string stream, long compared, long milliseconds);
+
+    [LoggerMessage(2031, LogLevel.Warning, "Stream '{Stream}' acknowledged {Lost} events and lost them, of {Compared} compared: they are published again")]
+    public static partial void EventsLost(this ILogger logger, string stream, long lost, long compared);
+
+    [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox said: the outbox was corrected")]
+    public static partial void SequencesCorrected(this ILogger logger, string stream, long corrected);
+
+    [LoggerMessage(2033, LogLevel.Warning, "Stream '{Stream}' does not hold event {Id} at sequence {Sequence}, as it once acknowledged: it is audited before anything else is published")]
+    public static partial void StreamEndMissing(this ILogger logger, string stream, string id, ulong sequence);
+
+    [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted and will be tried again: {Reason}")]
+    public static partial void AuditInterrupted(this ILogger logger, string stream, string reason);
+
+    [LoggerMessage(2040, LogLevel.Information, "JetStream stream '{Stream}' now takes {Subject} too")]
+    public static partial void StreamSubjectAdded(this ILogger logger, string stream, string subject);
+
+    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; events go on without it, and it is tried again with each: {Reason}")]
+    public static partial void EnricherFailed(this ILogger logger, string enricher, string reason);
+
+    [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} took longer than {Milliseconds} ms; it is left out for {Seconds} s")]
+    public static partial void EnricherOverran(this ILogger logger, string enricher, int milliseconds, int seconds);
+
+    [LoggerMessage(2052, LogLevel.Information, "Read {Networks} networks from {File}")]
+    public static partial void CountriesRead(this ILogger logger, int networks, string file);
+
+    [LoggerMessage(2053, LogLevel.Warning, "{File} changed and cannot be read; what was read before stays in use: {Reason}")]
+    public static partial void CountriesNotRead(this ILogger logger, string file, string reason);
 }

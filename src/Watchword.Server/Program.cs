@@ -45,7 +45,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         builder.Services.AddSessions();
         builder.Services.AddTokenApi(options);
     }
-    builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString }, carry: options.Roles.HasFlag(Roles.Relay));
+    builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString, Sampling = options.Sampling, Enrichment = options.Enrichment }, carry: options.Roles.HasFlag(Roles.Relay));
     if (options.Roles.HasFlag(Roles.Sync) && target is not null)
         builder.Services.AddUserSync(target, new UserSyncOptions());
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();

@@ -42,6 +42,9 @@ public static class EventHeaders
     /// <summary>On replayed messages: the id of the replay.</summary>
     public const string Replay = "Watchword-Replay";
 
+    /// <summary><c>1</c> on an event that the stream lost and that was published again: its key's later events may lie before it.</summary>
+    public const string Republished = "Watchword-Republished";
+
     /// <summary>W3C Trace Context.</summary>
     public const string TraceParent = "traceparent";
 }

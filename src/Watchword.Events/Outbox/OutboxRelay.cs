@@ -12,14 +12,20 @@ namespace Watchword.Events.Outbox;
 /// </summary>
 /// <remarks>Nothing waits for it: with NATS away events stay in the outbox, and follow when it is back.</remarks>
 public sealed class OutboxRelay(
-    NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger)
+    NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger,
+    EventEnrichment? enrichment = null)
     : BackgroundLoop(logger)
 {
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     // A foreign publisher that came between once is likely to again.
     private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan AuditRetry = TimeSpan.FromMinutes(1);
+
     private readonly HashSet<string> _held = [];
+    private readonly StreamAudit _audit = new(database, jetStream, options, logger);
+    private readonly HashSet<string> _audited = [];
+    private long _nextAudit = Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds;
     private long _publishedTotal;
 
     /// <summary>Whether this process carries the outbox now.</summary>
@@ -51,38 +57,49 @@ public sealed class OutboxRelay(
             }
             using var leading = CancellationTokenSource.CreateLinkedTokenSource(ct);
             var receiving = OutboxNotifications.ReceiveAsync(database, signal, leading.Token);
+            var auditing = Task.CompletedTask;
             try
             {
-                await LeadAsync(lease, receiving, ct);
+                var connection = nats.ReconnectCount;
+                await PrepareAsync(lease, ct);
+                auditing = AuditAsync(leading.Token);
+                await LeadAsync(lease, [receiving, auditing], connection, ct);
             }
             finally
             {
                 IsLeader = false;
                 await leading.CancelAsync();
                 await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await auditing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    private async Task LeadAsync(AdvisoryLease lease, Task receiving, CancellationToken ct)
+    private async Task PrepareAsync(AdvisoryLease lease, CancellationToken ct)
     {
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
             await relax.ExecuteNonQueryAsync(ct);
-        await StreamSetup.EnsureAsync(jetStream, Streams.All, logger, ct);
+        await StreamSetup.EnsureAsync(jetStream, Streams.All.Select(options.Adapt), logger, ct);
+        await _audit.CheckEndsAsync(ct);
+    }
+
+    // Ends when NATS has reconnected: the server may have come back without all that it had.
+    private async Task LeadAsync(AdvisoryLease lease, Task[] helpers, long connection, CancellationToken ct)
+    {
         await using var publisher = jetStream.CreatePublisher(new() { MaxInFlight = options.MaxInFlight });
         _held.Clear();   // another server, or other limits: let them try again
         IsLeader = true;
         _ready.TrySetResult();
         logger.RelayLeads();
-        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, options, logger);
+        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, options, enrichment is { IsOff: false } ? enrichment : null, logger);
         var chainAfter = 0L;
-        while (true)
+        while (nats.ReconnectCount == connection)
         {
             var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
             if (sweep.ChainBroken)
                 chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
-            Interlocked.Add(ref _publishedTotal, sweep.Marked);
+            Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
             if (sweep.Failure is { } failure)
                 throw failure;
             if (sweep.Marked > 0 || sweep.ChainBroken)
@@ -90,8 +107,35 @@ public sealed class OutboxRelay(
             if (await signal.WaitAsync(options.PollInterval, ct))
                 continue;
             await lease.CheckAsync(ct);
-            if (receiving.IsCompleted)
-                await receiving;   // nobody listens any more: begin anew
+            foreach (var helper in helpers.Where(h => h.IsCompleted))
+                await helper;   // nobody listens or audits any more: begin anew
+        }
+    }
+
+    // Every stream from end to end, while the relay carries on; a reconnect does not begin the hour anew.
+    private async Task AuditAsync(CancellationToken ct)
+    {
+        while (true)
+        {
+            if (_nextAudit - Environment.TickCount64 is > 0 and var wait)
+                await Task.Delay(TimeSpan.FromMilliseconds(wait), ct);
+            foreach (var stream in StreamAudit.Audited.Where(s => !_audited.Contains(s.Name)))
+            {
+                try
+                {
+                    if ((await _audit.RunAsync(stream, ct)).Lost > 0)
+                        signal.Pulse();
+                    _audited.Add(stream.Name);
+                }
+                catch (Exception e) when (IsExpected(e) && !ct.IsCancellationRequested)
+                {
+                    logger.AuditInterrupted(stream.Name, e.Message);
+                }
+            }
+            var done = _audited.Count == StreamAudit.Audited.Count;
+            if (done)
+                _audited.Clear();
+            _nextAudit = Environment.TickCount64 + (long)(done || options.AuditInterval < AuditRetry ? options.AuditInterval : AuditRetry).TotalMilliseconds;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
+using Watchword.Events.Contracts;
 using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
@@ -13,14 +14,15 @@ namespace Watchword.Events.Outbox;
 /// <param name="Payload">JSON in UTF-8.</param>
 /// <param name="Context">What its transaction said of itself, as a JSON object; null when nothing.</param>
 /// <param name="OccurredAt">By the database's clock.</param>
+/// <param name="Republished">A stream had it, and lost it.</param>
 internal readonly record struct OutboxRow(
-    long Position, string Id, string Subject, string Key, ReadOnlyMemory<byte> Payload, string? Context, DateTime OccurredAt)
+    long Position, string Id, string Subject, string Key, ReadOnlyMemory<byte> Payload, string? Context, DateTime OccurredAt, bool Republished)
 {
-    public const string Columns = "position, id, subject, key, payload, headers::text, occurred_at";
+    public const string Columns = "position, id, subject, key, payload, headers::text, occurred_at, stream_seq IS NOT NULL";
 
     public static OutboxRow Read(NpgsqlDataReader row) => new(
         row.GetInt64(0), row.GetGuid(1).ToString(), row.GetString(2), row.GetString(3),
-        row.GetFieldValue<byte[]>(4), row.IsDBNull(5) ? null : row.GetString(5), row.GetDateTime(6));
+        row.GetFieldValue<byte[]>(4), row.IsDBNull(5) ? null : row.GetString(5), row.GetDateTime(6), row.GetBoolean(7));
 
     /// <summary>CloudEvents 1.0 in binary mode (NATS protocol binding), and our own.</summary>
     public void WriteHeaders(NatsHeaders headers, string source, string? expectedLastId)
@@ -37,6 +39,8 @@ internal readonly record struct OutboxRow(
         headers.Add("ce-subject", IsPlain(Key) ? Key : Uri.EscapeDataString(Key));
         headers.Add("ce-time", OccurredAt.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         headers.Add("Watchword-Version", Position.ToString(CultureInfo.InvariantCulture));
+        if (Republished)
+            headers.Add(EventHeaders.Republished, "1");
         if (Context is not null)
             WriteContext(headers, Context);
     }

@@ -7,7 +7,7 @@ public static class OutboxServices
 {
     /// <summary>
     /// The relay and its wake-ups. Needs an <c>NpgsqlDataSource</c>, a <c>NatsConnection</c>, a <c>JetStream</c> and
-    /// an <see cref="OutboxSignal"/>.
+    /// an <see cref="OutboxSignal"/>. Every <see cref="IEventEnricher"/> that is registered takes part.
     /// </summary>
     /// <param name="services">The host's.</param>
     /// <param name="options">How the relay works.</param>
@@ -17,6 +17,7 @@ public static class OutboxServices
         services.AddSingleton(options);
         if (!carry)
             return services.AddHostedService<OutboxWaker>();
+        services.AddSingleton<EventEnrichment>();
         services.AddSingleton<OutboxRelay>();
         services.AddHostedService(s => s.GetRequiredService<OutboxRelay>());
         return services.AddHostedService<OutboxMaintenance>();

@@ -1,3 +1,6 @@
+using Watchword.Events.Contracts;
+using Watchword.Nats;
+
 namespace Watchword.Events.Outbox;
 
 /// <summary>How the relay works.</summary>
@@ -26,4 +29,23 @@ public sealed record RelayOptions
 
     /// <summary>How long published events are kept: the streams' retention.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>How often the streams are audited from end to end.</summary>
+    public TimeSpan AuditInterval { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>When the first whole audit begins after the relay does: first what waits, then this.</summary>
+    public TimeSpan AuditDelay { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Which part of the users has its events published.</summary>
+    public EventSampling Sampling { get; init; } = EventSampling.None;
+
+    /// <summary>What auth events get on their way.</summary>
+    public EnrichmentOptions Enrichment { get; init; } = new();
+
+    /// <summary>A stream as it must be for these options.</summary>
+    internal StreamConfig Adapt(StreamConfig stream) =>
+        Enrichment.FinerSubjects && stream == Streams.AuthEvents ? stream with { Subjects = [.. stream.Subjects!, FinerAuthEvents] } : stream;
+
+    /// <summary>The subjects that a country is appended to.</summary>
+    internal const string FinerAuthEvents = "auth.user.*.*";
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events.Contracts;
@@ -6,10 +7,11 @@ using Watchword.Nats;
 namespace Watchword.Events.Outbox;
 
 /// <summary>How a sweep ended.</summary>
-/// <param name="Marked">Events that a stream has, and whose rows say so.</param>
+/// <param name="Marked">Events that a stream has, or that sampling leaves out, and whose rows say so.</param>
+/// <param name="LeftOut">Those of them that sampling leaves out.</param>
 /// <param name="Failure">Why it ended early; null when it did not, or when only its chain was broken.</param>
 /// <param name="ChainBroken">A foreign publisher's message came between: sweep again at once.</param>
-internal readonly record struct SweepResult(int Marked, NatsException? Failure, bool ChainBroken);
+internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, bool ChainBroken);
 
 /// <summary>
 /// Passes over the outbox: everything unpublished in one snapshot, in order, published without waiting for each
@@ -22,7 +24,8 @@ internal readonly record struct SweepResult(int Marked, NatsException? Failure, 
 /// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
-    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, RelayOptions options, ILogger logger)
+    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, RelayOptions options,
+    EventEnrichment? enrichment, ILogger logger)
 {
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
     private const int WrongLastMessageId = 10070;
@@ -42,12 +45,14 @@ internal sealed class RelaySweeper(
     private readonly Dictionary<string, string> _lastIds = [];
     private readonly HashSet<string> _unsettledKeys = [];
     private readonly List<string> _refusedKeys = [];   // by the settling side; held once the sweep is over
+    private readonly ConcurrentQueue<Sent> _leftOut = [];   // by sampling: only to be marked
     private readonly Signal _settledSome = new();
     private readonly Sent[] _sent = new Sent[options.SweepSize];
     private TaskCompletionSource _allSent = new();
     private Task<bool>? _moreResults;
     private int _sentCount;
     private int _marked;
+    private int _leftOutCount;
     private NatsException? _failure;
     private volatile bool _broken;
     private bool _chained;
@@ -62,7 +67,7 @@ internal sealed class RelaySweeper(
         _unsettledKeys.Clear();
         _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        (_sentCount, _marked, _failure, _broken) = (0, 0, null, false);
+        (_sentCount, _marked, _leftOutCount, _failure, _broken) = (0, 0, 0, null, false);
         var settling = SettleAsync();
         try
         {
@@ -78,7 +83,7 @@ internal sealed class RelaySweeper(
             await settling;
         }
         held.UnionWith(_refusedKeys);
-        return new(_marked, _failure, _broken && _failure is null);
+        return new(_marked, _leftOutCount, _failure, _broken && _failure is null);
     }
 
     private async Task PublishAsync(Task settling, CancellationToken ct)
@@ -99,14 +104,21 @@ internal sealed class RelaySweeper(
 
     private async ValueTask PublishAsync(OutboxRow row, CancellationToken ct)
     {
-        var stream = Streams.IsAuthEvent(row.Subject) ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
+        if (options.Sampling.LeavesOut(row.Subject, row.Key))
+        {
+            _leftOut.Enqueue(new(row.Position, row.Subject, row.Key, row.OccurredAt));
+            return;
+        }
+        var isAuthEvent = Streams.IsAuthEvent(row.Subject);
+        var stream = isAuthEvent ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
         if (!_chained && !await HasTurnAsync(row.Key, ct))
             return;
         row.WriteHeaders(_headers, options.Source, _chained ? _lastIds.GetValueOrDefault(stream) : null);
+        var (subject, payload) = enrichment is not null && isAuthEvent ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
         _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
         try
         {
-            await publisher.PublishAsync(row.Subject, row.Payload, _headers, _sentCount, ct);
+            await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
         {
@@ -168,6 +180,14 @@ internal sealed class RelaySweeper(
                 if (Streams.IsAuthEvent(sent.Subject))
                     logger.AuthEventPublished(sent.Subject, sent.Key, sent.OccurredAt);
             }
+            while (positions.Count < options.MarkSize && _leftOut.TryDequeue(out var sent))
+            {
+                positions.Add(sent.Position);
+                sequences.Add(0);   // none
+                (from, to) = (sent.OccurredAt < from ? sent.OccurredAt : from, sent.OccurredAt > to ? sent.OccurredAt : to);
+                _leftOutCount++;
+                EventMetrics.LeftOut(sent.Subject);
+            }
             if (positions.Count > 0)
             {
                 await MarkAsync(positions, sequences, from, to);
@@ -176,7 +196,7 @@ internal sealed class RelaySweeper(
                 sequences.Clear();
                 (from, to) = (DateTime.MaxValue, DateTime.MinValue);
             }
-            else if (_allSent.Task.IsCompleted && settled == Volatile.Read(ref _sentCount))
+            else if (_allSent.Task.IsCompleted && settled == Volatile.Read(ref _sentCount) && _leftOut.IsEmpty)
             {
                 return;
             }
@@ -192,7 +212,7 @@ internal sealed class RelaySweeper(
     private async Task MarkAsync(List<long> positions, List<long> sequences, DateTime from, DateTime to)
     {
         await using var command = new NpgsqlCommand("""
-            UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = a.sequence
+            UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = nullif(a.sequence, 0)
             FROM unnest($1, $2) AS a (position, sequence)
             WHERE o.position = a.position AND o.occurred_at BETWEEN $3 AND $4
             """, lease)

@@ -3,7 +3,7 @@ using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Creates the streams that are missing. An existing one with other settings is reported, never changed.</summary>
+/// <summary>Creates the streams that are missing. An existing one with other settings is reported, never changed, but for finer subjects, which it must take.</summary>
 public static class StreamSetup
 {
     /// <exception cref="NatsException">The server refuses, or does not answer.</exception>
@@ -15,6 +15,12 @@ public static class StreamSetup
             {
                 await jetStream.CreateStreamAsync(wanted, ct);
                 logger.StreamCreated(wanted.Name);
+            }
+            else if (wanted.Subjects is { } subjects && subjects.Contains(RelayOptions.FinerAuthEvents) && found.Config.Subjects?.Contains(RelayOptions.FinerAuthEvents) != true)
+            {
+                // Asked for by an option, and without it no event would have a place.
+                await jetStream.UpdateStreamAsync(found.Config with { Subjects = [.. found.Config.Subjects ?? [], RelayOptions.FinerAuthEvents] }, ct);
+                logger.StreamSubjectAdded(wanted.Name, RelayOptions.FinerAuthEvents);
             }
             else if (Differences(wanted, found.Config) is { Length: > 0 } differences)
             {

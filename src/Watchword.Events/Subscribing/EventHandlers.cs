@@ -57,5 +57,5 @@ internal sealed class EventHandlers
 
     private static TEvent Read<TEvent>(EventType type, EventContext context)
         where TEvent : class =>
-        EventReader.Read(type, context.Payload.Span, out var fault) as TEvent ?? throw new EventRefusedException(fault);
+        EventReader.Read(type, context.Payload.Span, context.Headers, out var fault) as TEvent ?? throw new EventRefusedException(fault);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Npgsql;
 using Watchword.Events.Postgres;
+using Watchword.Events.Outbox;
 using Watchword.Nats;
 using Watchword.Server.Passwords;
 
@@ -36,6 +37,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
             AccessTokenLifetime = Duration(Setting.AccessTokenLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)) ?? TimeSpan.FromMinutes(15),
             SessionLifetime = Duration(Setting.SessionLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)) ?? TimeSpan.FromDays(7),
             Passwords = Passwords(),
+            Sampling = Sampling(),
+            Enrichment = Enrichment(),
         };
         return _errors.Count == 0 ? options : throw new ConfigurationException(_errors);
     }
@@ -153,6 +156,49 @@ internal sealed class OptionsReader(IConfiguration configuration)
         if (text.All(c => c == ',' || char.IsWhiteSpace(c)))
             _errors.Add($"{Setting.Roles.Key} names no role: choose from api, relay, sync");
         return roles;
+    }
+
+    private EventSampling Sampling()
+    {
+        if (Text(Setting.EventSampling) is not { } text)
+            return EventSampling.None;
+        var faults = new List<string>();
+        var sampling = EventSampling.Parse(text, faults);
+        _errors.AddRange(faults.Select(f => $"{Setting.EventSampling.Key} {f}"));
+        return sampling;
+    }
+
+    private EnrichmentOptions Enrichment()
+    {
+        var file = Text(Setting.GeoCidrFile);
+        var added = (Text(Setting.EventEnrichment) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        foreach (var name in added.Where(name => name is not ("country" or "device")))
+            _errors.Add($"{Setting.EventEnrichment.Key} names '{name}': choose from country, device");
+        var finer = Text(Setting.FinerSubjects);
+        if (finer is not (null or "country"))
+            _errors.Add($"{Setting.FinerSubjects.Key} is '{finer}': the one choice is country");
+        var country = added.Contains("country");
+        if (file is null && country)
+            _errors.Add($"{Setting.EventEnrichment.Key} names country: set {Setting.GeoCidrFile.Key} to a file of networks");
+        else if (file is null && finer == "country")
+            _errors.Add($"{Setting.FinerSubjects.Key} is country: set {Setting.GeoCidrFile.Key} to a file of networks");
+        else if (file is not null)
+            _errors.AddRange(CountryFaults(file).Select(f => $"{Setting.GeoCidrFile.Key} ({file}) {f}"));
+        return new() { CountryFile = file, Country = country, Device = added.Contains("device"), FinerSubjects = finer == "country" };
+    }
+
+    private static List<string> CountryFaults(string file)
+    {
+        var faults = new List<string>();
+        try
+        {
+            CountryTable.Read(File.ReadLines(file), faults);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            faults.Add($"cannot be read: {e.Message}");
+        }
+        return faults;
     }
 
     private PasswordOptions Passwords()

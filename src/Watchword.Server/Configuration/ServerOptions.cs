@@ -1,3 +1,4 @@
+using Watchword.Events.Outbox;
 using Watchword.Nats;
 using Watchword.Server.Passwords;
 
@@ -68,6 +69,12 @@ internal sealed record ServerOptions
     public TimeSpan SessionLifetime { get; init; } = TimeSpan.FromDays(7);
 
     public PasswordOptions Passwords { get; init; } = new();
+
+    /// <summary>Which part of the users has its events published.</summary>
+    public EventSampling Sampling { get; init; } = EventSampling.None;
+
+    /// <summary>What auth events get on their way.</summary>
+    public EnrichmentOptions Enrichment { get; init; } = new();
 
     public bool NeedsLocalEngines => Database is null || NatsUrl is null;
 }

@@ -30,6 +30,10 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting PasswordP = new("PASSWORD_P", "--password-p", "scrypt's p. Default 1.");
     public static readonly Setting PasswordThreads = new("PASSWORD_THREADS", "--password-threads", "Threads that hash passwords. Default: all cores but one.");
     public static readonly Setting PasswordQueue = new("PASSWORD_QUEUE", "--password-queue", "Passwords that may wait for each thread; more are answered 503. Default 64.");
+    public static readonly Setting EventSampling = new("EVENT_SAMPLING", "--event-sampling", "Part of the users whose events are published, auth.user.token_refreshed=10%, several separated by commas. Default: all.");
+    public static readonly Setting EventEnrichment = new("EVENT_ENRICHMENT", "--event-enrichment", "What auth events get in data.context: country, device, separated by commas. Default: nothing.");
+    public static readonly Setting GeoCidrFile = new("GEO_CIDR_FILE", "--geo-cidr-file", "Networks and their countries, lines like 192.0.2.0/24,NL; read again when it changes.");
+    public static readonly Setting FinerSubjects = new("FINER_SUBJECTS", "--finer-subjects", "country: auth.user.registered.NL instead of auth.user.registered. Default: none.");
 
     /// <summary>In the order of <c>--help</c>.</summary>
     public static readonly IReadOnlyList<Setting> All =
@@ -37,5 +41,6 @@ internal sealed record Setting(string Key, string Option, string Help)
         Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey,
         NatsPort, Data, Roles, Service, Environment,
         AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
+        EventSampling, EventEnrichment, GeoCidrFile, FinerSubjects,
     ];
 }

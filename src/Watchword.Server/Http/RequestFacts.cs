@@ -7,6 +7,8 @@ internal static class RequestFacts
 {
     private const int MaxUserAgent = 512;
     private const int MaxCorrelationId = 128;
+    private const int MaxOrigin = 64;
+    private const string OriginHeader = "Watchword-Origin";
     private const string CorrelationHeader = "X-Correlation-Id";
 
     /// <summary>The client's address; IPv4 in its own notation also on a dual-stack socket. Null behind a pipe.</summary>
@@ -27,8 +29,16 @@ internal static class RequestFacts
         return text[..(char.IsHighSurrogate(text[MaxUserAgent - 1]) ? MaxUserAgent - 1 : MaxUserAgent)];
     }
 
+    // The service that causes the change, as it calls itself; anything but a plain name is ignored.
+    private static string? Origin(this HttpContext context)
+    {
+        var origin = context.Request.Headers[OriginHeader].ToString();
+        return origin.Length is > 0 and <= MaxOrigin && origin.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? origin : null;
+    }
+
     /// <summary>Who changes something in this request, and under which correlation id.</summary>
-    public static ChangeContext Change(this HttpContext context, string? actor = null) => new(context.CorrelationId(), actor);
+    public static ChangeContext Change(this HttpContext context, string? actor = null) =>
+        new(context.CorrelationId(), actor, context.Origin(), context.ClientIp(), context.UserAgent());
 
     /// <summary>Answers the correlation id in <c>X-Correlation-Id</c>.</summary>
     public static void AnswerCorrelationId(this HttpContext context) => context.Response.Headers[CorrelationHeader] = context.CorrelationId();

@@ -10,7 +10,11 @@ namespace Watchword.Server.Store;
 /// <summary>Who changes something, and why; travels into the headers of the events that the change leaves.</summary>
 /// <param name="CorrelationId">Of the request; null when unknown.</param>
 /// <param name="Actor">The user who acts; null before anyone is signed in.</param>
-internal readonly record struct ChangeContext(string? CorrelationId, string? Actor = null);
+/// <param name="Origin">The service that causes it, as it calls itself; null when it does not say.</param>
+/// <param name="ClientIp">The client's address; kept in the outbox for enrichment, never published as a header.</param>
+/// <param name="UserAgent">The client's program; likewise.</param>
+internal readonly record struct ChangeContext(
+    string? CorrelationId, string? Actor = null, string? Origin = null, string? ClientIp = null, string? UserAgent = null);
 
 /// <summary>The identity database: one round trip a write, in one transaction, which wakes the relay.</summary>
 internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outbox)
@@ -58,8 +62,11 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(Command(new("""
             SELECT set_config('watchword.notify', 'off', true), set_config('watchword.correlation_id', $1, true),
-                   set_config('watchword.actor', $2, true), set_config('watchword.traceparent', $3, true)
-            """, context.CorrelationId ?? "", context.Actor ?? "", Activity.Current?.Id ?? "")));
+                   set_config('watchword.actor', $2, true), set_config('watchword.traceparent', $3, true),
+                   set_config('watchword.origin', $4, true), set_config('watchword.client_ip', $5, true),
+                   set_config('watchword.user_agent', $6, true)
+            """, context.CorrelationId ?? "", context.Actor ?? "", Activity.Current?.Id ?? "",
+            context.Origin ?? "", context.ClientIp ?? "", context.UserAgent ?? "")));
         foreach (var statement in statements)
             batch.BatchCommands.Add(Command(statement));
 

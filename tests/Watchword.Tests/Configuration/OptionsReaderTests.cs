@@ -84,12 +84,41 @@ public class OptionsReaderTests
     [InlineData("PASSWORD_LOG_N", "31")]
     [InlineData("PASSWORD_LOG_N", "24")]
     [InlineData("PASSWORD_THREADS", "257")]
+    [InlineData("EVENT_SAMPLING", "user.sync=10%")]
+    [InlineData("EVENT_SAMPLING", "auth.user.logged_in=200%")]
+    [InlineData("EVENT_ENRICHMENT", "weather")]
+    [InlineData("EVENT_ENRICHMENT", "device,country")]
+    [InlineData("GEO_CIDR_FILE", "/nowhere/countries.csv")]
+    [InlineData("GEO_CIDR_FILE", "/etc/hostname")]
+    [InlineData("FINER_SUBJECTS", "country")]
     [InlineData("BETTER_AUTH_SECRET", "0123456789abcdef0123456789abcde")]
     public void A_fault_is_told_by_the_name_of_its_variable(string name, string value)
     {
         var fault = Assert.Single(Assert.Throws<ConfigurationException>(() => Read(name == "DATABASE_URL" ? [(name, value), ("BETTER_AUTH_SECRET", Secret)] : [(name, value)])).Errors);
         Assert.StartsWith(name, fault, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', fault);
+    }
+
+    [Fact]
+    public void What_events_get_on_their_way_is_read()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "192.0.2.0/24,NL\n");
+            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("GEO_CIDR_FILE", file), ("FINER_SUBJECTS", "country"));
+            Assert.True(options.Sampling.LeavesOut("auth.user.token_refreshed", "u1"));
+            Assert.Equal((file, true, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device, options.Enrichment.FinerSubjects));
+
+            File.WriteAllText(file, "192.0.2.0/24,NL\nfirst\n#\nsecond\n");
+            var faults = Assert.Throws<ConfigurationException>(() => Read(("GEO_CIDR_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"), ("FINER_SUBJECTS", "city"))).Errors;
+            Assert.Equal(6, faults.Count);
+            Assert.Equal([2, 4], faults.Where(f => f.StartsWith("GEO_CIDR_FILE", StringComparison.Ordinal)).Select(f => int.Parse(f.Split(" line ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 
     [Fact]

@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging;
 using Watchword.Events.Outbox;
 using Watchword.Nats;
 
@@ -7,10 +7,13 @@ namespace Watchword.Tests.Events.Outbox;
 /// <summary>A running relay on a test's own database and NATS account.</summary>
 internal sealed class RelayHost : IAsyncDisposable
 {
-    private RelayHost(TestDatabase database, NatsConnection nats, RelayOptions options)
+    private readonly EventEnrichment _enrichment;
+
+    private RelayHost(TestDatabase database, NatsConnection nats, RelayOptions options, IEventEnricher[] enrichers)
     {
         (Nats, JetStream) = (nats, new JetStream(nats));
-        Relay = new(database.Source, nats, JetStream, Signal, options, NullLogger<OutboxRelay>.Instance);
+        _enrichment = new(options, enrichers, Logger<EventEnrichment>());
+        Relay = new(database.Source, nats, JetStream, Signal, options, Logger<OutboxRelay>(), _enrichment);
     }
 
     public NatsConnection Nats { get; }
@@ -18,11 +21,16 @@ internal sealed class RelayHost : IAsyncDisposable
     public OutboxSignal Signal { get; } = new();
     public OutboxRelay Relay { get; }
 
-    public static async Task<RelayHost> StartAsync(TestDatabase database, NatsOptions nats, RelayOptions? options = null)
+    public LogCapture Logs { get; } = new();
+
+    /// <summary>As every relay of the tests works.</summary>
+    public static RelayOptions Options { get; } = new() { RetryDelayMin = TimeSpan.FromMilliseconds(10), RetryDelayMax = TimeSpan.FromMilliseconds(100) };
+
+    public static async Task<RelayHost> StartAsync(TestDatabase database, NatsOptions nats, RelayOptions? options = null, params IEventEnricher[] enrichers)
     {
         var connection = new NatsConnection(nats);
         connection.Start();
-        var host = new RelayHost(database, connection, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10), RetryDelayMax = TimeSpan.FromMilliseconds(100) });
+        var host = new RelayHost(database, connection, options ?? Options, enrichers);
         await host.Relay.StartAsync(default);
         return host;
     }
@@ -31,6 +39,10 @@ internal sealed class RelayHost : IAsyncDisposable
     {
         await Relay.StopAsync(default);
         Relay.Dispose();
+        _enrichment.Dispose();
         await Nats.DisposeAsync();
+        Logs.Dispose();
     }
+
+    private ILogger<T> Logger<T>() => LoggerFactoryExtensions.CreateLogger<T>(Logs);
 }

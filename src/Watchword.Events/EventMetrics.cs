@@ -1,0 +1,28 @@
+using System.Diagnostics.Metrics;
+using Watchword.Events.Outbox;
+
+namespace Watchword.Events;
+
+/// <summary>The figures of meter <c>Watchword.Events</c>.</summary>
+internal static class EventMetrics
+{
+    public const string MeterName = "Watchword.Events";
+
+    private static readonly Meter Meter = new(MeterName);
+    private static readonly Counter<long> Compared = Meter.CreateCounter<long>("watchword.audit.compared", "{event}", "Outbox rows held against their stream");
+    private static readonly Counter<long> Lost = Meter.CreateCounter<long>("watchword.audit.lost", "{event}", "Events that a stream acknowledged and lost; published again");
+    private static readonly Counter<long> Corrected = Meter.CreateCounter<long>("watchword.audit.corrected", "{event}", "Events found at another sequence than their row said");
+    private static readonly Histogram<double> Duration = Meter.CreateHistogram<double>("watchword.audit.duration", "s", "How long an audit of a stream took");
+    private static readonly Counter<long> SampledOut = Meter.CreateCounter<long>("watchword.relay.sampled_out", "{event}", "Events that sampling left unpublished");
+
+    public static void Audited(string stream, TimeSpan took, AuditResult result)
+    {
+        var tag = KeyValuePair.Create("stream", (object?)stream);
+        Compared.Add(result.Compared, tag);
+        Lost.Add(result.Lost, tag);
+        Corrected.Add(result.Corrected, tag);
+        Duration.Record(took.TotalSeconds, tag);
+    }
+
+    public static void LeftOut(string subject) => SampledOut.Add(1, KeyValuePair.Create("subject", (object?)subject));
+}

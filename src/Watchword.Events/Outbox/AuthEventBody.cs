@@ -1,0 +1,64 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Watchword.Events.Outbox;
+
+/// <summary>What enrichment needs of an auth event's body, and where its data ends.</summary>
+/// <param name="Ip"><c>data.ip</c>; null when absent.</param>
+/// <param name="UserAgent"><c>data.userAgent</c>; null when absent.</param>
+/// <param name="DataEnd">The place of the brace that closes <c>data</c>; -1 when nothing can be added.</param>
+internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int DataEnd)
+{
+    public static AuthEventBody Read(ReadOnlySpan<byte> payload)
+    {
+        string? ip = null, userAgent = null;
+        var json = new Utf8JsonReader(payload);
+        json.Read();
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var isData = json.ValueTextEquals("data"u8);
+            json.Read();
+            if (!isData || json.TokenType != JsonTokenType.StartObject)
+            {
+                json.Skip();
+                continue;
+            }
+            var members = 0;
+            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+            {
+                members++;
+                var (isIp, isAgent, isContext) = (json.ValueTextEquals("ip"u8), json.ValueTextEquals("userAgent"u8), json.ValueTextEquals("context"u8));
+                json.Read();
+                if (isContext)
+                    return new(ip, userAgent, -1);   // somebody's own
+                if (isIp && json.TokenType == JsonTokenType.String)
+                    ip = json.GetString();
+                else if (isAgent && json.TokenType == JsonTokenType.String)
+                    userAgent = json.GetString();
+                else
+                    json.Skip();
+            }
+            return new(ip, userAgent, members > 0 ? (int)json.TokenStartIndex : -1);
+        }
+        return new(ip, userAgent, -1);
+    }
+
+    /// <summary>The body with <c>data.context</c> as its data's last member; all else stays byte for byte.</summary>
+    public ReadOnlyMemory<byte> WithContext(ReadOnlyMemory<byte> payload, IReadOnlyDictionary<string, string> context)
+    {
+        if (DataEnd < 0)
+            return payload;
+        var result = new ArrayBufferWriter<byte>(payload.Length + 64 + context.Count * 32);
+        result.Write(payload.Span[..DataEnd]);
+        result.Write(",\"context\":"u8);
+        using (var json = new Utf8JsonWriter(result))
+        {
+            json.WriteStartObject();
+            foreach (var (name, value) in context)
+                json.WriteString(name, value);
+            json.WriteEndObject();
+        }
+        result.Write(payload.Span[DataEnd..]);
+        return result.WrittenMemory;
+    }
+}
