@@ -26,12 +26,14 @@ internal static class CommandLine
               ./run                                        serve on http://localhost:3001
               ./run --port 8080 --data /srv/watchword      another port, another data folder
               ./run events tail                            what passes through the streams
+              ./run audit verify                           whether the audit log is as it was written
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };
         foreach (var option in options.Values)
             root.Add(option);
         root.Add(EventsTail.Create(options[Setting.Data], options[Setting.NatsUrl]));
+        root.Add(AuditCommand.Create(options[Setting.Data]));
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();
