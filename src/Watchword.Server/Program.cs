@@ -18,6 +18,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     // What it stands on: PostgreSQL and NATS, given or started here.
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
+    Samples.Check(options);
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
     await using var nats = new NatsConnection(options.Nats with { Url = options.NatsUrl!, LoggerFactory = logs });
     await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
@@ -44,6 +45,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString }, carry: options.Roles.HasFlag(Roles.Relay));
     if (options.Roles.HasFlag(Roles.Sync) && options.TargetDatabase is not null)
         builder.Services.AddUserSync(IdentityDatabase.Open(options.TargetDatabase, "watchword-sync"), new UserSyncOptions());
+    if (options.Samples is { } samples)
+        builder.Services.AddHostedService(s => new Samples(engines, samples, s.GetRequiredService<ILoggerFactory>()));
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
 
     // What it answers.

@@ -30,6 +30,8 @@ internal static class CommandLine
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };
+        // A switch: ./run builds the program and names it in the environment.
+        (options[Setting.Samples].Arity, options[Setting.Samples].HelpName) = (ArgumentArity.ZeroOrOne, "program");
         foreach (var option in options.Values)
             root.Add(option);
         root.Add(EventsTail.Create(options[Setting.Data], options[Setting.NatsUrl]));
@@ -40,8 +42,8 @@ internal static class CommandLine
             return await ServeAsync(serve, () => new ConfigurationBuilder()
                 .AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true)
                 .AddEnvironmentVariables()
-                .AddInMemoryCollection(options.Where(o => parsed.GetValue(o.Value) is not null)
-                    .Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))))
+                .AddInMemoryCollection(options.Where(o => parsed.GetResult(o.Value) is not null)
+                    .Select(o => KeyValuePair.Create<string, string?>(o.Key.Key, parsed.GetValue(o.Value) ?? Environment.GetEnvironmentVariable(o.Key.Key) ?? "not built")))
                 .Build(), stop.Token);
         });
         // Stopping takes as long as the engines take: the library must not end the process meanwhile.

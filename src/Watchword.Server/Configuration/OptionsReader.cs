@@ -36,6 +36,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             AccessTokenLifetime = Duration(Setting.AccessTokenLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)) ?? TimeSpan.FromMinutes(15),
             SessionLifetime = Duration(Setting.SessionLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)) ?? TimeSpan.FromDays(7),
             Passwords = Passwords(),
+            Samples = Text(Setting.Samples),
         };
         return _errors.Count == 0 ? options : throw new ConfigurationException(_errors);
     }

@@ -69,5 +69,8 @@ internal sealed record ServerOptions
 
     public PasswordOptions Passwords { get; init; } = new();
 
+    /// <summary>The program of the sample subscribers, where they are to run beside the server; null: they are not.</summary>
+    public string? Samples { get; init; }
+
     public bool NeedsLocalEngines => Database is null || NatsUrl is null;
 }
