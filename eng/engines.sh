@@ -6,6 +6,7 @@ oldest_postgres=15
 # Used by the scripts that source this one.
 # shellcheck disable=SC2034
 server_program=src/Watchword.Server/bin/Release/net10.0/Watchword.Server.dll
+samples_program=samples/Subscribers/bin/Release/net10.0/Watchword.Samples.Subscribers.dll
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -67,22 +68,31 @@ has_sdk() {
     command -v dotnet >/dev/null && [[ $'\n'$(dotnet --list-sdks 2>/dev/null) == *$'\n'10.* ]]
 }
 
-# build_server ROOT: nothing when no source is newer than the last build.
 build_server() {
-    local root=$1 project=$1/src/Watchword.Server
-    local stamp=$project/bin/Release/net10.0/.built
-    is_built "$root" "$stamp" && return
-    mkdir -p "$project/obj" "$(dirname "$stamp")"
+    build "$1" "$server_program" src/Watchword.Server/Watchword.Server.csproj
+}
+
+build_samples() {
+    build "$1" "$samples_program" samples/Subscribers/Subscribers.csproj samples/Subscribers
+}
+
+# build ROOT PROGRAM PROJECT FOLDERS…: nothing when no source, in src or these folders, is newer than the last build.
+build() {
+    local root=$1 program=$2 file=$1/$3
+    local stamp=$root/${program%/*}/.built
+    shift 3
+    is_built "$root" "$program" "$stamp" "$@" && return
+    mkdir -p "$root/src/Watchword.Server/obj" "$(dirname "$stamp")"
     # Two at once in one checkout would overwrite each other's files.
     if command -v flock >/dev/null; then
-        exec 9>"$project/obj/run.lock"
+        exec 9>"$root/src/Watchword.Server/obj/run.lock"
         flock 9
     fi
-    if ! is_built "$root" "$stamp"; then
+    if ! is_built "$root" "$program" "$stamp" "$@"; then
         # The time of the start: what is edited during the build is built the next time.
         touch "$stamp.new"
         # No compiler or build server may stay behind. The projects form a chain: one process loses nothing.
-        quietly "building" dotnet build "$project/Watchword.Server.csproj" -c Release -v quiet \
+        quietly "building" dotnet build "$file" -c Release -v quiet \
             -maxCpuCount:1 -nodeReuse:false -p:UseSharedCompilation=false || exit 1
         mv "$stamp.new" "$stamp"
     fi
@@ -90,10 +100,11 @@ build_server() {
 }
 
 is_built() {
-    local root=$1 stamp=$2
-    [[ -f $stamp && -f $root/$server_program ]] || return 1
+    local root=$1 program=$2 stamp=$3
+    shift 3
+    [[ -f $stamp && -f $root/$program ]] || return 1
     # Folders count too: removing a file changes its folder.
-    [[ -z $(find "$root/src" "$root"/Directory.*.props "$root/global.json" "$root/.editorconfig" \
+    [[ -z $(find "$root/src" "${@/#/$root/}" "$root"/Directory.*.props "$root/global.json" "$root/.editorconfig" \
         \( -name bin -o -name obj \) -prune -o -newer "$stamp" -print -quit) ]]
 }
 

@@ -12,6 +12,9 @@ internal static partial class LogMessages
     [LoggerMessage(1103, LogLevel.Warning, "The database is not ready, trying again: {Reason}")]
     public static partial void DatabaseNotReady(this ILogger logger, string reason);
 
+    [LoggerMessage(1140, LogLevel.Information, "The sample subscribers were started (pid {Pid}); they write mails to {Folder}")]
+    public static partial void SamplesStarted(this ILogger logger, int pid, string folder);
+
     [LoggerMessage(1104, LogLevel.Warning, "{Method} {Path} was answered 503: {Reason}")]
     public static partial void RequestPutOff(this ILogger logger, string method, string path, string reason);
 

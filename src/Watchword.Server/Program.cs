@@ -21,6 +21,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     // What it stands on: PostgreSQL and NATS, given or started here.
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
+    Samples.Check(options);
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
     await using var target = options.TargetDatabase is null ? null : IdentityDatabase.Open(options.TargetDatabase, "watchword-sync");
     await using var nats = new NatsConnection(options.Nats with { Url = options.NatsUrl!, LoggerFactory = logs });
@@ -48,6 +49,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString, Sampling = options.Sampling, Enrichment = options.Enrichment }, carry: options.Roles.HasFlag(Roles.Relay));
     if (options.Roles.HasFlag(Roles.Sync) && target is not null)
         builder.Services.AddUserSync(target, new UserSyncOptions());
+    if (options.Samples is { } samples)
+        builder.Services.AddHostedService(s => new Samples(engines, samples, s.GetRequiredService<ILoggerFactory>()));
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
 
     // What it answers.

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 export const input = JSON.parse(readFileSync(0, 'utf8'));
 
 const url = new URL(input.nats);
-export const connection = await connect({ servers: url.host, user: url.username || undefined, pass: url.password || undefined });
+export const connection = await connect({ servers: url.host, user: url.username || undefined, pass: url.password || undefined, ...(input.inbox && { inboxPrefix: input.inbox }) });
 
 export const text = bytes => new TextDecoder().decode(bytes);
 export const bytes = text => new TextEncoder().encode(text);

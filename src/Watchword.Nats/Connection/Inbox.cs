@@ -10,14 +10,23 @@ internal sealed class Inbox
     /// <summary>The longest token: a 64-bit number.</summary>
     public const int MaxTokenLength = 20;
 
+    public const string DefaultPrefix = "_INBOX";
+
+    private const int MaxPrefixLength = 128;
+
     private readonly byte[] _prefix;
 
-    public Inbox()
+    public Inbox(NatsConnection connection)
     {
         // The name is the only thing that keeps others from answering in our stead, so it is not guessable.
-        Name = "_INBOX." + RandomNumberGenerator.GetHexString(24, lowercase: true);
+        Name = connection.Options.InboxPrefix + "." + RandomNumberGenerator.GetHexString(24, lowercase: true);
         _prefix = Encoding.ASCII.GetBytes(Name + ".");
     }
+
+    /// <summary>Whether inboxes can begin with it. All begin alike, so that they are known for inboxes wherever they appear.</summary>
+    public static bool IsPrefix(string prefix) =>
+        prefix.StartsWith(DefaultPrefix, StringComparison.Ordinal) && prefix.Length <= MaxPrefixLength && prefix[^1] != '.' && !prefix.Contains("..", StringComparison.Ordinal)
+        && prefix.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.');
 
     public string Name { get; }
 

@@ -37,6 +37,13 @@ public sealed record NatsOptions
     /// </summary>
     public bool RetryRefusedCredentials { get; init; }
 
+    /// <summary>
+    /// What answers and deliveries are sent to begins with it. Default <c>_INBOX</c>; <c>_INBOX</c> and more
+    /// (<c>_INBOX.mailer</c>) where the server lets each client subscribe to inboxes of its own only, so that none reads
+    /// another's.
+    /// </summary>
+    public string InboxPrefix { get; init; } = Inbox.DefaultPrefix;
+
     /// <summary>How the connection is secured.</summary>
     public NatsTlsOptions Tls { get; init; } = new();
 
@@ -85,6 +92,8 @@ public sealed record NatsOptions
             errors.AddIfRefused(() => NKey.FromSeed(seed));
         if (new object?[] { User, Token, CredentialsFile, NKeySeed, CredentialsProvider }.Count(c => c is not null) > 1)
             errors.Add($"Give one kind of credentials: {nameof(User)} and {nameof(Password)}, {nameof(Token)}, {nameof(CredentialsFile)}, {nameof(NKeySeed)} or {nameof(CredentialsProvider)}.");
+        if (!Inbox.IsPrefix(InboxPrefix))
+            errors.Add($"{nameof(InboxPrefix)} must be {Inbox.DefaultPrefix}, or that with letters, digits, - and _ behind it, in tokens parted by dots; it is '{InboxPrefix}'.");
         if (Tls is { KeyFile: not null, CertificateFile: null })
             errors.Add($"{nameof(NatsTlsOptions.KeyFile)} needs {nameof(NatsTlsOptions.CertificateFile)}.");
         var (shortest, longest) = (TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(1));

@@ -7,7 +7,7 @@ namespace Watchword.Nats;
 internal sealed class RequestInbox : IReceiver
 {
     private readonly NatsConnection _connection;
-    private readonly Inbox _inbox = new();
+    private readonly Inbox _inbox;
     private readonly ConcurrentDictionary<long, PendingRequest> _pending = new();
     private readonly SubjectCache _subjects = new();
     private NatsException? _ended;
@@ -16,6 +16,7 @@ internal sealed class RequestInbox : IReceiver
     public RequestInbox(NatsConnection connection)
     {
         _connection = connection;
+        _inbox = new(connection);
         connection.Register(new Subscription(this, _inbox.Wildcard));
     }
 

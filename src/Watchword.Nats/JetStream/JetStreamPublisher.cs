@@ -13,7 +13,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
 {
     private readonly NatsConnection _connection;
     private readonly JetStreamPublisherOptions _options;
-    private readonly Inbox _inbox = new();
+    private readonly Inbox _inbox;
     private readonly Subscription _subscription;
     private readonly PublishAckReader _acks = new();
     private readonly Channel<PublishResult> _results = Channel.CreateUnbounded<PublishResult>();
@@ -33,6 +33,7 @@ public sealed class JetStreamPublisher : IAsyncDisposable, IReceiver
     {
         options.Validate();
         _connection = connection;
+        _inbox = new(connection);
         _options = options;
         _slots = new Slot[options.MaxInFlight];
         _roomToWake = (options.MaxInFlight + 7) / 8;

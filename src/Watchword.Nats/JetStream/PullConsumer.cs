@@ -43,7 +43,7 @@ public sealed class PullConsumer : IAsyncDisposable, IReceiver
         (_stream, _consumer, _options, _endsInDoubt) = (stream, consumer, options, endsInDoubt);
         _pullSubject = $"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}";
         _window = new PullWindow(options);
-        _subscription = new Subscription(this, new Inbox().Name);
+        _subscription = new Subscription(this, new Inbox(_connection).Name);
         _recovery = new PullRecovery(jetStream, stream, consumer, options, IsWaiting, PullAfresh, End);
         _connection.Register(_subscription);
         if (_connection.State == NatsConnectionState.Open)

@@ -6,7 +6,7 @@ namespace Watchword.Nats;
 internal sealed class PullFetch(JetStream jetStream, string stream, string consumer, int maxMessages) : IReceiver
 {
     private readonly NatsConnection _connection = jetStream.Connection;
-    private readonly Inbox _inbox = new();
+    private readonly Inbox _inbox = new(jetStream.Connection);
     private readonly SubjectCache _subjects = new();
     private readonly List<JetStreamMessage> _messages = [];
     private readonly TaskCompletionSource<NatsException?> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -50,5 +50,5 @@ internal static class UnsentCommands
     }
 
     private static bool AwaitsAnswer(ReadOnlySpan<byte> publish)
-        => publish[..publish.IndexOf((byte)'\r')].LastIndexOf(" _INBOX."u8) > publish.IndexOf((byte)' ');
+        => publish[..publish.IndexOf((byte)'\r')].LastIndexOf(" _INBOX"u8) > publish.IndexOf((byte)' ');
 }

@@ -28,23 +28,27 @@ internal static class CommandLine
               ./run events replay --help                   events again, to a file, a subject or a consumer
               ./run dlq list                               events that a consumer could not handle
               ./run stream status                          how full the streams are; consumer status: who is behind
+              ./run audit verify                           whether the audit log is as it was written
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };
+        // A switch: ./run builds the program and names it in the environment.
+        (options[Setting.Samples].Arity, options[Setting.Samples].HelpName) = (ArgumentArity.ZeroOrOne, "program");
         foreach (var option in options.Values)
             root.Add(option);
         root.Add(EventsCommand.Create());
         root.Add(DeadLetterCommand.Create());
         root.Add(StatusCommands.CreateStream());
         root.Add(StatusCommands.CreateConsumer());
+        root.Add(AuditCommand.Create());
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();
             return await ServeAsync(serve, () => new ConfigurationBuilder()
                 .AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true)
                 .AddEnvironmentVariables()
-                .AddInMemoryCollection(options.Where(o => parsed.GetValue(o.Value) is not null)
-                    .Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))))
+                .AddInMemoryCollection(options.Where(o => parsed.GetResult(o.Value) is not null)
+                    .Select(o => KeyValuePair.Create<string, string?>(o.Key.Key, parsed.GetValue(o.Value) ?? Environment.GetEnvironmentVariable(o.Key.Key) ?? "not built")))
                 .Build(), stop.Token);
         });
         var line = root.Parse(args);

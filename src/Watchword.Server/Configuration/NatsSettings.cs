@@ -14,6 +14,7 @@ internal static class NatsSettings
         {
             Name = "watchword",
             CredentialsFile = Text(Setting.NatsCredentials),
+            InboxPrefix = Text(Setting.NatsInboxPrefix) ?? new NatsOptions().InboxPrefix,
             Tls = new()
             {
                 CaFile = Text(Setting.NatsCa),

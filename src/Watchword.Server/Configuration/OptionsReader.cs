@@ -39,6 +39,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             Passwords = Passwords(),
             Sampling = Sampling(),
             Enrichment = Enrichment(),
+            Samples = Text(Setting.Samples),
         };
         return _errors.Count == 0 ? options : throw new ConfigurationException(_errors);
     }

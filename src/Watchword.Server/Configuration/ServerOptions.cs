@@ -76,5 +76,8 @@ internal sealed record ServerOptions
     /// <summary>What auth events get on their way.</summary>
     public EnrichmentOptions Enrichment { get; init; } = new();
 
+    /// <summary>The program of the sample subscribers, where they are to run beside the server; null: they are not.</summary>
+    public string? Samples { get; init; }
+
     public bool NeedsLocalEngines => Database is null || NatsUrl is null;
 }

@@ -16,6 +16,7 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting NatsCa = new("NATS_CA", "--nats-ca", "Certificate authorities (PEM) to trust for NATS. Default: the system's.");
     public static readonly Setting NatsCertificate = new("NATS_CERT", "--nats-cert", "Our own certificate (PEM) for NATS, where it wants one.");
     public static readonly Setting NatsKey = new("NATS_KEY", "--nats-key", "Private key (PEM) of NATS_CERT.");
+    public static readonly Setting NatsInboxPrefix = new("NATS_INBOX_PREFIX", "--nats-inbox-prefix", "What answers from NATS are sent to begins with it, where NATS allows each user its own. Default _INBOX.");
     public static readonly Setting NatsPort = new("NATS_PORT", "--nats-port", "Port of the private nats-server. Default 4222, or the next that is free.");
     public static readonly Setting Data = new("WATCHWORD_DATA", "--data", "Folder of the private engines. Default ./data.");
     public static readonly Setting Roles = new("WATCHWORD_ROLES", "--roles", "What this process does: api, relay, sync, separated by commas. Default all.");
@@ -34,13 +35,14 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting EventEnrichment = new("EVENT_ENRICHMENT", "--event-enrichment", "What auth events get in data.context: country, device, separated by commas. Default: nothing.");
     public static readonly Setting GeoCidrFile = new("GEO_CIDR_FILE", "--geo-cidr-file", "Networks and their countries, lines like 192.0.2.0/24,NL; read again when it changes.");
     public static readonly Setting FinerSubjects = new("FINER_SUBJECTS", "--finer-subjects", "country: auth.user.registered.NL instead of auth.user.registered. Default: none.");
+    public static readonly Setting Samples = new("WATCHWORD_SAMPLES", "--samples", "Run the sample subscribers beside the server: ./run builds them. In the environment: their program.");
 
     /// <summary>In the order of <c>--help</c>.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey,
+        Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey, NatsInboxPrefix,
         NatsPort, Data, Roles, Service, Environment,
         AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
-        EventSampling, EventEnrichment, GeoCidrFile, FinerSubjects,
+        EventSampling, EventEnrichment, GeoCidrFile, FinerSubjects, Samples,
     ];
 }

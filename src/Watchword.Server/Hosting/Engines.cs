@@ -63,12 +63,13 @@ internal sealed class Engines : IAsyncDisposable
     public (Endpoints Endpoints, string? File) Announce()
     {
         if (_local is not null)
-            _local.Changed += () => _file.Write(Endpoints());
-        var endpoints = Endpoints();
+            _local.Changed += () => _file.Write(Endpoints);
+        var endpoints = Endpoints;
         return (endpoints, _file.Write(endpoints) ? _file.Path : null);
     }
 
-    private Endpoints Endpoints() => new()
+    /// <summary>Where everything listens at this moment.</summary>
+    public Endpoints Endpoints => new()
     {
         Http = $"http://{(Options.Host is "localhost" or "0.0.0.0" or "*" ? "127.0.0.1" : Options.Host)}:{Options.Port}",
         Nats = _local?.NatsUrl ?? Options.NatsUrl!,

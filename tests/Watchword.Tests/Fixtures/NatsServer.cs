@@ -51,10 +51,10 @@ public sealed partial class NatsServer : IAsyncDisposable
     {
         var config = Path.Combine(_folder, "server.conf");
         await File.WriteAllTextAsync(config, string.Create(CultureInfo.InvariantCulture, $$"""
+            {{_extra}}
             host: 127.0.0.1
             port: {{Port}}
             log_file: "{{LogFile}}"
-            {{_extra}}
             """));
         _process = await LaunchAsync(config);
         var deadline = Stopwatch.GetTimestamp();

@@ -1,0 +1,33 @@
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Watchword.Events;
+
+namespace Watchword.Samples.Subscribers;
+
+/// <summary>How many events of each kind a day has, and how many users were active.</summary>
+internal static class Analytics
+{
+    public const string Name = "analytics";
+
+    public static void Add(IServiceCollection services, NpgsqlDataSource database) =>
+        services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
+            // All events count on the same few rows: side by side they would only wait for each other. Many share a transaction instead.
+            .With(o => o with { Concurrency = 1, BatchSize = 200 })
+            .OnAny(async (context, ct) =>
+            {
+                var login = AuthEvent.Read(context.Payload.Span);
+                await using var count = new NpgsqlBatch(context.Connection, context.Transaction)
+                {
+                    BatchCommands =
+                    {
+                        new("""
+                            INSERT INTO analytics.daily_count (day, subject, count) VALUES (($1 AT TIME ZONE 'UTC')::date, $2, 1)
+                            ON CONFLICT (day, subject) DO UPDATE SET count = daily_count.count + 1
+                            """) { Parameters = { new() { Value = login.At.UtcDateTime }, new() { Value = AuthEvent.Kind(context.Subject) } } },
+                        new("INSERT INTO analytics.active_user (day, user_id) VALUES (($1 AT TIME ZONE 'UTC')::date, $2) ON CONFLICT DO NOTHING")
+                        { Parameters = { new() { Value = login.At.UtcDateTime }, new() { Value = login.UserId } } },
+                    },
+                };
+                await count.ExecuteNonQueryAsync(ct);
+            }, "auth-events"));
+}

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Watchword.Events;
+using Watchword.Events.Contracts;
+
+namespace Watchword.Samples.Subscribers;
+
+/// <summary>A welcome mail for whoever registers.</summary>
+internal static class EmailService
+{
+    public const string Name = "email-service";
+
+    public static void Add(IServiceCollection services, SampleSettings settings, NpgsqlDataSource database)
+    {
+        var mailer = new Mailer(settings);
+        services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce().On<UserRegistered>((e, context, ct) =>
+            // Whoever registered long ago is not welcomed again.
+            context.IsReplay ? Task.CompletedTask : mailer.SendAsync(context.EventId, e.Data.Email, e.Data.Name, ct)));
+    }
+}

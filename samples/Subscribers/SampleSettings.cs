@@ -1,0 +1,103 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+using Npgsql;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+
+namespace Watchword.Samples.Subscribers;
+
+/// <summary>What can be set, in the environment; validated, with every fault at once.</summary>
+internal sealed record SampleSettings
+{
+    public required NatsOptions Nats { get; init; }
+
+    /// <summary>Npgsql connection string of where the subscribers keep their things.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>Where mails are written as .eml files, unless <see cref="Smtp"/> is set.</summary>
+    public required string MailFolder { get; init; }
+
+    /// <summary>Null: mails are written as files.</summary>
+    public Uri? Smtp { get; init; }
+
+    public string MailFrom { get; init; } = "welcome@example.com";
+
+    /// <summary>So many users logging in from one address within <see cref="BruteForceWindow"/> is an alert.</summary>
+    public int BruteForceUsers { get; init; } = 10;
+
+    public TimeSpan BruteForceWindow { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>More refreshes of one user within a minute are an alert.</summary>
+    public int RefreshesPerMinute { get; init; } = 30;
+
+    /// <exception cref="FormatException">Holds a line for every fault.</exception>
+    public static SampleSettings Read(IConfiguration configuration)
+    {
+        List<string> faults = [];
+        var settings = new SampleSettings
+        {
+            Nats = new()
+            {
+                Url = Text("NATS_URL") ?? Missing("NATS_URL", "nats://user:password@host:4222"),
+                CredentialsFile = Text("NATS_CREDS"),
+                InboxPrefix = Text("NATS_INBOX_PREFIX") ?? "_INBOX",
+                Name = "watchword samples",
+                RetryRefusedCredentials = true,
+            },
+            Database = Database(),
+            MailFolder = Path.GetFullPath(Text("MAIL_FOLDER") ?? Path.Combine(Text("WATCHWORD_DATA") ?? ".", "mail")),
+            Smtp = Smtp(),
+            MailFrom = Text("MAIL_FROM") ?? "welcome@example.com",
+            BruteForceUsers = Number("SECURITY_BRUTE_FORCE_USERS", 10),
+            BruteForceWindow = TimeSpan.FromSeconds(Number("SECURITY_BRUTE_FORCE_SECONDS", 300)),
+            RefreshesPerMinute = Number("SECURITY_REFRESHES_PER_MINUTE", 30),
+        };
+        if (Text("NATS_URL") is not null)
+            faults.AddRange(settings.Nats.Validate().Select(f => "NATS_URL, NATS_CREDS, NATS_INBOX_PREFIX: " + f));
+        if (!System.Net.Mail.MailAddress.TryCreate(settings.MailFrom, out _))
+            faults.Add($"MAIL_FROM is '{settings.MailFrom}': expected an e-mail address");
+        return faults.Count == 0 ? settings : throw new FormatException(string.Join('\n', faults));
+
+        string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+
+        string Missing(string key, string form)
+        {
+            faults.Add($"{key} is not set: expected {form}");
+            return "";
+        }
+
+        string Database()
+        {
+            try
+            {
+                var text = Text("DATABASE_URL") ?? Missing("DATABASE_URL", "postgres://user:password@host:5432/database");
+                return text.Length == 0 ? "" : new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(text)) { MaxAutoPrepare = 64 }.ConnectionString;
+            }
+            catch (FormatException e)
+            {
+                faults.Add($"DATABASE_URL {e.Message}");
+                return "";
+            }
+        }
+
+        Uri? Smtp()
+        {
+            if (Text("SMTP_URL") is not { } text)
+                return null;
+            if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "smtp" or "smtps" && url.Host.Length > 0)
+                return url;
+            faults.Add("SMTP_URL is not of the form smtp://user:password@host:port");
+            return null;
+        }
+
+        int Number(string key, int otherwise)
+        {
+            if (Text(key) is not { } text)
+                return otherwise;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= 1_000_000)
+                return number;
+            faults.Add($"{key} is '{text}': expected a whole number from 1 to 1,000,000");
+            return otherwise;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Npgsql;
+using Spectre.Console;
+using Watchword.Auditing;
+using Watchword.Events.Postgres;
+using Watchword.Server.Configuration;
+
+namespace Watchword.Server.Cli;
+
+/// <summary><c>./run audit verify</c>: whether the audit log is as it was written.</summary>
+internal static class AuditCommand
+{
+    private const int ExitWhole = 0;
+    private const int ExitBroken = 1;
+    private const int ExitUnknown = 2;
+
+    public static Command Create()
+    {
+        var url = new Option<string>("--database-url") { Description = "Where the audit log lies, postgres://… or Host=…. Default: TARGET_DATABASE_URL, else the target of the running server.", HelpName = "value" };
+        var head = new Option<string>("--head") { Description = "HASH@POSITION, as an earlier verification printed it: the log must still lead through it. Without this, a log that was rewritten from some row on to its end looks whole.", HelpName = "head" };
+        var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
+        var verify = new Command("verify", """
+            Verify the audit log: recompute every hash, and find the first row that was changed, removed, moved or added.
+
+            It prints the head. Keep that where whoever owns the database cannot reach, and give it to the next verification.
+            Exit code 0: whole; 1: broken; 2: it could not be verified.
+            """) { url, head, json };
+        Connections.AddTo(verify, nats: false);
+        verify.SetAction(async (parsed, _) =>
+        {
+            using var stop = new StopSignal();
+            return await VerifyAsync(parsed, parsed.GetValue(url), parsed.GetValue(head), parsed.GetValue(json), stop.Token);
+        });
+        return new Command("audit", "Prove what the audit log says.") { verify };
+    }
+
+    private static async Task<int> VerifyAsync(ParseResult parsed, string? url, string? noted, bool json, CancellationToken ct)
+    {
+        try
+        {
+            await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed) : DatabaseUrl.ToConnectionString(url));
+            var from = noted is null ? null : AuditHead.Parse(noted);
+            // A bar is for people; what a program reads stays clean.
+            var report = Console.IsErrorRedirected
+                ? await AuditLogVerifier.VerifyAsync(database, from, null, ct)
+                : await WithBarAsync(progress => AuditLogVerifier.VerifyAsync(database, from, progress, ct));
+            Console.WriteLine(json ? JsonSerializer.Serialize(report, AuditJson.Default.AuditReport) : Words(report));
+            return report.IsWhole ? ExitWhole : ExitBroken;
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            return ExitUnknown;
+        }
+        catch (Exception e) when (e is CommandException or ConfigurationException or NpgsqlException or FormatException or InvalidOperationException or IOException or TimeoutException)
+        {
+            await Console.Error.WriteLineAsync($"The audit log cannot be verified: {e.Message}");
+            return ExitUnknown;
+        }
+    }
+
+    private static string Words(AuditReport report) => report.Fault is not { } fault
+        ? $"The audit log is whole: {report.Rows:N0} rows.\nHead: {report.Head}"
+        : $"""
+            The audit log is BROKEN at position {fault.Position}{(fault.EventId is { } id ? $" (event {id})" : "")}: {fault.Problem}.
+            The {report.Rows:N0} rows before it are whole.
+            """;
+
+    private static Task<AuditReport> WithBarAsync(Func<Action<long, long>, Task<AuditReport>> verify) =>
+        AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }).Progress().AutoClear(true).StartAsync(context =>
+        {
+            var task = context.AddTask("Verifying the audit log");
+            return verify((done, all) => (task.MaxValue, task.Value) = (Math.Max(1, all), done));
+        });
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(AuditReport))]
+internal sealed partial class AuditJson : JsonSerializerContext;

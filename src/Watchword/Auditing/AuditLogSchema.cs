@@ -1,0 +1,11 @@
+using Watchword.Events.Postgres;
+
+namespace Watchword.Auditing;
+
+/// <summary>The tables of the audit log, in schema <c>watchword</c>.</summary>
+public static class AuditLogSchema
+{
+    /// <summary>The set <c>audit-log</c>.</summary>
+    public static MigrationSet Migrations { get; } = MigrationSet.FromResources(
+        "audit-log", typeof(AuditLogSchema).Assembly, "Watchword.Auditing.Migrations");
+}

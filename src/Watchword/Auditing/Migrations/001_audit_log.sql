@@ -1,0 +1,75 @@
+-- What happened, in the order in which it was written down. Each row holds the hash of the row before it, so that no row
+-- can be changed, taken out, put in or moved without every later hash betraying it.
+--
+-- A row's hash is SHA-256 over its other columns in the order below, each as PostgreSQL's binary format writes it: the
+-- length in four bytes, big-endian (ff ff ff ff for NULL), then the bytes. Text is UTF-8; bigint is eight bytes,
+-- big-endian; timestamptz is a bigint of microseconds since 2000-01-01 UTC. Lengths in front make it unambiguous.
+CREATE TABLE watchword.audit_log (
+  position       bigint      PRIMARY KEY,   -- 1, 2, 3 … without gaps
+  event_id       text        NOT NULL,
+  stream         text        NOT NULL,
+  sequence       bigint      NOT NULL,
+  subject        text        NOT NULL,
+  key            text,                      -- the user or organization
+  actor          text,
+  origin         text,
+  correlation_id text,
+  occurred_at    timestamptz NOT NULL,
+  payload        bytea       NOT NULL,
+  previous_hash  bytea       NOT NULL,      -- of the row before; 32 zero bytes in the first
+  hash           bytea       NOT NULL
+);
+CREATE INDEX audit_log_key ON watchword.audit_log (key, position);
+CREATE INDEX audit_log_event ON watchword.audit_log (event_id);
+
+-- Position and hash of the last row. Who appends locks it, so that two writers can never continue from one row.
+CREATE TABLE watchword.audit_head (
+  is_head  boolean PRIMARY KEY DEFAULT true CHECK (is_head),
+  position bigint  NOT NULL,
+  hash     bytea   NOT NULL
+) WITH (fillfactor = 10);   -- every append writes it anew: room beside it
+INSERT INTO watchword.audit_head (position, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
+
+CREATE FUNCTION watchword.audit_field(p_value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN p_value IS NULL THEN '\xffffffff'::bytea ELSE int4send(octet_length(p_value)) || p_value END
+$$;
+
+-- The one way in. With the owner's rights, so that a service that may only execute it can append and nothing else.
+CREATE FUNCTION watchword.append_audit(
+  p_event_id text, p_stream text, p_sequence bigint, p_subject text, p_key text, p_actor text, p_origin text,
+  p_correlation_id text, p_occurred_at timestamptz, p_payload bytea) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_position bigint;
+  v_previous bytea;
+  v_hash     bytea;
+BEGIN
+  SELECT h.position + 1, h.hash INTO STRICT v_position, v_previous FROM watchword.audit_head h FOR UPDATE;
+  v_hash := sha256(
+    watchword.audit_field(int8send(v_position)) ||
+    watchword.audit_field(convert_to(p_event_id, 'UTF8')) ||
+    watchword.audit_field(convert_to(p_stream, 'UTF8')) ||
+    watchword.audit_field(int8send(p_sequence)) ||
+    watchword.audit_field(convert_to(p_subject, 'UTF8')) ||
+    watchword.audit_field(convert_to(p_key, 'UTF8')) ||
+    watchword.audit_field(convert_to(p_actor, 'UTF8')) ||
+    watchword.audit_field(convert_to(p_origin, 'UTF8')) ||
+    watchword.audit_field(convert_to(p_correlation_id, 'UTF8')) ||
+    watchword.audit_field(timestamptz_send(p_occurred_at)) ||
+    watchword.audit_field(p_payload) ||
+    watchword.audit_field(v_previous));
+  INSERT INTO watchword.audit_log VALUES (v_position, p_event_id, p_stream, p_sequence, p_subject, p_key, p_actor, p_origin,
+                                          p_correlation_id, p_occurred_at, p_payload, v_previous, v_hash);
+  UPDATE watchword.audit_head SET position = v_position, hash = v_hash;
+  RETURN v_position;
+END $$;
+
+CREATE FUNCTION watchword.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '%.% only grows: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'insufficient_privilege', HINT = 'To correct something, append what corrects it.';
+END $$;
+CREATE TRIGGER audit_log_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON watchword.audit_log
+  FOR EACH STATEMENT EXECUTE FUNCTION watchword.refuse_audit_change();
+CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON watchword.audit_head
+  FOR EACH STATEMENT EXECUTE FUNCTION watchword.refuse_audit_change();

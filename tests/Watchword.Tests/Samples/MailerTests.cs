@@ -1,0 +1,81 @@
+using System.Text;
+using FsCheck.Fluent;
+using Watchword.Samples.Subscribers;
+
+namespace Watchword.Tests.Samples;
+
+/// <summary>Welcome mails are mails whatever somebody typed as a name.</summary>
+public sealed class MailerTests : IDisposable
+{
+    private static readonly string[] Headers =
+        ["X-Sender", "X-Receiver", "MIME-Version", "From", "To", "Date", "Subject", "Message-ID", "Content-Type", "Content-Transfer-Encoding"];
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("watchword-mail-").FullName;
+
+    [Fact]
+    public async Task A_mail_is_written_once_for_an_event()
+    {
+        for (var i = 0; i < 2; i++)
+            await WriteAsync("0197-a", "Zoë Müller");
+        var mail = await File.ReadAllTextAsync(Path.Combine(_folder, "0197-a.eml"), TestContext.Current.CancellationToken);
+        Assert.Equal([Path.Combine(_folder, "0197-a.eml")], Directory.GetFileSystemEntries(_folder));
+        Assert.Contains("\r\nMessage-ID: <0197-a@example.com>\r\n", mail, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("\r\nTo: ada@example.com\r\n", mail, StringComparison.Ordinal);
+        Assert.Contains("\r\nSubject: =?utf-8?", mail, StringComparison.Ordinal);
+        Assert.True(Encoding.UTF8.GetByteCount(mail) == mail.Length, "a mail is ASCII");
+        Assert.Contains("Zoë Müller", Body(mail), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Ada\r\nBcc: mallory@example.com")]
+    [InlineData("Ada\nBcc: mallory@example.com")]
+    [InlineData("Ada\r\n\r\n<html>")]
+    [InlineData("Ada\u0085Bcc: mallory@example.com")]
+    [InlineData("Ada\u2028Bcc: mallory@example.com")]
+    [InlineData("\" <mallory@example.com>, \"Ada")]
+    [InlineData("=?utf-8?Q?=0D=0ABcc:_mallory@example.com?=")]
+    [InlineData("\0\u0001")]
+    [InlineData("")]
+    public async Task No_name_adds_a_header_or_a_recipient(string name) => await WriteOneAsync(name);
+
+    [Fact]
+    public async Task No_name_whatsoever_adds_a_header()
+    {
+        var names = Gen.Elements('\r', '\n', '\0', '\t', ' ', ':', '<', '>', '"', '\\', ',', '=', '?', 'B', 'ß', '語', '\u2028', '\u0085', '\ud83d', '\ude00').ArrayOf();
+        foreach (var name in names.Sample(300))
+            await WriteOneAsync(new string(name));
+    }
+
+    [Fact]
+    public async Task An_id_that_is_no_file_name_cannot_lead_elsewhere()
+    {
+        await WriteAsync("../../evil", "Ada");
+        Assert.Matches("^[0-9a-f]{64}\\.eml$", Path.GetFileName(Assert.Single(Directory.GetFileSystemEntries(_folder))));
+    }
+
+    private async Task WriteOneAsync(string name)
+    {
+        await WriteAsync("e", name);
+        var mail = await File.ReadAllTextAsync(Path.Combine(_folder, "e.eml"), TestContext.Current.CancellationToken);
+        var head = mail[..mail.IndexOf("\r\n\r\n", StringComparison.Ordinal)];
+        Assert.DoesNotContain("\n", head.Replace("\r\n", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        // A line that begins with white space continues the one before it.
+        var lines = head.Split("\r\n").Where(l => l[0] is not (' ' or '\t')).ToList();
+        Assert.Equal(Headers.Order(StringComparer.OrdinalIgnoreCase), lines.ConvertAll(l => l.Split(':')[0]).Order(StringComparer.OrdinalIgnoreCase), StringComparer.OrdinalIgnoreCase);
+        Assert.Contains("X-Receiver: ada@example.com", lines);
+        Assert.Contains("To: ada@example.com", lines);
+    }
+
+    private Task WriteAsync(string id, string name) => new Mailer(new SampleSettings { Nats = new(), Database = "", MailFolder = _folder })
+        .SendAsync(id, "ada@example.com", name, TestContext.Current.CancellationToken);
+
+    private static string Body(string mail)
+    {
+        var text = mail[(mail.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
+        return mail.Contains("Content-Transfer-Encoding: base64", StringComparison.OrdinalIgnoreCase)
+            ? Encoding.UTF8.GetString(Convert.FromBase64String(text))
+            : text;
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}

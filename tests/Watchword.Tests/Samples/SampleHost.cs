@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Watchword.Auditing;
+using Watchword.Events.Contracts;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+using Watchword.Samples.Subscribers;
+
+namespace Watchword.Tests.Samples;
+
+/// <summary>One sample subscriber in this process, on a stream of its own, with low thresholds.</summary>
+internal sealed class SampleHost : IAsyncDisposable
+{
+    private readonly IHost _host;
+
+    private SampleHost(IHost host, JetStream jetStream, TestDatabase database) => (_host, JetStream, Database) = (host, jetStream, database);
+
+    public JetStream JetStream { get; }
+
+    public TestDatabase Database { get; }
+
+    public static async Task<SampleHost> StartAsync(PostgresFixture postgres, NatsFixture nats, Action<IServiceCollection, SampleSettings, NpgsqlDataSource> add)
+    {
+        var database = await postgres.EmptyAsync();
+        await MigrationRunner.ApplyAsync(database.Source,
+            [AuditLogSchema.Migrations, MigrationSet.FromResources("sample-subscribers", typeof(SampleSettings).Assembly, "Watchword.Samples.Subscribers.Migrations")], NullLogger.Instance);
+        var jetStream = new JetStream(await nats.TakeAccount().ConnectAsync());
+        foreach (var stream in Streams.All)
+            await jetStream.CreateStreamAsync(stream);
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddLogging().AddSingleton(jetStream.Connection).AddSingleton(jetStream);
+        add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "", BruteForceUsers = 3, RefreshesPerMinute = 3 }, database.Source);
+        var host = builder.Build();
+        await host.StartAsync();
+        return new(host, jetStream, database);
+    }
+
+    /// <summary>An auth event of a second of the first of January 2026.</summary>
+    public async Task PublishAsync(string kind, string user, int second = 0, string ip = "203.0.113.7", string userAgent = "Firefox/1", bool replayed = false, string? id = null)
+    {
+        var at = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(second).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        var headers = new NatsHeaders();
+        headers.Add(EventHeaders.EventId, id ?? Guid.CreateVersion7().ToString());
+        headers.Add(EventHeaders.Key, user);
+        headers.Add(EventHeaders.CorrelationId, "c-" + user);
+        if (replayed)
+            headers.Add(EventHeaders.Replay, "r");
+        await JetStream.PublishAsync("auth.user." + kind, Encoding.UTF8.GetBytes($$"""
+            {"subject":"auth.user.{{kind}}","data":{"userId":"{{user}}","timestamp":"{{at}}","ip":"{{ip}}","userAgent":"{{userAgent}}"},"metadata":{"environment":"test"} }
+            """), headers);
+    }
+
+    /// <summary>The alerts in the stream once everything published is handled and every alert is out.</summary>
+    public async Task<List<JsonElement>> AlertsAsync()
+    {
+        await SettledAsync(Security.Name);
+        await Eventually.TrueAsync(async () => await Database.ScalarAsync<long>("SELECT count(*) FROM security.alert WHERE published_at IS NULL") == 0);
+        List<JsonElement> alerts = [];
+        for (var i = 1UL; i <= (await JetStream.FindStreamAsync("security-alerts"))!.State.Messages; i++)
+            alerts.Add(JsonDocument.Parse((await JetStream.GetMessageAsync("security-alerts", i))!.Payload).RootElement);
+        return alerts;
+    }
+
+    public Task SettledAsync(string name) => Eventually.TrueAsync(async () => await JetStream.FindConsumerAsync("auth-events", name) is { Pending: 0, AckPending: 0 });
+
+    public async ValueTask DisposeAsync()
+    {
+        await _host.StopAsync();
+        await ((IAsyncDisposable)_host).DisposeAsync();
+        await JetStream.Connection.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+}

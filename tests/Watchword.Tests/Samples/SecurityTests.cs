@@ -1,0 +1,93 @@
+using Watchword.Samples.Subscribers;
+
+namespace Watchword.Tests.Samples;
+
+/// <summary>Alerts are raised for what deserves a look, once, and for nothing else.</summary>
+public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
+{
+    [Fact]
+    public async Task A_new_device_is_told_of_once_and_the_first_one_not()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        await host.PublishAsync("registered", "u");
+        await host.PublishAsync("logged_in", "u", 1);
+        await host.PublishAsync("logged_in", "u", 2, "203.0.113.99", "Firefox/2");                    // the same family and network
+        await host.PublishAsync("logged_in", "u", 3, "198.51.100.1", "Firefox/2", replayed: true);    // history
+        await host.PublishAsync("logged_in", "u", 4, userAgent: "Mozilla/5.0 Chrome/120 Safari/537", id: "again");
+        await host.PublishAsync("logged_in", "u", 4, userAgent: "Mozilla/5.0 Chrome/120 Safari/537", id: "again");   // delivered twice
+        await host.PublishAsync("logged_in", "u", 5, "2001:db8::1");
+        await host.PublishAsync("logged_in", "v", 6, userAgent: "curl/8");                            // the first of another user
+
+        var alerts = await host.AlertsAsync();
+        Assert.Equal(["first login with Chrome from 203.0.113.0/24", "first login with Firefox from 2001:db8::/48"], alerts.ConvertAll(a => a.GetProperty("data").GetProperty("detail").GetString()));
+        var (data, metadata) = (alerts[0].GetProperty("data"), alerts[0].GetProperty("metadata"));
+        Assert.Equal("security.alert", alerts[0].GetProperty("subject").GetString());
+        Assert.Equal(("u", "new_device", "203.0.113.7", "Mozilla/5.0 Chrome/120 Safari/537", "2026-01-01T00:00:04Z"), (
+            data.GetProperty("userId").GetString(), data.GetProperty("kind").GetString(), data.GetProperty("ip").GetString(),
+            data.GetProperty("userAgent").GetString(), data.GetProperty("timestamp").GetString()));
+        Assert.Equal(("security", "test", "c-u", 1), (
+            metadata.GetProperty("service").GetString(), metadata.GetProperty("environment").GetString(),
+            metadata.GetProperty("correlationId").GetString(), metadata.GetProperty("schemaVersion").GetInt32()));
+        Assert.True(Guid.TryParse(metadata.GetProperty("eventId").GetString(), out _));
+    }
+
+    [Fact]
+    public async Task Many_users_from_one_address_are_told_of_once_a_window()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        foreach (var (user, second) in ((string, int)[])[("a", 0), ("a", 1), ("b", 2), ("b", 3)])
+            await host.PublishAsync("logged_in", user, second);
+        await host.PublishAsync("logged_in", "c", 4, ip: "203.0.113.8");   // another address
+        Assert.Empty(await host.AlertsAsync());
+        await host.PublishAsync("logged_in", "c", 302);                     // a's logins are too long ago
+        Assert.Empty(await host.AlertsAsync());
+        await host.PublishAsync("logged_in", "d", 303);
+        await host.PublishAsync("logged_in", "e", 304);
+        var alert = Assert.Single(await host.AlertsAsync()).GetProperty("data");
+        Assert.Equal(("brute_force", "d", "203.0.113.7"), (alert.GetProperty("kind").GetString(), alert.GetProperty("userId").GetString(), alert.GetProperty("ip").GetString()));
+    }
+
+    [Fact]
+    public async Task A_burst_of_refreshes_is_told_of_once_a_minute()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        for (var i = 0; i < 6; i++)
+            await host.PublishAsync("token_refreshed", "u", i);
+        for (var i = 0; i < 6; i++)
+            await host.PublishAsync("token_refreshed", "calm", i * 25);
+        var alert = Assert.Single(await host.AlertsAsync()).GetProperty("data");
+        Assert.Equal(("refresh_burst", "u", "4 refreshes within a minute"), (alert.GetProperty("kind").GetString(), alert.GetProperty("userId").GetString(), alert.GetProperty("detail").GetString()));
+    }
+
+    [Fact]
+    public async Task Days_are_counted_by_kind_and_active_user()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, (services, _, database) => Analytics.Add(services, database));
+        await host.PublishAsync("registered", "u");
+        await host.PublishAsync("logged_in", "u", 5, id: "twice");
+        await host.PublishAsync("logged_in", "u", 5, id: "twice");
+        await host.PublishAsync("logged_in", "v", 86_399);
+        await host.PublishAsync("logged_in", "v", 86_400);
+        await host.SettledAsync(Analytics.Name);
+        Assert.Equal(["2026-01-01 auth.user.logged_in 2", "2026-01-01 auth.user.registered 1", "2026-01-02 auth.user.logged_in 1"],
+            await host.Database.QueryAsync<string>("SELECT concat_ws(' ', day, subject, count) FROM analytics.daily_count ORDER BY 1"));
+        Assert.Equal(["2026-01-01 2", "2026-01-02 1"], await host.Database.QueryAsync<string>("SELECT concat_ws(' ', day, users) FROM analytics.daily_active_users ORDER BY 1"));
+    }
+
+    [Theory]
+    [InlineData("Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0", "Firefox")]
+    [InlineData("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36", "Chrome")]
+    [InlineData("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36 Edg/120.0", "Edge")]
+    [InlineData("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1", "Safari")]
+    [InlineData("curl/8.5.0", "curl")]
+    [InlineData(" ", "unknown")]
+    [InlineData(null, "unknown")]
+    public void A_user_agent_has_a_family(string? userAgent, string family) => Assert.Equal(family, Client.Family(userAgent));
+
+    [Theory]
+    [InlineData("203.0.113.7", "203.0.113.0/24")]
+    [InlineData("::ffff:203.0.113.7", "203.0.113.0/24")]
+    [InlineData("2001:db8:1:2::7", "2001:db8:1::/48")]
+    [InlineData("nonsense", "unknown")]
+    public void An_address_has_a_network(string ip, string network) => Assert.Equal(network, Client.Network(ip));
+}
