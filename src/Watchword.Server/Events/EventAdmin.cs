@@ -38,7 +38,7 @@ internal static class EventAdmin
         };
         var to = body.Object("to");
         var (subject, consumer) = (to?.TextIfAny("subject", 1, MaxText), to?.TextIfAny("consumer", 1, MaxText));
-        if (to is not null && subject is null == consumer is null)
+        if (to is { IsValid: true } && subject is null == consumer is null)
             body.Fault("to", "must name a subject or a consumer");
         body.ThrowIfInvalid();
 

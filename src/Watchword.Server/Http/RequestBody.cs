@@ -100,6 +100,9 @@ internal sealed class RequestBody
         return null;
     }
 
+    /// <summary>Whether no fault was found so far, here or in the object that this one is part of.</summary>
+    public bool IsValid => _faults.Count == 0;
+
     /// <summary>Reports what no rule here finds.</summary>
     public void Fault(string field, string fault) => _faults[_path + field] = fault;
 

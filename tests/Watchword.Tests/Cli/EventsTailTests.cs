@@ -17,7 +17,7 @@ public class EventsTailTests(NatsFixture nats)
         await world.FillAsync();
         await world.PublishAsync("user.sync", "ada", ReplayWorld.Noon, "sync-1");
 
-        var byUser = await TailAsync(world, "--all", "--subject", "auth.user.logged_*", "--user", "bob", "--count", "2");
+        var byUser = await TailAsync(world, "--all", "--subject", "*.user.logged_in", "--subject", "auth.*.logged_out", "--user", "bob", "--count", "2");
         var bySubjects = await TailAsync(world, "--all", "--subject", "user.>", "--subject", "auth.user.registered", "--count", "3");
         var byTime = await TailAsync(world, "--since", "2026-03-01T16:30:00Z", "--type", "auth.user.logged_out", "--count", "1", "--json");
 
