@@ -172,7 +172,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
         var filter = plan.Filter;
         await using var command = database!.CreateCommand($"""
             SELECT {OutboxRow.Columns}, stream_seq FROM watchword.outbox
-            WHERE stream_seq BETWEEN $1 AND $2 AND starts_with(subject, 'auth.user.') = $3
+            WHERE published_at IS NOT NULL AND stream_seq BETWEEN $1 AND $2 AND starts_with(subject, 'auth.user.') = $3
               AND occurred_at >= $4 AND occurred_at < $5 AND ($6::text IS NULL OR key = $6)
             ORDER BY stream_seq
             """);
@@ -189,7 +189,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
         var sequence = reader.GetOrdinal("stream_seq");
         while (await reader.ReadAsync(ct))
         {
-            var row = OutboxRow.Read(reader);
+            var row = OutboxRow.Read(reader) with { Republished = false };   // it has a sequence because it was published
             row.WriteHeaders(headers, plan.Source, expectedLastId: null);
             var read = ReplayEvent.Of(filter.Stream, (ulong)reader.GetInt64(sequence), row.Subject, headers, row.Payload, new(row.OccurredAt), fromOutbox: true);
             Interlocked.Exchange(ref _position, (long)read.Sequence);

@@ -13,7 +13,7 @@ internal sealed class DurableReader(
     string name, string stream, EventHandlers handlers, SubscriberOptions options, bool keepsOrder, JetStream jetStream, NatsConnection nats, ILogger logger)
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ShortAckWait = TimeSpan.FromSeconds(1);
 
     private readonly List<JetStreamMessage> _held = [];
@@ -89,6 +89,7 @@ internal sealed class DurableReader(
     {
         if (!_holding)
             return await consumer.WaitToReadAsync(ct);
+        await Hand.TouchAsync(ct);   // what is here must not run out meanwhile
         if (await IsSettledAsync(ct))
             await ReleaseAsync(dispatch, ct);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -20,6 +20,9 @@ internal sealed record LaneSetting(
 /// </summary>
 internal abstract class Lane(LaneSetting setting)
 {
+    // Deliveries that an event may have had without ever being begun: in hand when a process was killed, or on their way.
+    private const int Innocent = 5;
+
     private readonly Channel<Taken> _waiting = Channel.CreateUnbounded<Taken>(new() { SingleReader = true });
 
     /// <summary>What waits for this lane.</summary>
@@ -57,7 +60,7 @@ internal abstract class Lane(LaneSetting setting)
             return false;
         if (lot.TryHold(taken.Context, taken.Message))
             return true;
-        if (taken.Message.Delivered <= setting.Options.MaxDeliver)
+        if (taken.Message.Delivered <= setting.Options.MaxDeliver + Innocent)
             return false;
         // Perhaps it takes the process down each time: from the parking lot it is tried so often and no more.
         lot.Park(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered", 0, TimeSpan.Zero);

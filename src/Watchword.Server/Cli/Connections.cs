@@ -15,7 +15,7 @@ namespace Watchword.Server.Cli;
 /// </summary>
 internal static class Connections
 {
-    private static readonly Setting[] NatsOptions = [Setting.NatsUrl, Setting.NatsCredentials, Setting.NatsCa, Setting.NatsCertificate, Setting.NatsKey];
+    private static readonly Setting[] NatsOptions = [Setting.NatsUrl, Setting.NatsCredentials, Setting.NatsCa, Setting.NatsCertificate, Setting.NatsKey, Setting.NatsInboxPrefix];
 
     private static readonly Dictionary<Setting, Option<string>> Options = ((Setting[])[.. NatsOptions, Setting.DatabaseUrl, Setting.TargetDatabaseUrl, Setting.Data])
         .ToDictionary(s => s, s => new Option<string>(s.Option) { Description = Help(s), HelpName = "value" });

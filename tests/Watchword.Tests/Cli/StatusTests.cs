@@ -14,9 +14,8 @@ public class StatusTests(PostgresFixture postgres, NatsFixture nats)
         await world.JetStream.PurgeStreamAsync("auth-events", before: 3);
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync("""
-            CREATE TABLE IF NOT EXISTS watchword.stream_audit (stream text, at timestamptz, "full" boolean, took interval, compared bigint, lost bigint, corrected bigint);
             INSERT INTO watchword.stream_audit (stream, at, "full", took, compared, lost, corrected) VALUES
-              ('auth-events', '2026-03-01 12:00Z', true, '1 s', 10, 1, 2), ('auth-events', '2026-03-02 12:00Z', true, '1 s', 4711, 3, 5);
+              ('auth-events', '2026-03-01 12:00Z', false, '1 s', 10, 1, 2), ('auth-events', '2026-03-02 12:00Z', true, '1 s', 4711, 3, 5);
             """);
 
         var table = await RunAsync("stream", world, db);

@@ -15,7 +15,11 @@ public sealed class NatsFixture : IAsyncLifetime
     private readonly NatsServer _server = new(Config());
     private int _taken;
 
-    public async ValueTask InitializeAsync() => await _server.StartAsync();
+    public async ValueTask InitializeAsync()
+    {
+        if (Environment.GetEnvironmentVariable(PostgresFixture.HelperVariable) is null)
+            await _server.StartAsync();
+    }
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 

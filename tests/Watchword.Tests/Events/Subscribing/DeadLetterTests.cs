@@ -183,7 +183,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         await host.StopAsync();
         await host.RegisterAsync("u");
         // Deliveries that nobody answers, as from processes that died with the event in hand.
-        for (var i = 0; i < 4; i++)
+        for (var i = 0; i < 8; i++)
         {
             foreach (var message in await host.JetStream.FetchAsync("auth-events", SubscriberHost.Name, 1, TimeSpan.FromSeconds(5)))
                 await message.NakAsync();
