@@ -78,6 +78,41 @@ public sealed class PermissionTests
         Assert.Single(log.Of(4003)); // the server's errors
     }
 
+    [Fact]
+    public async Task With_inboxes_of_its_own_a_client_asks_pulls_and_publishes_where_it_may_subscribe_to_no_others()
+    {
+        await using var server = await StartAsync("""subscribe: { allow: ["_INBOX.mailer.>"] }""");
+        await using (var other = await ConnectAsync(server))
+            await Assert.ThrowsAsync<NatsPermissionException>(async () => await new JetStream(other).GetAccountInfoAsync(Ct));
+
+        await using var connection = new NatsConnection(new NatsOptions { Url = server.Url, User = "u", Password = "p", InboxPrefix = "_INBOX.mailer" });
+        await connection.ConnectAsync(Ct);
+        var jetStream = new JetStream(connection);
+        await jetStream.CreateStreamAsync(new() { Name = "S", Subjects = ["s.*"] }, Ct);
+        await jetStream.CreateConsumerAsync("S", new() { DurableName = "C" }, Ct);
+        await using (var publisher = jetStream.CreatePublisher())
+        {
+            await publisher.PublishAsync("s.a", default, headers: null, 1, Ct);
+            Assert.Null((await publisher.Results.ReadAsync(Ct)).Error);
+        }
+        await jetStream.PublishAsync("s.b", default, ct: Ct);
+        foreach (var message in await jetStream.FetchAsync("S", "C", 1, TimeSpan.FromSeconds(5), Ct))
+            await message.AckAsync(Ct);
+        await using var consumer = await jetStream.ConsumeAsync("S", "C", ct: Ct);
+        Assert.True(await consumer.WaitToReadAsync(Ct) && consumer.TryRead(out var second) && second.Subject == "s.b");
+    }
+
+    [Theory]
+    [InlineData("INBOX")]
+    [InlineData("_INBOX.")]
+    [InlineData("_INBOX..a")]
+    [InlineData("_INBOX.*")]
+    [InlineData("_INBOX.>")]
+    [InlineData("_INBOX a")]
+    [InlineData("")]
+    public void What_is_no_prefix_of_inboxes_is_refused(string prefix) =>
+        Assert.Contains("InboxPrefix", Assert.Single(new NatsOptions { InboxPrefix = prefix }.Validate()), StringComparison.Ordinal);
+
     private static async Task<NatsServer> StartAsync(string permissions)
     {
         var server = new NatsServer($$"""authorization { users: [ { user: u, password: p, permissions: { {{permissions}} } } ] }""");

@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using FsCheck.Fluent;
 using Watchword.Samples.Subscribers;
@@ -53,6 +55,56 @@ public sealed class MailerTests : IDisposable
         Assert.Matches("^[0-9a-f]{64}\\.eml$", Path.GetFileName(Assert.Single(Directory.GetFileSystemEntries(_folder))));
     }
 
+    [Fact]
+    public async Task With_an_smtp_server_the_mail_is_sent_there_and_no_file_is_written()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var session = ReceiveAsync(listener);
+        await new Mailer(Settings with { Smtp = new Uri($"smtp://user:p%40ss@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}") })
+            .SendAsync("0197-a", "ada@example.com", "Ada", TestContext.Current.CancellationToken);
+        var said = await session;
+        Assert.Contains("MAIL FROM:<welcome@example.com>", said);
+        Assert.Equal("RCPT TO:<ada@example.com>", Assert.Single(said, l => l.StartsWith("RCPT", StringComparison.Ordinal)));
+        Assert.Contains(said, l => l.Equals("Message-ID: <0197-a@example.com>", StringComparison.OrdinalIgnoreCase));
+        Assert.Contains("Subject: Welcome, Ada", said);
+        // AUTH LOGIN gives the name at once, and the password when it is asked for.
+        Assert.Contains("AUTH login " + Convert.ToBase64String("user"u8), said);
+        Assert.Contains(Convert.ToBase64String("p@ss"u8), said);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    /// <summary>The other side of one mail by SMTP (RFC 5321). Answers the lines that were said.</summary>
+    private static async Task<List<string>> ReceiveAsync(TcpListener listener)
+    {
+        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(client.GetStream());
+        await using var writer = new StreamWriter(client.GetStream()) { NewLine = "\r\n", AutoFlush = true };
+        await writer.WriteLineAsync("220 ready");
+        var (said, inData) = (new List<string>(), false);
+        while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
+        {
+            said.Add(line);
+            var answer = inData ? (line == "." ? "250 taken" : null) : line.Split(' ')[0].ToUpperInvariant() switch
+            {
+                "EHLO" => "250-here\r\n250 AUTH LOGIN",
+                "AUTH" => "334 UGFzc3dvcmQ6",
+                "MAIL" or "RCPT" => "250 fine",
+                "DATA" => "354 go on",
+                "QUIT" => "221 bye",
+                _ => "235 known",   // the password
+            };
+            inData = answer is "354 go on" || (inData && line != ".");
+            if (answer is not null)
+                await writer.WriteLineAsync(answer);
+            if (answer is "221 bye")
+                break;
+        }
+        return said;
+    }
+
+    private SampleSettings Settings => new() { Nats = new(), Database = "", MailFolder = _folder };
+
     private async Task WriteOneAsync(string name)
     {
         await WriteAsync("e", name);
@@ -66,8 +118,7 @@ public sealed class MailerTests : IDisposable
         Assert.Contains("To: ada@example.com", lines);
     }
 
-    private Task WriteAsync(string id, string name) => new Mailer(new SampleSettings { Nats = new(), Database = "", MailFolder = _folder })
-        .SendAsync(id, "ada@example.com", name, TestContext.Current.CancellationToken);
+    private Task WriteAsync(string id, string name) => new Mailer(Settings).SendAsync(id, "ada@example.com", name, TestContext.Current.CancellationToken);
 
     private static string Body(string mail)
     {
