@@ -15,22 +15,10 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
 
-    public static StreamConfig Stream { get; } = new()
-    {
-        Name = "security-alerts",
-        Subjects = [SecurityAlert.AlertSubject],
-        Description = "What the security subscriber noticed",
-        Storage = StreamStorage.File,
-        Retention = StreamRetention.Limits,
-        Discard = StreamDiscard.Old,
-        MaxAge = TimeSpan.FromDays(30),
-        DuplicateWindow = TimeSpan.FromMinutes(2),
-    };
-
     protected override async Task RunAsync(CancellationToken ct)
     {
         await jetStream.Connection.WaitUntilOpenAsync(ct);
-        await StreamSetup.EnsureAsync(jetStream, [Stream], logger, ct);
+        await StreamSetup.EnsureAsync(jetStream, [Streams.SecurityAlerts], logger, ct);
         while (true)
         {
             foreach (var (id, payload) in await UnpublishedAsync(ct))
@@ -38,7 +26,7 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
                 var headers = new NatsHeaders();
                 headers.Add(EventHeaders.MessageId, id.ToString());
                 headers.Add(EventHeaders.EventId, id.ToString());
-                await jetStream.PublishAsync(SecurityAlert.AlertSubject, payload, headers, ct);
+                await jetStream.PublishAsync(Security.AlertSubject, payload, headers, ct);
                 await using var mark = database.CreateCommand("UPDATE security.alert SET published_at = clock_timestamp() WHERE id = $1");
                 mark.Parameters.Add(new() { Value = id });
                 await mark.ExecuteNonQueryAsync(ct);

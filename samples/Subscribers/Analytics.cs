@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Watchword.Events;
+using Watchword.Events.Contracts;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Samples.Subscribers;
 
@@ -13,21 +15,25 @@ internal static class Analytics
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
             // All events count on the same few rows: side by side they would only wait for each other. Many share a transaction instead.
             .With(o => o with { Concurrency = 1, BatchSize = 200 })
-            .OnAny(async (context, ct) =>
+            .On<UserRegistered>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
+            .On<UserLoggedIn>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
+            .On<UserLoggedOut>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
+            .On<UserTokenRefreshed>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct)));
+
+    private static async Task CountAsync(EventContext context, string subject, string userId, DateTimeOffset at, CancellationToken ct)
+    {
+        await using var count = new NpgsqlBatch(context.Connection, context.Transaction)
+        {
+            BatchCommands =
             {
-                var login = AuthEvent.Read(context.Payload.Span);
-                await using var count = new NpgsqlBatch(context.Connection, context.Transaction)
-                {
-                    BatchCommands =
-                    {
-                        new("""
-                            INSERT INTO analytics.daily_count (day, subject, count) VALUES (($1 AT TIME ZONE 'UTC')::date, $2, 1)
-                            ON CONFLICT (day, subject) DO UPDATE SET count = daily_count.count + 1
-                            """) { Parameters = { new() { Value = login.At.UtcDateTime }, new() { Value = AuthEvent.Kind(context.Subject) } } },
-                        new("INSERT INTO analytics.active_user (day, user_id) VALUES (($1 AT TIME ZONE 'UTC')::date, $2) ON CONFLICT DO NOTHING")
-                        { Parameters = { new() { Value = login.At.UtcDateTime }, new() { Value = login.UserId } } },
-                    },
-                };
-                await count.ExecuteNonQueryAsync(ct);
-            }, "auth-events"));
+                new("""
+                    INSERT INTO analytics.daily_count (day, subject, count) VALUES (($1 AT TIME ZONE 'UTC')::date, $2, 1)
+                    ON CONFLICT (day, subject) DO UPDATE SET count = daily_count.count + 1
+                    """) { Parameters = { new() { Value = at.UtcDateTime }, new() { Value = subject } } },
+                new("INSERT INTO analytics.active_user (day, user_id) VALUES (($1 AT TIME ZONE 'UTC')::date, $2) ON CONFLICT DO NOTHING")
+                { Parameters = { new() { Value = at.UtcDateTime }, new() { Value = userId } } },
+            },
+        };
+        await count.ExecuteNonQueryAsync(ct);
+    }
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 using Watchword.Events.Contracts;
-using EventContext = Watchword.Events.Subscribing.EventContext;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Auditing;
 

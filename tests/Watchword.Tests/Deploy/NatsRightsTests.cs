@@ -119,7 +119,7 @@ public class NatsRightsTests(PostgresFixture postgres)
         await using var nats = await WithStreamsAsync();
         await using var connection = await nats.ConnectAsync("security");
         var jetStream = new JetStream(connection);
-        await jetStream.CreateStreamAsync(Watchword.Samples.Subscribers.AlertOutbox.Stream, Ct);
+        await jetStream.CreateStreamAsync(Watchword.Events.Contracts.Streams.SecurityAlerts, Ct);
         Assert.Equal(1UL, (await jetStream.PublishAsync("security.alert", "{}"u8.ToArray(), ct: Ct)).Sequence);
         await RefusesAsync(connection, "auth.user.logged_in", "$JS.API.STREAM.DELETE.security-alerts", "$JS.API.CONSUMER.MSG.NEXT.auth-events.email-service");
     }

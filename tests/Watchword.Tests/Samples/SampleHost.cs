@@ -51,7 +51,7 @@ internal sealed class SampleHost : IAsyncDisposable
         if (replayed)
             headers.Add(EventHeaders.Replay, "r");
         await JetStream.PublishAsync("auth.user." + kind, Encoding.UTF8.GetBytes($$"""
-            {"subject":"auth.user.{{kind}}","data":{"userId":"{{user}}","timestamp":"{{at}}","ip":"{{ip}}","userAgent":"{{userAgent}}"},"metadata":{"environment":"test"} }
+            {"subject":"auth.user.{{kind}}","data":{"userId":"{{user}}","email":"{{user}}@example.com","name":"N","timestamp":"{{at}}","ip":"{{ip}}","userAgent":"{{userAgent}}"},"metadata":{"service":"auth-service","version":"1.0.0","environment":"test"} }
             """), headers);
     }
 

@@ -22,7 +22,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(["first login with Chrome from 203.0.113.0/24", "first login with Firefox from 2001:db8::/48"], alerts.ConvertAll(a => a.GetProperty("data").GetProperty("detail").GetString()));
         var (data, metadata) = (alerts[0].GetProperty("data"), alerts[0].GetProperty("metadata"));
         Assert.Equal("security.alert", alerts[0].GetProperty("subject").GetString());
-        Assert.Equal(("u", "new_device", "203.0.113.7", "Mozilla/5.0 Chrome/120 Safari/537", "2026-01-01T00:00:04Z"), (
+        Assert.Equal(("u", "new_device", "203.0.113.7", "Mozilla/5.0 Chrome/120 Safari/537", "2026-01-01T00:00:04.000Z"), (
             data.GetProperty("userId").GetString(), data.GetProperty("kind").GetString(), data.GetProperty("ip").GetString(),
             data.GetProperty("userAgent").GetString(), data.GetProperty("timestamp").GetString()));
         Assert.Equal(("security", "test", "c-u", 1), (
