@@ -74,6 +74,7 @@ internal sealed class Subscriber(
         [
             .. handling,
             .. readers.Select(r => r.RunAsync(taken => lanes[LaneOf(taken.Context.Queue, lanes.Length)].Add(taken), stop.Token)),
+            .. readers.Select(r => ConsumerWatch.RunAsync(jetStream, r.Stream, name, stop.Token)),
             TouchAsync(readers, abort.Token),
         ];
         if (lease is not null)

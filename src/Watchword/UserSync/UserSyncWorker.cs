@@ -69,7 +69,12 @@ public sealed class UserSyncWorker(
         logger.SyncReads(options.Stream, options.Durable);
         _ready.TrySetResult();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        List<Task> work = [ReadAsync(consumer, parking.Lot, stop.Token), .. parking.Begin(lease, stop.Token)];
+        List<Task> work =
+        [
+            ReadAsync(consumer, parking.Lot, stop.Token),
+            ConsumerWatch.RunAsync(jetStream, options.Stream, options.Durable, stop.Token),
+            .. parking.Begin(lease, stop.Token),
+        ];
         try
         {
             await await Task.WhenAny(work);
