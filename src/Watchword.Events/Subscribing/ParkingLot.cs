@@ -13,6 +13,7 @@ namespace Watchword.Events.Subscribing;
 internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     private sealed class Queue
@@ -108,6 +109,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
         List<ParkRequest> batch = new(MostAtOnce);
         while (await _requests.Reader.WaitToReadAsync(ct))
         {
+            await Task.Delay(Gather, ct);   // trouble comes in crowds: one statement for many
             while (batch.Count < MostAtOnce && _requests.Reader.TryRead(out var request))
                 batch.Add(request);
             await WriteAsync(batch, ct);

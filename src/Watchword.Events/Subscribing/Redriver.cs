@@ -12,6 +12,7 @@ internal sealed class Redriver(
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongPoll = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
 
     private readonly HashSet<string> _atWork = [];
@@ -25,6 +26,7 @@ internal sealed class Redriver(
             while (true)
             {
                 await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, ct);
+                await Task.Delay(Gather, ct);   // the database is not asked for each that comes in
                 foreach (var ended in _drains.Where(d => d.IsCompleted).ToList())
                 {
                     await ended;
