@@ -134,7 +134,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
                 await Task.Delay(RetryDelay, ct);
             }
         }
-        Telemetry.Parked(consumer, batch.Count);
+        EventMetrics.ParkedBy(consumer, batch.Count);
         var failed = false;
         foreach (var request in batch)
         {

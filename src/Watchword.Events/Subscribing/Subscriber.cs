@@ -62,7 +62,7 @@ internal sealed class Subscriber(
         await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
 
         var failures = new FailurePolicy(name, _options, parking?.Lot, jetStream, logger);
-        var setting = new LaneSetting(name, _options, services, failures, parking?.Lot, _database, Telemetry.Handled(name));
+        var setting = new LaneSetting(name, _options, services, failures, parking?.Lot, _database, EventMetrics.HandledBy(name));
         var lanes = Enumerable.Range(0, _options.Concurrency)
             .Select(Lane (_) => subscriber.IsExactlyOnce ? new ExactlyOnceLane(setting) : new AtLeastOnceLane(setting)).ToArray();
         logger.SubscriberReads(name, string.Join(", ", readers.Select(r => r.Stream)));
