@@ -26,6 +26,8 @@ return await new RootCommand("""
         Examples:
           bench/run events                     every figure, with its goal
           bench/run events --only subscriber   subscribers alone
+          bench/run events --only replay       100,000 events to a file, a subject and a stream
+          bench/run events --only audit        a million rows of the outbox against their stream
         """, EventsBench.Parts, EventsBench.RunAsync),
     scrypt,
 }.Parse(args is [] ? ["--help"] : args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

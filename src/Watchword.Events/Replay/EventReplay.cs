@@ -46,20 +46,21 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
             while (messages.TryRead(out var message))
                 using (message)
                 {
-                    // The stream may have let go of its oldest while the outbox was read.
-                    if (!began && message.StreamSequence > next)
-                        await foreach (var e in DroppedAsync(plan, next, message.StreamSequence - 1, ct))
+                    // The stream may let go of its oldest while it is read. Behind a filter's own gaps that goes unseen.
+                    if (message.StreamSequence > next && (!began || plan.FilterSubject is null))
+                        await foreach (var e in DroppedAsync(plan, next, Math.Min(message.StreamSequence - 1, plan.To), began, ct))
                             yield return e;
                     began = true;
                     if (message.StreamSequence > plan.To)
                         yield break;
+                    next = message.StreamSequence + 1;
                     Interlocked.Exchange(ref _position, (long)message.StreamSequence);
                     var read = ReplayEvent.Of(message);
                     if (plan.Filter.Matches(read))
                         yield return read;
                 }
-        if (!began)
-            await foreach (var e in DroppedAsync(plan, next, plan.To, ct))
+        if (next <= plan.To)
+            await foreach (var e in DroppedAsync(plan, next, plan.To, began, ct))
                 yield return e;
     }
 
@@ -159,11 +160,19 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
         };
     }
 
-    private async IAsyncEnumerable<ReplayEvent> DroppedAsync(ReplayPlan plan, ulong from, ulong to, [EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<ReplayEvent> DroppedAsync(ReplayPlan plan, ulong from, ulong to, bool began, [EnumeratorCancellation] CancellationToken ct)
     {
-        if (database is null || await _jetStream.FindStreamAsync(plan.Filter.Stream, ct) is not { } stream || stream.State.FirstSequence <= from)
+        if (await _jetStream.FindStreamAsync(plan.Filter.Stream, ct) is not { } stream || stream.State.FirstSequence <= from)
             yield break;   // a gap within the stream: somebody deleted those
-        await foreach (var e in FromOutboxAsync(plan, from, Math.Min(to, stream.State.FirstSequence - 1), ct))
+        to = Math.Min(to, stream.State.FirstSequence - 1);
+        if (database is null || !ReplayPlanner.HasOutbox(plan.Filter.Stream))
+        {
+            // Whoever asks by time alone misses nothing that was stored before it.
+            if (!began && plan.Filter is { FromSequence: null, StoredSince: { } since } && stream.State.Messages > 0 && stream.State.FirstTimestamp <= since)
+                yield break;
+            throw new NatsException($"Stream {plan.Filter.Stream} let go of sequences {from} to {to} before they were read, and no outbox is at hand that keeps them. What is left begins at {stream.State.FirstSequence}.", isTransient: false);
+        }
+        await foreach (var e in FromOutboxAsync(plan, from, to, ct))
             yield return e;
     }
 

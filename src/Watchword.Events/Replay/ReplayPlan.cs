@@ -24,7 +24,7 @@ public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulon
 internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimeProvider clock)
 {
     // The outbox knows the events of these alone.
-    private static bool HasOutbox(string stream) => stream == Streams.AuthEvents.Name || stream == Streams.IdentityChanges.Name;
+    internal static bool HasOutbox(string stream) => stream == Streams.AuthEvents.Name || stream == Streams.IdentityChanges.Name;
 
     /// <exception cref="ReplayRefusedException">The range is empty, reversed or in the future, or names what is not there.</exception>
     public async Task<ReplayPlan> PlanAsync(ReplayFilter filter, CancellationToken ct)
@@ -92,14 +92,9 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
     {
         if (SubjectPattern.Fault(type) is { } fault)
             throw new ReplayRefusedException("type", fault);
-        var own = await jetStream.GetSubjectCountsAsync(stream, type, ct) is { Count: > 0 };
-        var finer = !type.EndsWith('>') && await jetStream.GetSubjectCountsAsync(stream, type + ".>", ct) is { Count: > 0 };
-        if (!own && !finer && !EventCatalogue.All.Any(t => t.Stream == stream && (SubjectPattern.CoversKind(type, t.Subject) || t.Subject == type || SubjectPattern.CoversKind(t.Subject, type))))
-        {
-            var known = EventCatalogue.All.Where(t => t.Stream == stream).Select(t => t.Subject)
-                .Concat((await jetStream.GetSubjectCountsAsync(stream, ct: ct))?.Keys.Take(20) ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
-            throw new ReplayRefusedException("type", $"is '{type}', and stream {stream} knows none such: choose from {string.Join(", ", known)}");
-        }
+        var (own, finer) = await KnownTypes.FindAsync(jetStream, stream, type, ct);
+        if (!own && !finer && !KnownTypes.IsDescribed(stream, type))
+            throw new ReplayRefusedException("type", $"is '{type}', and stream {stream} knows none such: choose from {string.Join(", ", await KnownTypes.ListAsync(jetStream, stream, ct))}");
         // One filter is all that nats-server 2.9 takes; where two are needed, all is read.
         return finer ? own ? null : type + ".>" : type;
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Watchword.Events.Contracts;
 using Watchword.Nats;
 
@@ -18,6 +19,9 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private readonly NatsHeaders _headers = new();
     private readonly Dictionary<string, (string Target, bool Stored)> _subjects = new(StringComparer.Ordinal);
     private readonly HashSet<string> _streams = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ulong> _unstored = new(StringComparer.Ordinal);   // target, and its first event
+    private readonly ConcurrentDictionary<string, bool> _deniedSubjects = new(StringComparer.Ordinal);
+    private volatile NatsPermissionException? _denied;
     private long _sent;
     private long _settled;
     private ulong _missing = ulong.MaxValue;
@@ -28,6 +32,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         (_nats, _jetStream, _replayId, _target) = (nats, jetStream, replayId, target);
         _prefix = target.EndsWith(Everything, StringComparison.Ordinal) ? target[..^1] : null;
         _publisher = jetStream.CreatePublisher(new() { MaxInFlight = MaxInFlight });
+        nats.PublishDenied += OnPublishDenied;
     }
 
     /// <exception cref="ReplayRefusedException">Nothing can, or should, be published there.</exception>
@@ -57,7 +62,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
                 tally.Add(e);
                 while (_publisher.Results.TryRead(out var result))
                     Settle(result);
-                if (_failure is not null)
+                if (_failure is not null || _denied is not null)
                     break;
             }
             if (_failure is null && tally.Events > _sent)
@@ -69,13 +74,24 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         while (_settled < _sent)   // each has its result within the ack time-out
             Settle(await _publisher.Results.ReadAsync(ct));
+        if (_denied is { } denied)
+        {
+            _failure ??= denied;
+            foreach (var (target, first) in _unstored)
+                if (_deniedSubjects.ContainsKey(target))
+                    _missing = Math.Min(_missing, first);
+        }
         if (_failure is null)
             return tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] };
         var place = _missing == ulong.MaxValue ? "" : $" Go on from sequence {_missing}: all before it are there.";
         throw new NatsException($"The replay stopped: {_failure.Message}{place}", _failure.IsTransient, _failure);
     }
 
-    public ValueTask DisposeAsync() => _publisher.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _nats.PublishDenied -= OnPublishDenied;
+        return _publisher.DisposeAsync();
+    }
 
     private async ValueTask PublishAsync(ReplayEvent e, CancellationToken ct)
     {
@@ -91,6 +107,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
             }
             else
             {
+                _unstored.TryAdd(way.Target, e.Sequence);
                 await _nats.PublishAsync(way.Target, e.Payload, _headers, ct: ct);
             }
         }
@@ -110,6 +127,15 @@ internal sealed class SubjectTarget : IAsyncDisposable
             stored = true;
         }
         return (target, stored);
+    }
+
+    // On the read loop, before the answer to the ping that follows.
+    private void OnPublishDenied(string subject, NatsPermissionException reason)
+    {
+        if (!_unstored.ContainsKey(subject))
+            return;
+        _deniedSubjects[subject] = true;
+        _denied = reason;
     }
 
     private void Settle(PublishResult result)

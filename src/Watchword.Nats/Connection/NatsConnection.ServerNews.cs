@@ -33,6 +33,7 @@ public sealed partial class NatsConnection
         {
             foreach (var (_, subscription) in _subscriptions)
                 subscription.Receiver.OnPublishDenied(published, reason);
+            PublishDenied?.Invoke(published, reason);
         }
 
         if (ServerError.DeniedSubscription(text) is not var (subject, queueGroup))

@@ -63,6 +63,12 @@ public sealed partial class NatsConnection : IAsyncDisposable
     /// </summary>
     public event Action<ServerInfo>? LameDuck;
 
+    /// <summary>
+    /// Raised when the server refuses a publish: the subject, and why. On the read loop, before any later answer is read,
+    /// so that after a <see cref="PingAsync"/> all refusals have been told. A handler must not block or throw.
+    /// </summary>
+    public event Action<string, NatsPermissionException>? PublishDenied;
+
     /// <summary>Where the connection stands now.</summary>
     public NatsConnectionState State { get; private set; }
 

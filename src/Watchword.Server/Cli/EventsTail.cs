@@ -10,6 +10,8 @@ namespace Watchword.Server.Cli;
 /// <summary><c>./run events tail</c>: what passes through the streams, a line each.</summary>
 internal static class EventsTail
 {
+    private static readonly string[] Followed = [Streams.AuthEvents.Name, Streams.IdentityChanges.Name];
+
     private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, int Count, bool Json);
 
     public static Command Create()
@@ -38,7 +40,10 @@ internal static class EventsTail
                 if (SubjectPattern.Fault(pattern) is { } fault)
                     throw new CommandException($"A subject {fault}.");
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);
-            await FollowAsync(new JetStream(nats), wanted, ct);
+            var jetStream = new JetStream(nats);
+            if (wanted.Type is { } wantedType)
+                await KnownTypes.CheckAsync(jetStream, Followed, wantedType, ct);
+            await FollowAsync(jetStream, wanted, ct);
         });
         return tail;
     }
@@ -52,7 +57,7 @@ internal static class EventsTail
         var printed = 0;
         try
         {
-            await Task.WhenAll(new[] { Streams.AuthEvents.Name, Streams.IdentityChanges.Name }.Select(FollowAsync));
+            await Task.WhenAll(Followed.Select(FollowAsync));
         }
         catch (OperationCanceledException)
         {

@@ -33,6 +33,22 @@ public class EventsTailTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_type_that_no_stream_knows_is_refused_instead_of_waited_for()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.PublishAsync("auth.user.foreign_kind", "ada", ReplayWorld.Noon, "id-1");
+
+        var refused = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", "--all", "--type", "auth.user.regisered"]);
+        var foreign = await TailAsync(world, "--all", "--type", "auth.user.foreign_kind", "--count", "1");
+
+        Assert.Equal((1, ""), (refused.ExitCode, refused.Output));
+        Assert.Contains("'auth.user.regisered', which no stream knows: choose from ", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains("auth.user.registered", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains("user.sync", refused.Errors, StringComparison.Ordinal);
+        Assert.Single(foreign.Lines);
+    }
+
+    [Fact]
     public async Task It_goes_on_after_nats_restarts_and_misses_nothing()
     {
         await using var server = new NatsServer();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Watchword.Nats;
 using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.Events.Replay;
@@ -62,11 +63,64 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal((Users, 0), (second.FromOutbox, second.FromStream));
     }
 
-    private async Task<TestDatabase> PublishedAsync(ReplayWorld world)
+    [Fact]
+    public async Task What_the_stream_drops_while_it_is_read_comes_from_the_outbox_in_its_place()
+    {
+        const int Many = 12_000;
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world, Many);
+        var replay = world.Replay(db);
+        var plan = await replay.PlanAsync(new("identity-changes"));
+        var (next, fromOutbox) = (0UL, 0);
+
+        await foreach (var e in replay.ReadAsync(plan))
+        {
+            Assert.Equal(++next, e.Sequence);
+            fromOutbox += e.FromOutbox ? 1 : 0;
+            if (next == 1)
+                await world.JetStream.PurgeStreamAsync("identity-changes", before: Many - 5);
+        }
+
+        Assert.Equal((ulong)Many, next);
+        Assert.InRange(fromOutbox, 1, Many - 6);
+    }
+
+    [Fact]
+    public async Task What_a_stream_without_an_outbox_drops_while_it_is_read_is_told()
+    {
+        const int Many = 12_000;
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);   // rows of other streams, at the same sequences
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
+        await using (var publisher = world.JetStream.CreatePublisher())
+        {
+            for (var i = 1; i <= Many; i++)
+                await publisher.PublishAsync("source", "{}"u8.ToArray(), null, i);
+            for (var i = 1; i <= Many; i++)
+                Assert.Null((await publisher.Results.ReadAsync()).Error);
+        }
+        var replay = world.Replay(db);
+        var plan = await replay.PlanAsync(new("source"));
+        var read = 0UL;
+
+        var told = await Assert.ThrowsAsync<NatsException>(async () =>
+        {
+            await foreach (var e in replay.ReadAsync(plan))
+            {
+                Assert.Equal(++read, e.Sequence);
+                if (read == 1)
+                    await world.JetStream.PurgeStreamAsync("source", before: Many - 5);
+            }
+        });
+
+        Assert.Contains($"let go of sequences {read + 1} to {Many - 6} before", told.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<TestDatabase> PublishedAsync(ReplayWorld world, int users = Users)
     {
         var db = await postgres.IdentityAsync();
         await using var relay = await RelayHost.StartAsync(db, world.Account.Options, new() { Source = "https://id.example.com" });
-        await db.ExecuteAsync($"""INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series(1, {Users}) i""");
+        await db.ExecuteAsync($"""INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series(1, {users}) i""");
         await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
         return db;
     }

@@ -81,6 +81,28 @@ public class ReplaySubjectTests(NatsFixture nats)
         Assert.Equal(["id-1", "id-2", "id-3", "id-4", "id-5", "id-6"], bodies);
     }
 
+    [Fact]
+    public async Task What_the_server_does_not_let_through_is_not_reported_as_done()
+    {
+        await using var server = new NatsServer("""authorization { users: [ { user: u, password: p, permissions: { publish: { deny: ["closed.b"] } } } ] }""");
+        await server.StartAsync();
+        await using var connection = new NatsConnection(new() { Url = server.Url, User = "u", Password = "p" });
+        await connection.ConnectAsync();
+        var jetStream = new JetStream(connection);
+        await jetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["a", "b"] });
+        foreach (var subject in (string[])["a", "b", "a"])
+            await jetStream.PublishAsync(subject, "{}"u8.ToArray());
+        var replay = new EventReplay(connection, database: null);
+
+        var stopped = await Assert.ThrowsAsync<NatsException>(async () => await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "closed.>"));
+        var passed = await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "open.>");
+
+        Assert.IsType<NatsPermissionException>(stopped.InnerException);
+        Assert.Contains("closed.b", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("Go on from sequence 2", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal((3, 0), (passed.Events, passed.Stored));
+    }
+
     [Theory]
     [InlineData("auth.user.registered", "everybody would take the replay for news")]
     [InlineData("auth.>", "everybody would take the replay for news")]
