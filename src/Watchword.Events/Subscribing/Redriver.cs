@@ -66,6 +66,7 @@ internal sealed class Redriver(
 
     private async Task DrainAsync(string queue, CancellationToken ct)
     {
+        await store.NoteDiscardsAsync(queue, ct);
         while (true)
         {
             var handedIn = lot.HandedIn(queue);
@@ -76,8 +77,8 @@ internal sealed class Redriver(
             }
             else if (await store.HeadAsync(queue, ct) is { } head)
             {
-                if (head is { State: "retrying", Due: true })
-                    await FailAsync(head, head.Reason + "; the process ended while it was handled", null, ct);
+                if (head is { State: "retrying" or "waiting", Due: true })
+                    await FailAsync(head, (head.Reason is null ? "" : head.Reason + "; ") + "the process ended while it was handled", null, ct);
                 return;
             }
             else if (lot.TryRelease(queue, handedIn))
