@@ -77,6 +77,8 @@ internal sealed class Redriver(
             }
             else if (await store.HeadAsync(queue, ct) is { } head)
             {
+                if (head.State == "waiting" && head.Attempts < options.MaxDeliver)
+                    continue;   // written down between the two looks
                 if (head is { State: "retrying" or "waiting", Due: true })
                     await FailAsync(head, (head.Reason is null ? "" : head.Reason + "; ") + "the process ended while it was handled", null, ct);
                 return;

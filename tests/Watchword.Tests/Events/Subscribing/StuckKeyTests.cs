@@ -70,10 +70,10 @@ public class StuckKeyTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await StartAsync();
         await host.RegisterAsync("u", "1", "event-1");
-        await LetterAsync(host);
+        var first = await LetterAsync(host);
         _broken = "2";
         await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "ada");
-        await Eventually.TrueAsync(() => _handled.Count == 1);
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.FindAsync(first))!.State == "redriven");
         await host.RegisterAsync("u", "2", "event-2");
         await LetterAsync(host);
 
