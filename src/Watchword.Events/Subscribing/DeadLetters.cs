@@ -82,20 +82,14 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         if (!await ExistAsync(ct))
             throw new DeadLetterException($"there is no dead letter {id}");
         await using var command = Command("""
+            -- Due once more, so that its consumer looks at the queue: at what is next there, or at nothing, and the key is free.
             WITH gone AS (
               UPDATE watchword.parked_event
-              SET state = 'discarded', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
-              WHERE id = $1 AND state IN ('failed', 'waiting', 'retrying') RETURNING id, consumer, queue, event, key),
+              SET state = 'discarded', due_at = clock_timestamp(), resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
+              WHERE id = $1 AND state IN ('failed', 'waiting', 'retrying') RETURNING id, consumer, event, key),
             noted AS (
               INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key, reason)
-              SELECT $2, 'discard', consumer, id, event, key, $3 FROM gone),
-            -- The next in its queue is its head now, unless one before it still is.
-            next AS (
-              UPDATE watchword.parked_event p SET due_at = clock_timestamp()
-              FROM gone
-              WHERE p.id = (SELECT min(n.id) FROM watchword.parked_event n
-                            WHERE n.consumer = gone.consumer AND n.queue = gone.queue AND n.resolved_at IS NULL AND n.id <> gone.id)
-                AND p.state = 'waiting')
+              SELECT $2, 'discard', consumer, id, event, key, $3 FROM gone)
             SELECT count(*) FROM gone
             """, id, actor, reason);
         if (await command.ExecuteScalarAsync(ct) is not 1L)

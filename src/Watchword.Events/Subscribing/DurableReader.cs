@@ -153,8 +153,11 @@ internal sealed class DurableReader(
             logger.OrderNotSettled(name, Stream);
             return true;
         }
-        var taken = Hand.Count;
-        return await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer || consumer.AckPending <= taken;
+        var (taken, left) = (Hand.Count, Hand.Left);
+        if (await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer)
+            return true;
+        // What was answered meanwhile must not stand in for what is still to come.
+        return consumer.AckPending <= taken - (Hand.Left - left);
     }
 
     private async Task ReleaseAsync(Action<Taken> dispatch, CancellationToken ct)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Watchword.Events.Contracts;
@@ -10,6 +11,7 @@ namespace Watchword.Events.Subscribing;
 /// <summary>One delivery of an event: where it came from, what it says of itself, and what its handler works with.</summary>
 public sealed class EventContext
 {
+    private const int LongestName = 512;
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
     private AsyncServiceScope? _scope;
@@ -18,10 +20,10 @@ public sealed class EventContext
     {
         (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.StreamSequence, message.Subject, message.Timestamp, attempt);
         (Headers, Payload) = (message.Headers, message.Payload);
-        EventId = Headers?[EventHeaders.EventId] ?? Headers?[EventHeaders.MessageId]
+        EventId = Storable(Headers?[EventHeaders.EventId] ?? Headers?[EventHeaders.MessageId])
             // A wiped stream begins its sequences again: the content too.
             ?? string.Create(CultureInfo.InvariantCulture, $"{Stream}/{Sequence}/{Convert.ToHexStringLower(SHA256.HashData(Payload.Span).AsSpan(0, 8))}");
-        Key = EventKey.Of(Subject, Headers, Payload.Span);
+        Key = Storable(EventKey.Of(Subject, Headers, Payload.Span));
     }
 
     internal EventContext(ParkedEvent parked, int attempt)
@@ -91,6 +93,10 @@ public sealed class EventContext
     internal string Queue => Key ?? KeylessPrefix + EventId;
 
     internal IServiceProvider Host { private get; set; } = null!;
+
+    // PostgreSQL stores no U+0000, and indexes no long text. An event that has one must not stop the others.
+    private static string? Storable(string? text) =>
+        text is null || (text.Length <= LongestName && !text.Contains('\0', StringComparison.Ordinal)) ? text : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
     internal ValueTask EndAsync()
     {

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
@@ -78,6 +80,11 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         {
             _batch.Remove(taken);
             await _setting.Failures.HandleAsync(taken, e, abort);
+        }
+        else if (!_together)
+        {
+            // No handler's fault: the marks themselves cannot be written. Begin anew, after a wait, and say why.
+            ExceptionDispatchInfo.Throw(e);
         }
         else
         {

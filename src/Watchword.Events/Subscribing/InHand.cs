@@ -11,6 +11,7 @@ internal sealed class InHand
     private readonly Dictionary<ulong, JetStreamMessage> _taken = [];
     private readonly HashSet<ulong> _done = [];
     private readonly Queue<ulong> _doneInOrder = [];
+    private long _left;
 
     /// <summary>Whether it is new; not new is what is in hand already, and what was answered lately by an answer that was lost.</summary>
     public bool TryTake(JetStreamMessage message, out bool done)
@@ -32,12 +33,22 @@ internal sealed class InHand
         }
     }
 
+    /// <summary>How many were in hand and no longer are.</summary>
+    public long Left
+    {
+        get
+        {
+            lock (_gate)
+                return _left;
+        }
+    }
+
     /// <summary>Answered for good.</summary>
     public void Done(JetStreamMessage message)
     {
         lock (_gate)
         {
-            if (!_taken.Remove(message.StreamSequence) || !_done.Add(message.StreamSequence))
+            if (!Remove(message) || !_done.Add(message.StreamSequence))
                 return;
             _doneInOrder.Enqueue(message.StreamSequence);
             if (_doneInOrder.Count > Remembered)
@@ -50,7 +61,15 @@ internal sealed class InHand
     public void Returned(JetStreamMessage message)
     {
         lock (_gate)
-            _taken.Remove(message.StreamSequence);
+            Remove(message);
+    }
+
+    private bool Remove(JetStreamMessage message)
+    {
+        if (!_taken.Remove(message.StreamSequence))
+            return false;
+        _left++;
+        return true;
     }
 
     /// <summary>Tells the server that work on all of them goes on.</summary>

@@ -41,6 +41,9 @@ internal sealed record ParkedEvent(
         return headers;
     }
 
+    // PostgreSQL stores no U+0000.
+    public static string Storable(string text) => text.Replace("\0", "", StringComparison.Ordinal);
+
     public static string WriteHeaders(NatsHeaders? headers)
     {
         if (headers is null)
@@ -52,8 +55,8 @@ internal sealed record ParkedEvent(
             foreach (var (name, value) in headers)
             {
                 json.WriteStartArray();
-                json.WriteStringValue(name);
-                json.WriteStringValue(value.Replace("\0", "", StringComparison.Ordinal));   // PostgreSQL stores none
+                json.WriteStringValue(Storable(name));
+                json.WriteStringValue(Storable(value));
                 json.WriteEndArray();
             }
             json.WriteEndArray();

@@ -17,14 +17,14 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
                         $10::timestamptz[], $11::text[], $12::text[], $13::integer[], $14::interval[])
               WITH ORDINALITY AS i (queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, delay, place)
             ORDER BY i.place
-            ON CONFLICT (consumer, event) DO NOTHING
+            ON CONFLICT (consumer, event) WHERE resolved_at IS NULL DO NOTHING
             """,
             requests.Select(r => r.Context.Queue).ToArray(), requests.Select(r => r.Context.Key).ToArray(),
             requests.Select(r => r.Context.EventId).ToArray(), requests.Select(r => r.Context.Stream).ToArray(),
-            requests.Select(r => r.Context.Sequence).ToArray(), requests.Select(r => r.Context.Subject).ToArray(),
+            requests.Select(r => r.Context.Sequence).ToArray(), requests.Select(r => ParkedEvent.Storable(r.Context.Subject)).ToArray(),
             requests.Select(r => ParkedEvent.WriteHeaders(r.Context.Headers)).ToArray(), requests.Select(r => r.Context.Payload.ToArray()).ToArray(),
             requests.Select(r => r.Context.StoredAt.UtcDateTime).ToArray(), requests.Select(r => r.State).ToArray(),
-            requests.Select(r => r.Reason).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
+            requests.Select(r => r.Reason is { } reason ? ParkedEvent.Storable(reason) : null).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
         return await command.ExecuteNonQueryAsync(ct) == requests.Count;
     }
 
@@ -43,14 +43,24 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await QueuesAsync(command, ct);
     }
 
-    /// <summary>Queues whose head is due, longest first.</summary>
+    /// <summary>Queues whose head is due, or lost one to a discard; longest first.</summary>
     public async Task<List<string>> DueQueuesAsync(int limit, CancellationToken ct)
     {
         await using var command = Command("""
             SELECT queue FROM watchword.parked_event
-            WHERE consumer = $1 AND due_at <= clock_timestamp() AND resolved_at IS NULL ORDER BY due_at LIMIT $2
+            WHERE consumer = $1 AND due_at <= clock_timestamp() ORDER BY due_at LIMIT $2
             """, limit);
         return await QueuesAsync(command, ct);
+    }
+
+    /// <summary>Takes note of the discards in a queue: what comes next is looked at now.</summary>
+    public async Task NoteDiscardsAsync(string queue, CancellationToken ct)
+    {
+        await using var command = Command("""
+            UPDATE watchword.parked_event SET due_at = NULL
+            WHERE consumer = $1 AND queue = $2 AND due_at IS NOT NULL AND resolved_at IS NOT NULL
+            """, queue);
+        await command.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>The first open event of a queue; null when there is none.</summary>
@@ -75,7 +85,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             UPDATE watchword.parked_event
             SET attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END
             WHERE id = (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
-              AND (state = 'waiting' OR due_at <= clock_timestamp()) AND (state <> 'retrying' OR attempts < $3)
+              AND (state = 'waiting' OR due_at <= clock_timestamp()) AND (state = 'failed' OR attempts < $3)
             RETURNING {ParkedEvent.Columns}
             """, queue, maxAttempts);
         await using var reader = await command.ExecuteReaderAsync(ct);

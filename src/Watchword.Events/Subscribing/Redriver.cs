@@ -68,6 +68,7 @@ internal sealed class Redriver(
 
     private async Task DrainAsync(string queue, CancellationToken ct)
     {
+        await store.NoteDiscardsAsync(queue, ct);
         while (true)
         {
             var handedIn = lot.HandedIn(queue);
@@ -78,8 +79,10 @@ internal sealed class Redriver(
             }
             else if (await store.HeadAsync(queue, ct) is { } head)
             {
-                if (head is { State: "retrying", Due: true })
-                    await FailAsync(head, head.Reason + "; the process ended while it was handled", null, ct);
+                if (head.State == "waiting" && head.Attempts < options.MaxDeliver)
+                    continue;   // written down between the two looks
+                if (head is { State: "retrying" or "waiting", Due: true })
+                    await FailAsync(head, (head.Reason is null ? "" : head.Reason + "; ") + "the process ended while it was handled", null, ct);
                 return;
             }
             else if (lot.TryRelease(queue, handedIn))

@@ -11,6 +11,9 @@ internal sealed class SyncBatch
     /// <summary>All of them, in the order of the stream.</summary>
     public List<SyncEvent> Events { get; } = [];
 
+    /// <summary>How many of them were looked at: with one that is set aside, those before it are applied first.</summary>
+    public int Seen { get; set; }
+
     /// <summary>What they come to for each user.</summary>
     public Dictionary<string, UserChange> Newest { get; } = [];
 
@@ -24,6 +27,7 @@ internal sealed class SyncBatch
             if (!Parked.Contains(e.Message))
                 e.Message.Dispose();
         Events.Clear();
+        Seen = 0;
         Newest.Clear();
         Parked.Clear();
     }

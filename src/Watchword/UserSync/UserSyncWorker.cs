@@ -137,8 +137,18 @@ public sealed class UserSyncWorker(
 
     private async Task HandleAsync(SyncBatch batch, ParkingLot lot, CancellationToken ct)
     {
-        foreach (var e in batch.Events)
+        while (batch.Seen < batch.Events.Count)
+        {
+            var e = batch.Events[batch.Seen];
+            if (e.Fault is not null && batch.Newest.Count > 0)
+            {
+                // What comes before it may be refused, and is then first in line.
+                await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
+                batch.Newest.Clear();
+            }
             Collapse(batch, e, lot);
+            batch.Seen++;
+        }
         await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
 
         // Only now: what was acknowledged before the commit would be lost by a crash between the two.
@@ -168,9 +178,7 @@ public sealed class UserSyncWorker(
 
     private void Collapse(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        if (options.SkipOrigin is { } own && e.Message.Headers?[EventHeaders.Origin] == own)
-            return;
-        if (IsHeld(batch, e, lot))
+        if (IsOwn(e) || IsHeld(batch, e, lot))
             return;
         if (e.Fault is not null)
             Park(batch, e, e.Fault, delay: null, lot);
@@ -179,6 +187,8 @@ public sealed class UserSyncWorker(
         else
             batch.Newest[e.Change.Data.UserId!] = UserChange.Newest(e.Change, other);
     }
+
+    private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers?[EventHeaders.Origin] == own;
 
     private static bool IsHeld(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
@@ -225,9 +235,9 @@ public sealed class UserSyncWorker(
     // it that it takes.
     private async Task ApplyOneByOneAsync(SyncBatch batch, string userId, ParkingLot lot, CancellationToken ct)
     {
-        foreach (var e in batch.Events)
+        foreach (var e in batch.Events.Take(batch.Seen))
         {
-            if (e.Fault is not null || e.Change.Data.UserId != userId || IsHeld(batch, e, lot))
+            if (e.Fault is not null || e.Change.Data.UserId != userId || IsOwn(e) || IsHeld(batch, e, lot))
                 continue;
             try
             {

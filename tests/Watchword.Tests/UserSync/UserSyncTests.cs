@@ -220,6 +220,26 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_refused_event_stands_before_an_unreadable_one_of_its_user_that_came_after_it()
+    {
+        var target = await postgres.TargetAsync();
+        await target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
+        await using var blocker = await target.Source.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
+        await using var host = await StartAsync(new() { MaxDeliver = 1 }, target);
+        await host.PublishAsync(Event("other"));
+        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        await host.PublishAsync(Event("u", name: new string('x', 30), version: 10));
+        await host.PublishAsync(Event("u", "exploded", version: 11));
+        await host.PublishAsync(Event("u", name: "third", version: 12));
+        await transaction.CommitAsync();
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Sequence: 2, Waiting: 2 }]);
+        Assert.Equal([2L, 3L, 4L], await target.QueryAsync<long>("SELECT sequence FROM watchword.parked_event ORDER BY id"));
+        Assert.Equal("other", Assert.Single(await host.UsersAsync()).Auth_Id);
+    }
+
+    [Fact]
     public async Task What_was_set_aside_before_is_kept_where_all_dead_letters_are()
     {
         var target = await postgres.EmptyAsync();

@@ -1,0 +1,93 @@
+using System.Text.Json;
+
+namespace Watchword.Tests.Cli;
+
+/// <summary><c>dlq</c> as an operator types it, on the dead letters of user sync.</summary>
+public class DeadLetterCommandTests(ServerFixture fixture)
+{
+    private Task<CommandRun> RunAsync(params string[] arguments) =>
+        CommandRun.RunAsync([("TARGET_DATABASE_URL", fixture.Target.ConnectionString)], ["dlq", .. arguments]);
+
+    [Fact]
+    public async Task A_list_as_json_has_what_programs_are_promised_and_nothing_more()
+    {
+        await using var user = await RefusedUser.CreateAsync(fixture);
+
+        var run = await RunAsync("list", "--consumer", "user-sync", "--key", user.Key, "--json");
+
+        Assert.Equal((0, ""), (run.ExitCode, run.Errors));
+        var letter = Assert.Single(JsonDocument.Parse(run.Output).RootElement.EnumerateArray());
+        Assert.Equal(["id", "consumer", "subject", "key", "reason", "attempts", "sequence", "at", "waiting"], letter.EnumerateObject().Select(p => p.Name));
+        Assert.Equal(("user-sync", "user.sync", user.Key, 2), (letter.GetProperty("consumer").GetString(), letter.GetProperty("subject").GetString(), letter.GetProperty("key").GetString(), letter.GetProperty("waiting").GetInt32()));
+        Assert.Contains(user.Key, letter.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        Assert.Equal("[]\n", (await RunAsync("list", "--consumer", "nobody", "--json")).Output);
+        Assert.Equal("There are no dead letters.\n", (await RunAsync("list", "--key", "nobody")).Output);
+    }
+
+    [Fact]
+    public async Task A_redrive_tells_what_it_would_do_what_failed_and_what_went_through()
+    {
+        await using var user = await RefusedUser.CreateAsync(fixture);
+        string[] which = ["redrive", "--consumer", "user-sync", "--key", user.Key];
+
+        var dry = await RunAsync([.. which, "--dry-run"]);
+        Assert.Equal(0, dry.ExitCode);
+        Assert.Equal((2, "3 events would be handled, each key's in this order. Nothing was done."), (dry.Lines.Count(l => l.StartsWith("  then  ", StringComparison.Ordinal)), dry.Lines[^1]));
+        Assert.Empty(await user.ActionsAsync());
+
+        var refused = await RunAsync(which);
+        Assert.Equal((1, "Not everything could be handled; see the reasons above.\n"), (refused.ExitCode, refused.Errors));
+        Assert.StartsWith($"user-sync, {user.Key}: 0 handled, then it failed again, with 2 behind it: the users table refuses it", refused.Output, StringComparison.Ordinal);
+
+        await user.HealAsync();
+        var done = await RunAsync(which);
+        Assert.Equal((0, $"user-sync, {user.Key}: 3 handled, in order; nothing waits any more.\n"), (done.ExitCode, done.Output));
+        Assert.Equal("n3", await user.NameAsync());
+        Assert.Equal([$"{Environment.UserName} redrive ", $"{Environment.UserName} redrive "], await user.ActionsAsync());
+
+        var again = await RunAsync(which);
+        Assert.Equal((1, ""), (again.ExitCode, again.Output));
+        Assert.Matches($"^dead letter {user.Letter.Id} was redriven already, at .* UTC by {Environment.UserName}\n$", again.Errors);
+        Assert.StartsWith($"dead letter {user.Letter.Id} was redriven already", (await RunAsync("redrive", $"{user.Letter.Id}")).Errors, StringComparison.Ordinal);
+        Assert.StartsWith("redriven, ", (await RunAsync("show", $"{user.Letter.Id}")).Lines[1]["state".PadRight(10).Length..], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_discard_wants_a_reason_keeps_it_and_lets_the_rest_go_on()
+    {
+        await using var user = await RefusedUser.CreateAsync(fixture);
+        await user.HealAsync();
+
+        Assert.Equal(2, (await RunAsync("discard", $"{user.Letter.Id}")).ExitCode);
+        var blank = await RunAsync("discard", $"{user.Letter.Id}", "--reason", " ");
+        Assert.Equal(1, blank.ExitCode);
+        Assert.StartsWith("reason is missing", blank.Errors, StringComparison.Ordinal);
+        Assert.Empty(await user.ActionsAsync());
+
+        Assert.Equal(0, (await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account")).ExitCode);
+        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        Assert.Equal([$"{Environment.UserName} discard a test account"], await user.ActionsAsync());
+        var again = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "once more");
+        Assert.Equal(1, again.ExitCode);
+        Assert.EndsWith(": a test account\n", again.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, "nothing of nobody is set aside for consumer user-sync", "redrive", "--consumer", "user-sync", "--key", "nobody")]
+    [InlineData(1, "nothing is set aside for consumer nobody", "redrive", "--consumer", "nobody")]
+    [InlineData(1, "there is no such dead letter", "redrive", "--consumer", "nobody", "--dry-run")]
+    [InlineData(1, "there is no dead letter 999999999", "redrive", "999999999")]
+    [InlineData(1, "there is no dead letter 999999999", "show", "999999999")]
+    [InlineData(1, "there is no dead letter 999999999", "discard", "999999999", "--reason", "why not")]
+    [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive")]
+    [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive", "7", "--consumer", "user-sync")]
+    public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)
+    {
+        await fixture.StartedAsync();
+
+        var run = await RunAsync(arguments);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Contains(words, run.Errors, StringComparison.Ordinal);
+    }
+}

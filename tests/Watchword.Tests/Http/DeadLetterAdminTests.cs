@@ -1,0 +1,102 @@
+using System.Net;
+using Watchword.Tests.Cli;
+using Watchword.Tests.Tokens;
+
+namespace Watchword.Tests.Http;
+
+/// <summary>What administrators may do with dead letters over HTTP, and that nobody else may.</summary>
+public class DeadLetterAdminTests(ServerFixture fixture)
+{
+    private const string Root = "/admin/dead-letters";
+
+    [Fact]
+    public async Task Every_door_is_shut_to_strangers_and_to_users()
+    {
+        var server = await fixture.StartedAsync();
+        var person = await server.RegisterAsync();
+
+        foreach (var (method, path) in ((HttpMethod, string)[])[(HttpMethod.Get, Root), (HttpMethod.Get, Root + "/1"), (HttpMethod.Post, Root + "/redrive"), (HttpMethod.Post, Root + "/1/discard")])
+        {
+            (await server.SendAsync(method, path)).AssertInvalidToken();
+            (await server.SendAsync(method, path, token: person.AccessToken)).AssertRefused(HttpStatusCode.Forbidden, "Forbidden", "Insufficient permissions");
+        }
+    }
+
+    [Fact]
+    public async Task They_are_listed_shown_redriven_once_and_the_name_is_kept()
+    {
+        var (server, admin) = await AdminAsync();
+        await using var user = await RefusedUser.CreateAsync(fixture);
+
+        var listed = Assert.Single((await GetAsync($"?consumer=user-sync&key={user.Key}")).Json.EnumerateArray());
+        Assert.Equal((user.Letter.Id, 2), (listed.GetProperty("id").GetInt64(), listed.GetProperty("waiting").GetInt32()));
+        Assert.Empty((await GetAsync($"?consumer=nobody&key={user.Key}")).Json.EnumerateArray());
+        var shown = (await GetAsync($"/{user.Letter.Id}")).Json;
+        Assert.Equal(("failed", 2), (shown.GetProperty("state").GetString(), shown.GetProperty("behind").GetArrayLength()));
+        Assert.Contains("\"name\":\"n1\"", shown.GetProperty("payload").GetString(), StringComparison.Ordinal);
+
+        await user.HealAsync();
+        var body = $$"""{"consumer":"user-sync","key":"{{user.Key}}"}""";
+        var asked = await PostAsync("/redrive", body);
+        Assert.Equal((HttpStatusCode.Accepted, user.Letter.Id), (asked.Status, Assert.Single(asked.Json.EnumerateArray()).GetProperty("id").GetInt64()));
+        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        await Eventually.TrueAsync(async () => (await user.Letters.FindAsync(user.Letter.Id))!.State == "redriven");
+        var again = await PostAsync("/redrive", body);
+        Assert.Equal(HttpStatusCode.Conflict, again.Status);
+        Assert.StartsWith($"Dead letter {user.Letter.Id} was redriven already", again.Message, StringComparison.Ordinal);
+        Assert.Equal([admin.Id + " redrive "], await user.ActionsAsync());
+
+        Task<Answer> GetAsync(string path) => server.SendAsync(HttpMethod.Get, Root + path, token: admin.AccessToken);
+        Task<Answer> PostAsync(string path, string json) => server.SendAsync(HttpMethod.Post, Root + path, TokenApiCalls.JsonContent(json), admin.AccessToken);
+    }
+
+    [Fact]
+    public async Task A_discard_is_kept_with_its_reason_and_happens_once()
+    {
+        var (server, admin) = await AdminAsync();
+        await using var user = await RefusedUser.CreateAsync(fixture);
+        await user.HealAsync();
+
+        Assert.Equal(HttpStatusCode.BadRequest, (await DiscardAsync("{}")).Status);
+        Assert.Equal(HttpStatusCode.NoContent, (await DiscardAsync("""{"reason":"a test account"}""")).Status);
+        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        var again = await DiscardAsync("""{"reason":"once more"}""");
+        Assert.Equal(HttpStatusCode.Conflict, again.Status);
+        Assert.EndsWith(": a test account", again.Message, StringComparison.Ordinal);
+        Assert.Equal([admin.Id + " discard a test account"], await user.ActionsAsync());
+
+        Task<Answer> DiscardAsync(string json) => server.SendAsync(HttpMethod.Post, $"{Root}/{user.Letter.Id}/discard", TokenApiCalls.JsonContent(json), admin.AccessToken);
+    }
+
+    [Theory]
+    [InlineData("{}", HttpStatusCode.BadRequest)]
+    [InlineData("""{"consumer":"user-sync","id":7}""", HttpStatusCode.BadRequest)]
+    [InlineData("""{"id":"7"}""", HttpStatusCode.BadRequest)]
+    [InlineData("""{"id":999999999}""", HttpStatusCode.Conflict)]
+    [InlineData("""{"id":18446744073709551615}""", HttpStatusCode.BadRequest)]
+    [InlineData("""{"consumer":"nobody"}""", HttpStatusCode.Conflict)]
+    public async Task A_redrive_of_nothing_is_refused(string json, HttpStatusCode status)
+    {
+        var (server, admin) = await AdminAsync();
+
+        var answer = await server.SendAsync(HttpMethod.Post, Root + "/redrive", TokenApiCalls.JsonContent(json), admin.AccessToken);
+
+        Assert.Equal(status, answer.Status);
+    }
+
+    [Fact]
+    public async Task What_is_not_there_is_not_found()
+    {
+        var (server, admin) = await AdminAsync();
+
+        Assert.Equal(HttpStatusCode.NotFound, (await server.SendAsync(HttpMethod.Get, Root + "/999999999", token: admin.AccessToken)).Status);
+    }
+
+    private async Task<(ServerProcess Server, Person Admin)> AdminAsync()
+    {
+        var server = await fixture.StartedAsync();
+        var person = await server.RegisterAsync();
+        await fixture.Identity.ExecuteAsync("""UPDATE "user" SET role = 'admin' WHERE id = @Id""", person);
+        return (server, person);
+    }
+}
