@@ -1,7 +1,7 @@
 using System.Globalization;
 using Npgsql;
-using Watchword.Events.Postgres;
 using Watchword.Events.Outbox;
+using Watchword.Events.Postgres;
 using Watchword.Nats;
 using Watchword.Server.Passwords;
 

@@ -140,9 +140,9 @@ public sealed class UserSyncWorker(
         while (batch.Seen < batch.Events.Count)
         {
             var e = batch.Events[batch.Seen];
-            if (e.Fault is not null && batch.Newest.Count > 0)
+            if (e.Fault is not null && batch.Newest.Count > 0 && new EventContext(e.Message, attempt: 1).Key is { } key && batch.Newest.ContainsKey(key))
             {
-                // What comes before it may be refused, and is then first in line.
+                // What comes before it of the same user may be refused, and is then first in line.
                 await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
                 batch.Newest.Clear();
             }
