@@ -29,6 +29,9 @@ internal sealed class CountryFile : IDisposable
     {
         var faults = new List<string>();
         var table = CountryTable.Read(File.ReadLines(path), faults);
+        // A file that is just being written looks empty.
+        if (faults.Count == 0 && table.Networks == 0)
+            faults.Add("it names no network");
         return faults.Count == 0 ? table : throw new FormatException(string.Join("; ", faults));
     }
 

@@ -96,13 +96,18 @@ internal sealed class RequestInbox : IReceiver
             pending.TrySetResult(new NatsMessage(_subjects.Get("_INBOX"u8), frame));
     }
 
-    void IReceiver.OnDisconnected(NatsException reason) => FailAll(reason);
+    void IReceiver.OnDisconnected(NatsException reason)
+    {
+        foreach (var (_, pending) in _pending)
+            pending.TrySetException(new NatsDisconnectedException("The connection dropped before the answer came.", reason));
+    }
 
     void IReceiver.OnEnded(NatsException? reason)
     {
         // Without an inbox (the account may not subscribe to it) no answer will ever come.
         _ended = reason ?? new NatsDisconnectedException("The connection was disposed.");
-        FailAll(_ended);
+        foreach (var (_, pending) in _pending)
+            pending.TrySetException(_ended);
     }
 
     private PublishOutcome TrySend(string subject, long token, NatsHeaders? headers, ReadOnlySpan<byte> payload, Activity? context)
@@ -110,12 +115,6 @@ internal sealed class RequestInbox : IReceiver
         Span<byte> reply = stackalloc byte[_inbox.MaxSubjectLength];
         reply = reply[.._inbox.Write(token, reply)];
         return _connection.TryPublish(SubjectText.Checked(subject), new SubjectText((ReadOnlySpan<byte>)reply), headers, payload, context);
-    }
-
-    private void FailAll(NatsException reason)
-    {
-        foreach (var (_, pending) in _pending)
-            pending.TrySetException(new NatsDisconnectedException("The connection dropped before the answer came.", reason));
     }
 
     private sealed class PendingRequest(string subject)

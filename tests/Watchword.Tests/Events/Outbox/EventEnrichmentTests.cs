@@ -83,18 +83,25 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         Assert.Empty(relay.Logs.Of(2040));
     }
 
+    // Whole at once, as operators should: the relay may look at any moment.
+    private async Task ReplaceAsync(string text)
+    {
+        await File.WriteAllTextAsync(_countries + ".new", text);
+        File.Move(_countries + ".new", _countries, overwrite: true);
+    }
+
     [Fact]
     public async Task A_changed_file_is_read_and_a_broken_one_is_not()
     {
         await using var db = await postgres.IdentityAsync();
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, With(new() { Country = true, ReloadInterval = TimeSpan.FromMilliseconds(20) }));
         await relay.Relay.Ready;
-        await File.WriteAllTextAsync(_countries, "203.0.113.0/24,NL\nnonsense\n");
+        await ReplaceAsync("203.0.113.0/24,NL\nnonsense\n");
         Assert.Contains("line 2 is 'nonsense'", (await relay.Logs.LineAsync(2053)).Text, StringComparison.Ordinal);
         await LoginAsync(db, "u1", "203.0.113.200", null);
         Assert.Equal("""{"country":"BE"}""", Context((await relay.Nats.ReadStreamAsync("auth-events", 1))[0]));
 
-        await File.WriteAllTextAsync(_countries, "203.0.113.0/24,FR\n");
+        await ReplaceAsync("203.0.113.0/24,FR\n");
         await Eventually.TrueAsync(() => relay.Logs.Of(2052).Count == 2);
         await LoginAsync(db, "u2", "203.0.113.200", null);
         Assert.Equal("""{"country":"FR"}""", Context((await relay.Nats.ReadStreamAsync("auth-events", 2))[1]));
