@@ -31,10 +31,7 @@ internal abstract class Lane(LaneSetting setting)
     /// <summary>Never waits: how much is under way is bounded by what the server delivers.</summary>
     public void Add(in Taken taken) => _waiting.Writer.TryWrite(taken);
 
-    /// <summary>Nothing more will be added; <see cref="RunAsync"/> ends after what is there.</summary>
-    public void Complete() => _waiting.Writer.TryComplete();
-
-    /// <summary>Works until completed, or until <paramref name="stop"/>, and gives back what it did not get to.</summary>
+    /// <summary>Works until <paramref name="stop"/>, and gives back what it did not get to.</summary>
     /// <param name="stop">No further event is begun.</param>
     /// <param name="abort">The handlers at work are cancelled.</param>
     public async Task RunAsync(CancellationToken stop, CancellationToken abort)
