@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Npgsql;
@@ -12,6 +13,8 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         (SELECT count(*) FROM watchword.parked_event w WHERE w.consumer = p.consumer AND w.queue = p.queue AND w.resolved_at IS NULL AND w.id > p.id)
         """;
 
+    private const string Which = "p.state = 'failed' AND ($1::text IS NULL OR p.consumer = $1) AND ($2::text IS NULL OR p.key = $2)";
+
     /// <summary>Whether a subscriber has ever worked on this database.</summary>
     public async Task<bool> ExistAsync(CancellationToken ct = default)
     {
@@ -22,16 +25,20 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     /// <summary>Oldest first.</summary>
     /// <param name="consumer">Of one consumer; null: of all.</param>
     /// <param name="key">Of one user or organization; null: of all.</param>
-    /// <param name="limit">How many at most.</param>
+    /// <param name="limit">How many at most; null: all.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, int limit = 1000, CancellationToken ct = default)
+    public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, int? limit = null, CancellationToken ct = default) =>
+        !await ExistAsync(ct) ? [] : await ReadAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Which} ORDER BY p.id LIMIT $3::text::bigint",
+            ct, consumer, key, limit?.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>How many there are.</summary>
+    /// <inheritdoc cref="ListAsync"/>
+    public async Task<long> CountAsync(string? consumer = null, string? key = null, CancellationToken ct = default)
     {
         if (!await ExistAsync(ct))
-            return [];
-        return await ReadAsync($"""
-            SELECT {Columns} FROM watchword.parked_event p
-            WHERE p.state = 'failed' AND ($1::text IS NULL OR p.consumer = $1) AND ($2::text IS NULL OR p.key = $2) ORDER BY p.id LIMIT $3
-            """, ct, consumer, key, limit);
+            return 0;
+        await using var command = Command($"SELECT count(*) FROM watchword.parked_event p WHERE {Which}", consumer, key);
+        return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
     /// <summary>Everything that is known of a parked event; null when there is none of that id.</summary>
@@ -103,16 +110,18 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         foreach (var letter in asked)
         {
             await using var command = Command("""
-                SELECT count(*), count(*) FILTER (WHERE id <= $1),
-                       (array_agg(reason ORDER BY id))[1], (array_agg(state = 'failed' AND requested_by IS NULL OR state = 'retrying' ORDER BY id))[1]
-                FROM watchword.parked_event
-                WHERE resolved_at IS NULL AND (consumer, queue) = (SELECT consumer, queue FROM watchword.parked_event WHERE id = $1)
+                SELECT count(e.id), min(head.reason), bool_or(head.state = 'failed' AND head.requested_by IS NULL OR head.state = 'retrying')
+                FROM watchword.parked_event asked
+                LEFT JOIN LATERAL (SELECT * FROM watchword.parked_event h
+                  WHERE h.consumer = asked.consumer AND h.queue = asked.queue AND h.resolved_at IS NULL ORDER BY h.id LIMIT 1) head ON true
+                LEFT JOIN watchword.parked_event e ON e.consumer = asked.consumer AND e.queue = asked.queue AND e.resolved_at IS NULL
+                WHERE asked.id = $1
                 """, letter.Id);
             await using var row = await command.ExecuteReaderAsync(ct);
             await row.ReadAsync(ct);
             var left = row.GetInt64(0);
-            var stopped = left > 0 && row.GetBoolean(3);
-            outcomes.Add(new(letter, Math.Max(0, letter.Waiting + 1 - left), left, stopped && !row.IsDBNull(2) ? row.GetString(2) : null, left > 0 && !stopped));
+            var stopped = left > 0 && row.GetBoolean(2);
+            outcomes.Add(new(letter, Math.Max(0, letter.Waiting + 1 - left), left, stopped && !row.IsDBNull(1) ? row.GetString(1) : null, left > 0 && !stopped));
         }
         return outcomes;
     }

@@ -16,6 +16,7 @@ internal sealed class DurableReader(
     private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan ShortAckWait = TimeSpan.FromSeconds(1);
 
+    private readonly TaskCompletionSource _settled = new();
     private readonly List<JetStreamMessage> _held = [];
     private ConsumerConfig _config = null!;
     private volatile bool _dropped;
@@ -27,6 +28,9 @@ internal sealed class DurableReader(
 
     /// <summary>What this process has taken of the stream.</summary>
     public InHand Hand { get; } = new();
+
+    /// <summary>Completes when what was under way at the beginning is given to the lanes.</summary>
+    public Task Settled => _settled.Task;
 
     /// <summary>Makes the consumer when it is missing, and waits for the stream where that is not there yet.</summary>
     public async Task PrepareAsync(CancellationToken ct)
@@ -55,6 +59,8 @@ internal sealed class DurableReader(
             consumer = await jetStream.CreateConsumerAsync(Stream, consumer is null ? _config : Changed(consumer.Config), ct);
         if (keepsOrder && consumer.AckPending > 0)
             await HoldAsync(ct);
+        else
+            _settled.TrySetResult();
     }
 
     // Where it began cannot be changed any more.
@@ -169,5 +175,6 @@ internal sealed class DurableReader(
         foreach (var message in _held)
             await DispatchAsync(message, dispatch);
         _held.Clear();
+        _settled.TrySetResult();
     }
 }

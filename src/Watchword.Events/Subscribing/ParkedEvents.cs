@@ -2,9 +2,23 @@ using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
+/// <summary>A parked event that was tried in vain.</summary>
+/// <param name="Head">The event.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Delay">Until it is tried again; null: it is a dead letter.</param>
+internal sealed record FailedEvent(ParkedEvent Head, string Reason, TimeSpan? Delay);
+
 /// <summary>The parked events of one consumer, as its process writes them. Only the process with the consumer's lease does.</summary>
 internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
 {
+    /// <summary>Why an event failed that was tried when its process ended.</summary>
+    public const string DiedWithIt = "the process ended while it was handled";
+
+    private const string Taken = "attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END";
+
+    private static string Takeable(string maxAttempts) =>
+        $"resolved_at IS NULL AND (state = 'waiting' OR due_at <= now()) AND (state = 'failed' OR attempts < {maxAttempts})";
+
     /// <summary>Events that are to be parked together, in their order; false when one of them was parked before.</summary>
     public async Task<bool> AddAsync(IReadOnlyList<ParkRequest> requests, CancellationToken ct)
     {
@@ -28,7 +42,10 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await command.ExecuteNonQueryAsync(ct) == requests.Count;
     }
 
-    /// <summary>The queues that hold something open. Those whose process ended between two events of theirs become due.</summary>
+    /// <summary>
+    /// The queues that hold something open. Those whose process ended between two events of theirs become due; a redrive
+    /// that the process did not outlive has failed, until somebody asks again.
+    /// </summary>
     public async Task<List<string>> OpenQueuesAsync(CancellationToken ct)
     {
         await using var command = Command("""
@@ -37,30 +54,53 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
               WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id),
             resumed AS (
               UPDATE watchword.parked_event p SET due_at = clock_timestamp()
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL)
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL),
+            broken AS (
+              UPDATE watchword.parked_event p SET requested_by = NULL, copied = false, reason = CASE WHEN reason LIKE '%' || $2 THEN reason ELSE concat_ws('; ', reason, $2) END
+              FROM head WHERE p.id = head.id AND head.state = 'failed' AND head.due_at IS NULL AND p.requested_by IS NOT NULL)
             SELECT queue FROM head
-            """);
-        return await QueuesAsync(command, ct);
+            """, DiedWithIt);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var queues = new List<string>();
+        while (await reader.ReadAsync(ct))
+            queues.Add(reader.GetString(0));
+        return queues;
     }
 
-    /// <summary>Queues whose head is due, or lost one to a discard; longest first.</summary>
-    public async Task<List<string>> DueQueuesAsync(int limit, CancellationToken ct)
+    /// <summary>
+    /// Queues whose head is due, or lost one to a discard, longest waiting first; and their heads, taken to be handled as
+    /// <see cref="BeginAsync"/> does. Null where the head is not to be handled, or there is none.
+    /// </summary>
+    /// <param name="limit">How many queues at most.</param>
+    /// <param name="atWork">Queues to leave alone.</param>
+    /// <param name="maxAttempts">How often an event is tried.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, CancellationToken ct)
     {
-        await using var command = Command("""
-            SELECT queue FROM watchword.parked_event
-            WHERE consumer = $1 AND due_at <= clock_timestamp() ORDER BY due_at LIMIT $2
-            """, limit);
-        return await QueuesAsync(command, ct);
-    }
-
-    /// <summary>Takes note of the discards in a queue: what comes next is looked at now.</summary>
-    public async Task NoteDiscardsAsync(string queue, CancellationToken ct)
-    {
-        await using var command = Command("""
-            UPDATE watchword.parked_event SET due_at = NULL
-            WHERE consumer = $1 AND queue = $2 AND due_at IS NOT NULL AND resolved_at IS NOT NULL
-            """, queue);
-        await command.ExecuteNonQueryAsync(ct);
+        await using var command = Command($"""
+            WITH due AS (
+              SELECT queue AS due_queue, min(due_at) AS since, bool_or(resolved_at IS NOT NULL) AS discarded FROM (
+                SELECT queue, due_at, resolved_at FROM watchword.parked_event
+                WHERE consumer = $1 AND due_at <= now() AND queue <> ALL ($2) ORDER BY due_at LIMIT $3) d
+              GROUP BY queue),
+            noted AS (
+              UPDATE watchword.parked_event p SET due_at = NULL
+              FROM due WHERE due.discarded AND p.consumer = $1 AND p.queue = due_queue AND p.due_at IS NOT NULL AND p.resolved_at IS NOT NULL),
+            taken AS (
+              -- An array, so that whatever PostgreSQL believes of the table's size it looks up these few by id.
+              UPDATE watchword.parked_event SET {Taken}
+              WHERE id = ANY (ARRAY(
+                  SELECT (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1)
+                  FROM due))
+                AND {Takeable("$4")}
+              RETURNING {ParkedEvent.Columns})
+            SELECT taken.*, due_queue FROM due LEFT JOIN taken ON queue = due_queue ORDER BY since
+            """, atWork.ToArray(), limit, maxAttempts);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var queues = new List<(string, ParkedEvent?)>();
+        while (await reader.ReadAsync(ct))
+            queues.Add((reader.GetString(reader.FieldCount - 1), reader.IsDBNull(0) ? null : ParkedEvent.Read(reader)));
+        return queues;
     }
 
     /// <summary>The first open event of a queue; null when there is none.</summary>
@@ -82,10 +122,9 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     public async Task<ParkedEvent?> BeginAsync(string queue, int maxAttempts, CancellationToken ct)
     {
         await using var command = Command($"""
-            UPDATE watchword.parked_event
-            SET attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END
+            UPDATE watchword.parked_event SET {Taken}
             WHERE id = (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
-              AND (state = 'waiting' OR due_at <= clock_timestamp()) AND (state = 'failed' OR attempts < $3)
+              AND {Takeable("$3")}
             RETURNING {ParkedEvent.Columns}
             """, queue, maxAttempts);
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -109,15 +148,27 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Not handled: to be tried again after a wait, or with none a dead letter.</summary>
-    public async Task FailAsync(long id, string reason, TimeSpan? delay, CancellationToken ct)
+    /// <summary>Taken, and not handled after all, through no fault of its own: the attempt does not count.</summary>
+    public async Task GiveBackAsync(ParkedEvent taken, CancellationToken ct)
     {
         await using var command = Command("""
-            UPDATE watchword.parked_event
-            SET reason = $3, due_at = clock_timestamp() + $4::interval, copied = false, requested_by = NULL,
-                state = CASE WHEN $4::interval IS NULL THEN 'failed' ELSE 'retrying' END
-            WHERE id = $2 AND consumer = $1 AND resolved_at IS NULL
-            """, id, reason, delay);
+            UPDATE watchword.parked_event SET attempts = attempts - 1, due_at = clock_timestamp()
+            WHERE id = $2 AND consumer = $1 AND attempts = $3 AND resolved_at IS NULL
+            """, taken.Id, taken.Attempts);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Not handled: each to be tried again after its wait, or with none a dead letter.</summary>
+    public async Task FailAsync(IReadOnlyList<FailedEvent> failed, CancellationToken ct)
+    {
+        await using var command = Command("""
+            UPDATE watchword.parked_event p
+            SET reason = f.reason, due_at = clock_timestamp() + f.delay, copied = false, requested_by = NULL,
+                state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
+            FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
+            WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL
+            """,
+            failed.Select(f => f.Head.Id).ToArray(), failed.Select(f => ParkedEvent.Storable(f.Reason)).ToArray(), failed.Select(f => f.Delay).ToArray());
         await command.ExecuteNonQueryAsync(ct);
     }
 
@@ -151,14 +202,5 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         foreach (var value in values)
             command.Parameters.Add(new() { Value = value ?? DBNull.Value });
         return command;
-    }
-
-    private static async Task<List<string>> QueuesAsync(NpgsqlCommand command, CancellationToken ct)
-    {
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        var queues = new List<string>();
-        while (await reader.ReadAsync(ct))
-            queues.Add(reader.GetString(0));
-        return queues;
     }
 }

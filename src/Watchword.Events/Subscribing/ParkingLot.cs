@@ -13,7 +13,7 @@ namespace Watchword.Events.Subscribing;
 internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     private sealed class Queue
@@ -27,6 +27,8 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
     private readonly HashSet<string> _doubtful = [];
     private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
     private volatile int _count;
+    private long _handedIn;
+    private long _written;
 
     /// <summary>Pulsed when there may be something to handle again.</summary>
     public Signal Changed { get; } = new();
@@ -103,6 +105,14 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
         }
     }
 
+    /// <summary>Until what was handed in so far is written down.</summary>
+    public async Task FlushAsync(CancellationToken ct)
+    {
+        var until = Interlocked.Read(ref _handedIn);
+        while (Interlocked.Read(ref _written) < until)
+            await Task.Delay(Gather, ct);
+    }
+
     /// <summary>Writes down what is handed in, until cancelled.</summary>
     public async Task WriteAsync(CancellationToken ct)
     {
@@ -159,6 +169,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
                 if (!allNew)
                     _doubtful.Add(request.Context.Queue);
             }
+            _written += batch.Count;
         }
         Changed.Pulse();
         if (failed)
@@ -170,6 +181,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
         if (!_queues.TryGetValue(request.Context.Queue, out var queue))
             _queues[request.Context.Queue] = queue = new();
         queue.HandedIn++;
+        _handedIn++;
         _count = _queues.Count;
         _requests.Writer.TryWrite(request);
     }

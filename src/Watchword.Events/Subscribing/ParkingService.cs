@@ -41,11 +41,13 @@ internal sealed class ParkingService
     public static Task<AdvisoryLease?> TryAcquireAsync(NpgsqlDataSource database, string consumer, CancellationToken ct) =>
         AdvisoryLease.TryAcquireAsync(database, "subscriber " + consumer, ct);
 
-    /// <summary>What goes on beside the consumer's work, until cancelled; one that fails ends the rest with it.</summary>
+    /// <summary>Handles what is parked when it is due; see <see cref="Redriver.RunAsync"/>.</summary>
+    public Task RedriveAsync(Task settled, CancellationToken stop, CancellationToken abort) => _redriver.RunAsync(settled, stop, abort);
+
+    /// <summary>What else goes on beside the consumer's work, until cancelled; one that fails ends the rest with it.</summary>
     public IEnumerable<Task> Begin(AdvisoryLease lease, CancellationToken ct) =>
     [
         Lot.WriteAsync(ct),
-        _redriver.RunAsync(ct),
         _copies.RunAsync(ct),
         EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
         EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct), ct),

@@ -12,91 +12,115 @@ internal sealed class Redriver(
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongPoll = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
 
-    private readonly HashSet<string> _atWork = [];
-    private readonly List<Task> _drains = [];
+    private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
 
-    /// <summary>Until cancelled, or until the database fails.</summary>
-    public async Task RunAsync(CancellationToken ct)
+    /// <summary>Until <paramref name="stop"/>, or until the database fails.</summary>
+    /// <param name="settled">Nothing is handled before: what was under way when the last process ended is known by then.</param>
+    /// <param name="stop">No further event is begun.</param>
+    /// <param name="abort">The handlers at work are cancelled, and their events given back.</param>
+    public async Task RunAsync(Task settled, CancellationToken stop, CancellationToken abort)
     {
         try
         {
+            await settled.WaitAsync(stop);
+            await lot.FlushAsync(stop);
             while (true)
             {
-                await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, ct);
-                await Task.Delay(Gather, ct);   // the database is not asked for each that comes in
-                foreach (var ended in _drains.Where(d => d.IsCompleted).ToList())
-                {
-                    await ended;
-                    _drains.Remove(ended);
-                }
-                if (lot.Count == 0 || _drains.Count >= options.Concurrency)
-                    continue;
-                foreach (var queue in lot.TakeDoubtful().Concat(await store.DueQueuesAsync(options.Concurrency, ct)))
-                    if (Begin(queue))
-                        _drains.Add(DrainAndEndAsync(queue, ct));
+                await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, stop);
+                await Task.Delay(Gather, stop);   // the database is not asked for each that comes in
+                await EndAsync(abort);
+                if (lot.Count > 0 && _drains.Count < options.Concurrency)
+                    await BeginAsync(stop, abort);
             }
         }
         finally
         {
-            await Task.WhenAll(_drains).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(_drains.Values.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await EndAsync(CancellationToken.None);
         }
     }
 
-    private bool Begin(string queue)
+    private async Task BeginAsync(CancellationToken stop, CancellationToken abort)
     {
-        lock (_atWork)
-            return _atWork.Add(queue);
+        foreach (var queue in lot.TakeDoubtful())
+            Begin(queue, null);
+        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, abort))
+            Begin(queue, head);
+
+        void Begin(string queue, ParkedEvent? head)
+        {
+            if (!_drains.ContainsKey(queue))
+                _drains.Add(queue, DrainAndTellAsync(queue, head, stop, abort));
+        }
     }
 
-    private async Task DrainAndEndAsync(string queue, CancellationToken ct)
+    // What failed is written down together: trouble comes in crowds.
+    private async Task EndAsync(CancellationToken ct)
+    {
+        var ended = _drains.Where(d => d.Value.IsCompleted).ToList();
+        List<FailedEvent> failed = [];
+        foreach (var (_, drain) in ended.Where(d => d.Value.IsCompletedSuccessfully))
+            if (await drain is { } one)
+                failed.Add(one);
+        if (failed.Count > 0)
+        {
+            await store.FailAsync(failed, ct);
+            foreach (var (head, reason, _) in failed)
+                logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
+            if (failed.Any(f => f.Delay is null))
+                lot.Failed.Pulse();
+        }
+        foreach (var (queue, drain) in ended)
+        {
+            _drains.Remove(queue);
+            await drain;
+        }
+    }
+
+    private async Task<FailedEvent?> DrainAndTellAsync(string queue, ParkedEvent? head, CancellationToken stop, CancellationToken abort)
     {
         try
         {
             await Task.Yield();
-            await DrainAsync(queue, ct);
+            return await DrainAsync(queue, head, stop, abort);
         }
         finally
         {
-            lock (_atWork)
-                _atWork.Remove(queue);
             lot.Changed.Pulse();   // there is room for the next
         }
     }
 
-    private async Task DrainAsync(string queue, CancellationToken ct)
+    // To the end of the queue, or to the first that fails.
+    private async Task<FailedEvent?> DrainAsync(string queue, ParkedEvent? taken, CancellationToken stop, CancellationToken abort)
     {
-        await store.NoteDiscardsAsync(queue, ct);
         while (true)
         {
+            if (taken is not null && await TryHandleAsync(taken, abort) is { } failed)
+                return failed;
+            if (stop.IsCancellationRequested)
+                return null;
             var handedIn = lot.HandedIn(queue);
-            if (await store.BeginAsync(queue, options.MaxDeliver, ct) is { } taken)
-            {
-                if (!await TryHandleAsync(taken, ct))
-                    return;
-            }
-            else if (await store.HeadAsync(queue, ct) is { } head)
+            taken = await store.BeginAsync(queue, options.MaxDeliver, abort);
+            if (taken is not null)
+                continue;
+            if (await store.HeadAsync(queue, abort) is { } head)
             {
                 if (head.State == "waiting" && head.Attempts < options.MaxDeliver)
                     continue;   // written down between the two looks
-                if (head is { State: "retrying" or "waiting", Due: true })
-                    await FailAsync(head, (head.Reason is null ? "" : head.Reason + "; ") + "the process ended while it was handled", null, ct);
-                return;
+                return head is { State: "retrying" or "waiting", Due: true }
+                    ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
             }
-            else if (lot.TryRelease(queue, handedIn))
-            {
-                return;
-            }
-            else
-            {
-                await Task.Delay(OnItsWay, ct);   // being written down
-            }
+            if (lot.TryRelease(queue, handedIn))
+                return null;
+            await Task.Delay(OnItsWay, abort);   // being written down
         }
     }
 
-    private async Task<bool> TryHandleAsync(ParkedEvent head, CancellationToken ct)
+    private async Task<FailedEvent?> TryHandleAsync(ParkedEvent head, CancellationToken abort)
     {
         var resolved = false;
         try
@@ -105,29 +129,26 @@ internal sealed class Redriver(
             {
                 await store.ResolveAsync(head, transaction, token);
                 resolved = true;
-            }, ct);
+            }, abort);
         }
-        catch (Exception e) when (!ct.IsCancellationRequested)
+        catch (Exception) when (abort.IsCancellationRequested)
         {
-            if (await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ct))
+            using var patience = new CancellationTokenSource(LastWords);
+            await store.GiveBackAsync(head, patience.Token);
+            throw;
+        }
+        catch (Exception e)
+        {
+            if (await SubscriberFailure.IsOfTheDatabaseAsync(e, database, abort))
                 throw;
             // A dead letter that somebody had redriven is one again at once.
             var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
-            await FailAsync(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null, ct);
-            return false;
+            return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
         }
         if (!resolved)
-            await store.ResolveAsync(head, null, ct);
+            await store.ResolveAsync(head, null, CancellationToken.None);   // done is done
         if (head.State == "failed")
             logger.EventRedriven(head.Id, head.Subject, head.Key ?? "");
-        return true;
-    }
-
-    private async Task FailAsync(ParkedEvent head, string reason, TimeSpan? delay, CancellationToken ct)
-    {
-        await store.FailAsync(head.Id, reason, delay, ct);
-        logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
-        if (delay is null)
-            lot.Failed.Pulse();
+        return null;
     }
 }

@@ -70,10 +70,12 @@ internal sealed class Subscriber(
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var abort = new CancellationTokenSource();
         var handling = lanes.Select(l => Task.Run(() => l.RunAsync(stop.Token, abort.Token), CancellationToken.None)).ToList();
+        if (parking is not null)
+            handling.Add(parking.RedriveAsync(Task.WhenAll(readers.Select(r => r.Settled)), stop.Token, abort.Token));
         List<Task> work =
         [
             .. handling,
-            .. readers.Select(r => r.RunAsync(taken => lanes[LaneOf(taken.Context.Queue, lanes.Length)].Add(taken), stop.Token)),
+            .. readers.Select(r => r.RunAsync(taken => Dispatch(taken, r), stop.Token)),
             .. readers.Select(r => ConsumerWatch.RunAsync(jetStream, r.Stream, name, stop.Token)),
             TouchAsync(readers, abort.Token),
         ];
@@ -90,6 +92,13 @@ internal sealed class Subscriber(
             await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
             await abort.CancelAsync();
             await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        void Dispatch(in Taken taken, DurableReader reader)
+        {
+            // What was under way when the last process ended may be parked already: it must be known before that is handled.
+            if (reader.Settled.IsCompleted || parking?.Lot.TryHold(taken.Context, taken.Message) is not true)
+                lanes[LaneOf(taken.Context.Queue, lanes.Length)].Add(taken);
         }
     }
 

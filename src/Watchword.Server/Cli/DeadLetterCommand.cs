@@ -13,6 +13,7 @@ internal static class DeadLetterCommand
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
     private const int ShownWaiting = 10;
+    private const int ShownLetters = 100;
 
     public static Command Create() => new("dlq", """
         Dead letters: events that a consumer could not handle. The later events of the same user wait behind each.
@@ -24,16 +25,24 @@ internal static class DeadLetterCommand
     private static Command List()
     {
         var (consumer, key, json) = (Consumer(), Key(), Json());
+        var limit = new Option<int?>("--limit") { Description = $"The oldest so many. Default {ShownLetters}; with --json all.", HelpName = "count" };
+        limit.Validators.Add(value =>
+        {
+            if (value.Tokens is [var token] && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var count) && count < 1)
+                value.AddError($"--limit is {count}: expected 1 or more.");
+        });
         var list = new Command("list", """
-            Every dead letter, oldest first, with its reason and how many events wait behind it.
+            Dead letters, oldest first, each with its reason and how many events wait behind it.
 
             Examples:
               ./run dlq list
+              ./run dlq list --limit 10
               ./run dlq list --consumer user-sync --json | jq '.[] | {id, key, reason, waiting}'
-            """) { consumer, key, json };
+            """) { consumer, key, limit, json };
         SetVerb(list, async (parsed, letters, ct) =>
         {
-            var found = await letters.ListAsync(parsed.GetValue(consumer), parsed.GetValue(key), ct: ct);
+            var most = parsed.GetValue(limit) ?? (parsed.GetValue(json) ? null : ShownLetters);
+            var found = await letters.ListAsync(parsed.GetValue(consumer), parsed.GetValue(key), most, ct);
             if (parsed.GetValue(json))
             {
                 Console.WriteLine(JsonSerializer.Serialize(found, DeadLetterJson.Default.IReadOnlyListDeadLetter));
@@ -48,6 +57,8 @@ internal static class DeadLetterCommand
             foreach (var l in found)
                 table.AddRow(Cells($"{l.Id}", l.Consumer, l.Subject, l.Key ?? "–", $"{l.Attempts}", $"{l.Waiting}", Time(l.At), l.Reason));
             Terminal.Out.Write(table);
+            if (found.Count == most && await letters.CountAsync(parsed.GetValue(consumer), parsed.GetValue(key), ct) is var all && all > most)
+                Console.WriteLine($"These are the oldest {found.Count:#,0} of {all:#,0}; --limit shows more, --json all of them.");
         });
         return list;
     }

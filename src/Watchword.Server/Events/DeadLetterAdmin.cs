@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
 using Watchword.Events.Subscribing;
 using Watchword.Server.Http;
@@ -18,8 +19,11 @@ internal static class DeadLetterAdmin
         {
             await authenticate(context);
             var query = context.Request.Query;
-            return Results.Json(await letters.ListAsync(Text(query["consumer"]), Text(query["key"]), MostLetters, context.RequestAborted),
-                DeadLetterJson.Default.IReadOnlyListDeadLetter);
+            var (consumer, key) = (Text(query["consumer"]), Text(query["key"]));
+            var found = await letters.ListAsync(consumer, key, MostLetters, context.RequestAborted);
+            var all = found.Count < MostLetters ? found.Count : await letters.CountAsync(consumer, key, context.RequestAborted);
+            context.Response.Headers["X-Total-Count"] = all.ToString(CultureInfo.InvariantCulture);
+            return Results.Json(found, DeadLetterJson.Default.IReadOnlyListDeadLetter);
         });
 
         admin.MapGet("/{id:long}", async (HttpContext context, long id, [FromServices] AuthenticateAdmin authenticate) =>

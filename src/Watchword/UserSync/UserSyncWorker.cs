@@ -73,6 +73,8 @@ public sealed class UserSyncWorker(
         [
             ReadAsync(consumer, parking.Lot, stop.Token),
             ConsumerWatch.RunAsync(jetStream, options.Stream, options.Durable, stop.Token),
+            // An event that comes twice changes nothing, so nothing has to be known before.
+            parking.RedriveAsync(Task.CompletedTask, stop.Token, stop.Token),
             .. parking.Begin(lease, stop.Token),
         ];
         try

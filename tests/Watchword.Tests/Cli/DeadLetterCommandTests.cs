@@ -25,6 +25,21 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     }
 
     [Fact]
+    public async Task A_list_says_when_there_are_more_than_it_shows()
+    {
+        await using var one = await RefusedUser.CreateAsync(fixture);
+        await using var other = await RefusedUser.CreateAsync(fixture);
+
+        var run = await RunAsync("list", "--limit", "1");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Matches("^These are the oldest 1 of [0-9,]+; --limit shows more, --json all of them.$", run.Lines[^1]);
+        Assert.Single(JsonDocument.Parse((await RunAsync("list", "--limit", "1", "--json")).Output).RootElement.EnumerateArray());
+        Assert.True(JsonDocument.Parse((await RunAsync("list", "--json")).Output).RootElement.GetArrayLength() >= 2);
+        Assert.DoesNotContain("These are the oldest", (await RunAsync("list")).Output, StringComparison.Ordinal);
+        Assert.Equal((2, "--limit is 0: expected 1 or more."), (await RunAsync("list", "--limit", "0")) is var refused ? (refused.ExitCode, refused.Errors.Split('\n')[0]) : default);
+    }
+
+    [Fact]
     public async Task A_redrive_tells_what_it_would_do_what_failed_and_what_went_through()
     {
         await using var user = await RefusedUser.CreateAsync(fixture);

@@ -28,7 +28,9 @@ public class DeadLetterAdminTests(ServerFixture fixture)
         var (server, admin) = await AdminAsync();
         await using var user = await RefusedUser.CreateAsync(fixture);
 
-        var listed = Assert.Single((await GetAsync($"?consumer=user-sync&key={user.Key}")).Json.EnumerateArray());
+        var list = await GetAsync($"?consumer=user-sync&key={user.Key}");
+        var listed = Assert.Single(list.Json.EnumerateArray());
+        Assert.Equal("1", list.Header("X-Total-Count"));
         Assert.Equal((user.Letter.Id, 2), (listed.GetProperty("id").GetInt64(), listed.GetProperty("waiting").GetInt32()));
         Assert.Empty((await GetAsync($"?consumer=nobody&key={user.Key}")).Json.EnumerateArray());
         var shown = (await GetAsync($"/{user.Letter.Id}")).Json;
