@@ -63,6 +63,9 @@ internal static partial class LogMessages
     [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} goes on, though not everything that was under way in {Stream} came again: events of one key may change places")]
     public static partial void OrderNotSettled(this ILogger logger, string subscriber, string stream);
 
+    [LoggerMessage(2210, LogLevel.Warning, "Subscriber {Subscriber} reads its durable consumer of {Stream} as it is, for this user may not change it: {Differences}")]
+    public static partial void ConsumerNotChanged(this ILogger logger, string subscriber, string stream, string differences);
+
     [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}), which is passed over: {Reason}")]
     public static partial void FanOutFailed(this ILogger logger, string subscriber, string subject, long sequence, string reason);
 

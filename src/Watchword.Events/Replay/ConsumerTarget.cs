@@ -11,7 +11,7 @@ internal static class ConsumerTarget
     public static async Task<ReplayResult> CreateAsync(JetStream jetStream, ReplayPlan plan, string name, CancellationToken ct)
     {
         var filter = plan.Filter;
-        if (name.Length == 0 || name.Any(c => c is '.' or '*' or '>' or '/' or '\\' || char.IsWhiteSpace(c) || char.IsControl(c)))
+        if (!SubjectPattern.IsName(name))
             throw new ReplayRefusedException("toConsumer", $"is '{name}': a consumer's name has no blanks, dots, wildcards or slashes");
         if (filter.User is not null)
             throw new ReplayRefusedException("user", $"cannot choose what a consumer delivers, which goes by subject alone: {Instead}");

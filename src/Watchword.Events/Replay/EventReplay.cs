@@ -47,7 +47,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
                 using (message)
                 {
                     // The stream may let go of its oldest while it is read. Behind a filter's own gaps that goes unseen.
-                    if (message.StreamSequence > next && (!began || plan.FilterSubject is null))
+                    if (message.StreamSequence > next && (!began || plan.ReadSubject is null))
                         await foreach (var e in DroppedAsync(plan, next, Math.Min(message.StreamSequence - 1, plan.To), began, ct))
                             yield return e;
                     began = true;
@@ -153,7 +153,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
         var byTime = plan.Filter is { Since: not null, FromSequence: null };
         return new()
         {
-            FilterSubject = plan.FilterSubject,
+            FilterSubject = plan.ReadSubject,
             DeliverPolicy = byTime ? DeliverPolicy.ByStartTime : DeliverPolicy.ByStartSequence,
             StartTime = byTime ? plan.Filter.StoredSince : null,
             StartSequence = byTime ? null : next,

@@ -16,6 +16,12 @@ public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulon
     /// <summary>The one subject to ask the server for; null when all must be read.</summary>
     internal string? FilterSubject { get; init; }
 
+    /// <summary>
+    /// What to ask for when reading. Of streams with an outbox all, and the rest is passed over: a filter's gaps would hide
+    /// what the stream lets go of meanwhile, which the outbox has.
+    /// </summary>
+    internal string? ReadSubject => ReplayPlanner.HasOutbox(Filter.Stream) ? null : FilterSubject;
+
     /// <summary>Whether the stream no longer holds all that was asked for.</summary>
     internal bool BeyondStream { get; init; }
 }
@@ -54,7 +60,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
 
     private async Task<StreamInfo> FindStreamAsync(string name, CancellationToken ct)
     {
-        var valid = name.Length > 0 && !name.Any(c => c is '.' or '*' or '>' or '/' or '\\' || char.IsWhiteSpace(c) || char.IsControl(c));
+        var valid = SubjectPattern.IsName(name);
         if (valid && await jetStream.FindStreamAsync(name, ct) is { } stream)
             return stream;
         var names = new List<string>();

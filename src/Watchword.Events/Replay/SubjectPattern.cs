@@ -38,6 +38,10 @@ public static class SubjectPattern
         return Covers(pattern, subject[..end]);
     }
 
+    /// <summary>Whether it can be the name of a stream or a consumer.</summary>
+    public static bool IsName(string name) =>
+        !string.IsNullOrEmpty(name) && !name.Any(c => c is '.' or '*' or '>' or '/' or '\\' || char.IsWhiteSpace(c) || char.IsControl(c));
+
     /// <summary>What is wrong with it; null when it can be used.</summary>
     public static string? Fault(string pattern)
     {

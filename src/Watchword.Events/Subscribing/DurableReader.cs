@@ -18,7 +18,7 @@ internal sealed class DurableReader(
 
     private readonly TaskCompletionSource _settled = new();
     private readonly List<JetStreamMessage> _held = [];
-    private ConsumerConfig _config = null!;
+    private bool _mayNotChange;
     private volatile bool _dropped;
     private bool _holding;
     private long _giveUpAt;
@@ -28,6 +28,9 @@ internal sealed class DurableReader(
 
     /// <summary>What this process has taken of the stream.</summary>
     public InHand Hand { get; } = new();
+
+    /// <summary>How long the server waits for a sign of life.</summary>
+    public TimeSpan AckWait { get; private set; }
 
     /// <summary>Completes when what was under way at the beginning is given to the lanes.</summary>
     public Task Settled => _settled.Task;
@@ -42,30 +45,52 @@ internal sealed class DurableReader(
                 logger.WaitsForStream(name, Stream);
             await Task.Delay(StreamPoll, ct);
         }
-        _config = new()
-        {
-            DurableName = name,
-            Description = "A Watchword subscriber",
-            FilterSubject = handlers.FilterOf(Stream, found.Config.Subjects ?? []),
-            DeliverPolicy = options.StartAt,
-            AckPolicy = AckPolicy.Explicit,
-            AckWait = options.AckWait,
-            MaxAckPending = options.MaxInFlight,
-            // Deliveries that a dying connection swallowed count too: limited here, a few of them would lose an event.
-            MaxDeliver = -1,
-        };
+        var wanted = options.Consumer(name, handlers.FilterOf(Stream, found.Config.Subjects ?? []));
         var consumer = await jetStream.FindConsumerAsync(Stream, name, ct);
-        if (consumer is null || consumer.Config.FilterSubject != _config.FilterSubject || consumer.Config.AckWait != _config.AckWait || consumer.Config.MaxAckPending != _config.MaxAckPending)
-            consumer = await jetStream.CreateConsumerAsync(Stream, consumer is null ? _config : Changed(consumer.Config), ct);
+        if (consumer is null || Differences(consumer.Config, wanted).Count > 0)
+            consumer = await MakeAsync(consumer, wanted, ct);
+        AckWait = consumer.Config.AckWait ?? options.AckWait;
         if (keepsOrder && consumer.AckPending > 0)
             await HoldAsync(ct);
         else
             _settled.TrySetResult();
     }
 
-    // Where it began cannot be changed any more.
-    private ConsumerConfig Changed(ConsumerConfig found) =>
-        found with { FilterSubject = _config.FilterSubject, AckWait = _config.AckWait, MaxAckPending = _config.MaxAckPending };
+    private async Task<ConsumerInfo> MakeAsync(ConsumerInfo? found, ConsumerConfig wanted, CancellationToken ct)
+    {
+        try
+        {
+            // Where it began cannot be changed any more.
+            return await jetStream.CreateConsumerAsync(Stream, found is null ? wanted
+                : found.Config with { FilterSubject = wanted.FilterSubject, AckWait = wanted.AckWait, MaxAckPending = wanted.MaxAckPending, MaxDeliver = wanted.MaxDeliver }, ct);
+        }
+        catch (NatsPermissionException e) when (found is null)
+        {
+            var filter = wanted.FilterSubject is null ? "" : $" --filter '{wanted.FilterSubject}'";
+            throw new NatsException($"stream {Stream} has no durable consumer {name}, and this user may not make it. Have it made: watchword consumer create {name} --stream {Stream}{filter}", isTransient: false, e);
+        }
+        catch (NatsPermissionException)
+        {
+            logger.ConsumerNotChanged(name, Stream, string.Join(", ", Differences(found!.Config, wanted)));
+            return found;
+        }
+    }
+
+    private static List<string> Differences(ConsumerConfig found, ConsumerConfig wanted)
+    {
+        List<string> differences = [];
+        Compare("filter", found.FilterSubject ?? "none", wanted.FilterSubject ?? "none");
+        Compare("ack wait", $"{found.AckWait}", $"{wanted.AckWait}");
+        Compare("max ack pending", $"{found.MaxAckPending}", $"{wanted.MaxAckPending}");
+        Compare("max deliver", $"{found.MaxDeliver}", $"{wanted.MaxDeliver}");
+        return differences;
+
+        void Compare(string what, string has, string wants)
+        {
+            if (has != wants)
+                differences.Add($"{what} {has} instead of {wants}");
+        }
+    }
 
     /// <summary>Reads until cancelled.</summary>
     /// <exception cref="JetStreamApiException">The consumer was deleted.</exception>
@@ -146,9 +171,22 @@ internal sealed class DurableReader(
     private async Task HoldAsync(CancellationToken ct)
     {
         _holding = true;
-        _giveUpAt = Environment.TickCount64 + (long)(options.AckWait * 2).TotalMilliseconds;
-        if (options.AckWait > ShortAckWait && await jetStream.FindConsumerAsync(Stream, name, ct) is { } consumer)
-            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = ShortAckWait }, ct);
+        _giveUpAt = Environment.TickCount64 + (long)(AckWait * 2).TotalMilliseconds;
+        await SetAckWaitAsync(ShortAckWait, ct);
+    }
+
+    private async Task SetAckWaitAsync(TimeSpan wait, CancellationToken ct)
+    {
+        if (_mayNotChange || AckWait <= ShortAckWait || await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer)
+            return;
+        try
+        {
+            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = wait }, ct);
+        }
+        catch (NatsPermissionException)
+        {
+            _mayNotChange = true;   // what was under way comes when the whole of it has passed
+        }
     }
 
     // While events are held the flow comes to a stand, so that what is under way arrives and the two counts meet.
@@ -169,8 +207,7 @@ internal sealed class DurableReader(
     private async Task ReleaseAsync(Action<Taken> dispatch, CancellationToken ct)
     {
         _holding = false;
-        if (options.AckWait > ShortAckWait && await jetStream.FindConsumerAsync(Stream, name, ct) is { } consumer)
-            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = options.AckWait }, ct);
+        await SetAckWaitAsync(AckWait, ct);
         _held.Sort((a, b) => a.StreamSequence.CompareTo(b.StreamSequence));
         foreach (var message in _held)
             await DispatchAsync(message, dispatch);

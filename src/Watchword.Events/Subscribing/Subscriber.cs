@@ -123,11 +123,11 @@ internal sealed class Subscriber(
         await HandledEvents.CommitAsync(transaction, ct);
     }
 
-    private async Task TouchAsync(IReadOnlyList<DurableReader> readers, CancellationToken ct)
+    private static async Task TouchAsync(IReadOnlyList<DurableReader> readers, CancellationToken ct)
     {
         while (true)
         {
-            await Task.Delay(_options.AckWait / 3, ct);
+            await Task.Delay(readers.Min(r => r.AckWait) / 3, ct);
             foreach (var reader in readers)
                 await reader.Hand.TouchAsync(ct);
         }

@@ -41,6 +41,22 @@ public sealed record SubscriberOptions
     /// <summary>With exactly-once: how long it is remembered what was handled. Longer than the streams keep their events; default 30 days.</summary>
     public TimeSpan HandledRetention { get; init; } = TimeSpan.FromDays(30);
 
+    /// <summary>The durable consumer that a subscriber with these options reads: for making it beforehand, where the subscriber itself may not.</summary>
+    /// <param name="name">The subscriber's.</param>
+    /// <param name="filterSubject">What it reads of the stream; null: all.</param>
+    public ConsumerConfig Consumer(string name, string? filterSubject) => new()
+    {
+        DurableName = name,
+        Description = "A Watchword subscriber",
+        FilterSubject = filterSubject,
+        DeliverPolicy = StartAt,
+        AckPolicy = AckPolicy.Explicit,
+        AckWait = AckWait,
+        MaxAckPending = MaxInFlight,
+        // Deliveries that a dying connection swallowed count too: limited here, a few of them would lose an event.
+        MaxDeliver = -1,
+    };
+
     /// <summary>The wait before a further delivery.</summary>
     /// <param name="attempts">How often it was tried; from 1 on.</param>
     internal TimeSpan DelayAfter(int attempts)

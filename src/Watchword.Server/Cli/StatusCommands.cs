@@ -54,7 +54,7 @@ internal static class StatusCommands
             else
                 Print(consumers);
         });
-        return new Command("consumer", "Look at the consumers.") { status };
+        return new Command("consumer", "Look at the consumers, or make one.") { status, ConsumerCreateCommand.Create() };
     }
 
     private static void Print(List<StreamStatus> streams)

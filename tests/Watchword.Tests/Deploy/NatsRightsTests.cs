@@ -3,9 +3,12 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Watchword.Events;
 using Watchword.Events.Contracts;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
+using Watchword.Tests.Cli;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Deploy;
@@ -19,6 +22,8 @@ public class NatsRightsTests(PostgresFixture postgres)
         "$JS.API.STREAM.DELETE.auth-events", "$JS.API.STREAM.PURGE.auth-events", "$JS.API.STREAM.UPDATE.auth-events", "$JS.API.STREAM.CREATE.mine",
         "$JS.API.STREAM.MSG.DELETE.auth-events", "$JS.API.STREAM.INFO.identity-changes",
         "$JS.API.CONSUMER.MSG.NEXT.auth-events.analytics", "$JS.API.CONSUMER.DELETE.auth-events.analytics", "$JS.API.CONSUMER.DELETE.auth-events.email-service",
+        "$JS.API.CONSUMER.CREATE.auth-events.email-service", "$JS.API.CONSUMER.CREATE.auth-events.email-service.auth.user.registered",
+        "$JS.API.CONSUMER.CREATE.auth-events.mine", "$JS.API.CONSUMER.CREATE.auth-events", "$JS.API.CONSUMER.DURABLE.CREATE.auth-events.email-service",
         "$JS.API.CONSUMER.CREATE.auth-events.analytics", "$JS.API.CONSUMER.DURABLE.CREATE.auth-events.analytics", "$JS.API.CONSUMER.INFO.auth-events.analytics",
         "$JS.ACK.auth-events.analytics.1.1.1.1.0",
     ];
@@ -54,8 +59,10 @@ public class NatsRightsTests(PostgresFixture postgres)
     {
         await using var nats = await WithStreamsAsync();
         var handled = new ConcurrentQueue<string>();
-        using var host = Subscriber(nats, handled);
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs);
         await host.StartAsync(Ct);
+        Assert.Contains("filter none instead of auth.user.registered", (await logs.LineAsync(2210)).Text, StringComparison.Ordinal);
         await PublishAsync(nats, "good", "bad", "good2");
         await Eventually.TrueAsync(() => handled.Count == 2);
         await using var server = await nats.ConnectAsync("watchword");
@@ -72,6 +79,51 @@ public class NatsRightsTests(PostgresFixture postgres)
             await Assert.ThrowsAsync<NatsPermissionException>(async () => await subscription.WaitToReadAsync(Ct));
         }
         Assert.Equal(3UL, (await jetStream.FindStreamAsync("auth-events", Ct))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task A_subscriber_without_a_durable_says_how_it_is_made_and_reads_it_then()
+    {
+        await using var nats = await WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await PublishAsync(nats, "good");
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs);
+        await host.StartAsync(Ct);
+        var told = (await logs.LineAsync(2001)).Text;
+        Assert.Contains("watchword consumer create email-service --stream auth-events --filter 'auth.user.registered'", told, StringComparison.Ordinal);
+
+        // As it says.
+        string[] create = ["consumer", "create", "email-service", "--stream", "auth-events", "--filter", "auth.user.registered"];
+        var made = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
+        Assert.Equal((0, "Consumer email-service of auth-events was made; 1 event waits for it.\n"), (made.ExitCode, made.Output));
+        await Eventually.TrueAsync(() => handled.SequenceEqual(["good"]));
+        var again = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
+        Assert.Equal((1, "Stream auth-events has a consumer email-service already, which reads auth.user.registered: it was left as it is.\n"), (again.ExitCode, again.Errors));
+    }
+
+    [Fact]
+    public async Task After_a_crash_the_order_holds_without_the_right_to_shorten_the_wait()
+    {
+        await using var nats = await WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(3) }.Consumer("email-service", null), Ct);
+        await PublishAsync(nats, "1", "2");
+        Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));   // by a process that died with it
+        await using var database = await postgres.EmptyAsync();
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs, database);
+        await host.StartAsync(Ct);
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["1", "2"], handled);
+        Assert.Empty(logs.Of(2208));
+        await host.StopAsync(Ct);
     }
 
     [Fact]
@@ -148,7 +200,7 @@ public class NatsRightsTests(PostgresFixture postgres)
         foreach (var stream in Streams.All)
             await jetStream.CreateStreamAsync(stream, Ct);
         foreach (var durable in (string[])["email-service", "analytics", "security", "audit-log", "user-sync"])
-            await jetStream.CreateConsumerAsync("auth-events", new() { DurableName = durable }, Ct);
+            await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer(durable, null), Ct);
         return nats;
     }
 
@@ -159,18 +211,23 @@ public class NatsRightsTests(PostgresFixture postgres)
             await new JetStream(server).PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), ct: Ct);
     }
 
-    private static IHost Subscriber(DeployedNats nats, ConcurrentQueue<string> handled)
+    private static IHost Subscriber(DeployedNats nats, ConcurrentQueue<string> handled, LogCapture logs, TestDatabase? database = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Services.AddWatchwordSubscriber("email-service", s => s.Connect(nats.Options("email-service"))
-            .With(o => o with { MaxDeliver = 2, Backoff = TimeSpan.FromMilliseconds(20) })
-            .On<UserRegistered>(e =>
+        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs);
+        builder.Services.AddWatchwordSubscriber("email-service", s =>
+        {
+            s.Connect(nats.Options("email-service")).With(o => o with { MaxDeliver = 2, Backoff = TimeSpan.FromMilliseconds(20) });
+            if (database is not null)
+                s.ParkIn(database.Source);
+            s.On<UserRegistered>(e =>
             {
                 if (e.Data.UserId == "bad")
                     throw new InvalidOperationException("no");
                 handled.Enqueue(e.Data.UserId);
                 return Task.CompletedTask;
-            }));
+            });
+        });
         return builder.Build();
     }
 }

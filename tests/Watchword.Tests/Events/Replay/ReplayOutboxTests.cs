@@ -86,6 +86,38 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_the_stream_drops_between_events_of_one_type_is_not_lost_either()
+    {
+        const int Many = 4_000;
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        await using (await RelayHost.StartAsync(db, world.Account.Options, new() { Source = "https://id.example.com" }))
+        {
+            await db.ExecuteAsync($"""
+                DO $$ BEGIN FOR i IN 1..{Many} LOOP
+                  INSERT INTO organization (id, name, slug, "createdAt") VALUES ('o' || i, 'Org ' || i, 'o' || i, now());
+                  UPDATE "user" SET name = 'User ' || i WHERE id = 'u1';
+                END LOOP; END $$
+                """);
+            await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+        }
+        var replay = world.Replay(db);
+        var plan = await replay.PlanAsync(new("identity-changes") { Type = "organization.created" });
+        var (last, read, fromOutbox) = (0UL, 0, 0);
+
+        await foreach (var e in replay.ReadAsync(plan))
+        {
+            Assert.Equal(("organization.created", true), (e.Subject, e.Sequence > last));
+            (last, fromOutbox) = (e.Sequence, fromOutbox + (e.FromOutbox ? 1 : 0));
+            if (++read == 2)
+                await world.JetStream.PurgeStreamAsync("identity-changes", before: Users + (2 * Many) - 20);
+        }
+
+        Assert.Equal(Many, read);
+        Assert.InRange(fromOutbox, 1, Many - 12);
+    }
+
+    [Fact]
     public async Task What_a_stream_without_an_outbox_drops_while_it_is_read_is_told()
     {
         const int Many = 12_000;
