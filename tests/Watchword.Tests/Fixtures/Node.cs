@@ -18,7 +18,7 @@ internal static class Node
     public static async Task<string> RunAsync(string script, string input = "")
     {
         await InstallAsync();
-        return await ExecuteAsync("node", [script], input);
+        return await ExecuteAsync("node", [script], input, TimeSpan.FromMinutes(2));
     }
 
     private static async Task InstallAsync()
@@ -35,7 +35,7 @@ internal static class Node
                 await using var guard = await LockAsync(Path.Combine(Folder, "node_modules.lock"));
                 installed.Refresh();
                 if (!installed.Exists || installed.LastWriteTimeUtc < wanted.LastWriteTimeUtc)
-                    await ExecuteAsync("npm", ["ci", "--no-audit", "--no-fund"], "");
+                    await ExecuteAsync("npm", ["ci", "--no-audit", "--no-fund"], "", TimeSpan.FromMinutes(5));
             }
         }
         finally
@@ -60,7 +60,7 @@ internal static class Node
         }
     }
 
-    private static async Task<string> ExecuteAsync(string program, string[] arguments, string input)
+    private static async Task<string> ExecuteAsync(string program, string[] arguments, string input, TimeSpan patience)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
@@ -73,8 +73,8 @@ internal static class Node
             StandardInputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
         };
         using var process = Start(start);
-        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        var errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
+        var errors = process.StandardError.ReadToEndAsync(CancellationToken.None);
         try
         {
             await process.StandardInput.WriteAsync(input);
@@ -85,7 +85,17 @@ internal static class Node
             // The script ended without reading; its exit code says why.
         }
 
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(patience);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end within {patience}:\n{await output}{await errors}", e);
+        }
         return process.ExitCode == 0
             ? await output
             : throw new InvalidOperationException(

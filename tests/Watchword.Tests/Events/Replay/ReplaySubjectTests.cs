@@ -166,6 +166,7 @@ public class ReplaySubjectTests(NatsFixture nats)
 
         Assert.Equal(Count, (await ToAsync(world, new("source"), "replay.>")).Stored);
 
+        Assert.Equal((ulong)Count, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
         var next = 0;
         await using var copies = await world.JetStream.OrderedConsumeAsync("copies");
         await foreach (var message in copies.ReadAllAsync())

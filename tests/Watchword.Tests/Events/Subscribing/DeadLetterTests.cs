@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text.Json;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
+using Watchword.Nats;
 
 namespace Watchword.Tests.Events.Subscribing;
 
@@ -36,7 +37,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
 
         var letter = Assert.Single(await host.DeadLetters.ListAsync());
         Assert.Equal((SubscriberHost.Name, "auth.user.registered", "bad", 3, 1L), (letter.Consumer, letter.Subject, letter.Key, letter.Attempts, letter.Sequence));
-        Assert.Contains("the mail server refuses bad@example.com", letter.Reason, StringComparison.Ordinal);
+        Assert.Equal("InvalidOperationException: the mail server refuses bad@example.com", letter.Reason);
         Assert.Equal(3, attempts);
         Assert.Equal(["2", "3", "4", "5"], handled.Select(h => h.Name));
         Assert.All(handled, h => Assert.Equal("good", h.User));
@@ -146,6 +147,23 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(6, letters.Count);
         Assert.All(letters, l => Assert.True(l.Attempts == 1 && l.Reason.Length > 5));
         Assert.Contains(letters, l => l.Key == "wrong");
+    }
+
+    [Fact]
+    public async Task What_waits_and_can_never_be_read_is_tried_once()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var broken = true;
+        await host.StartAsync(s => s.On<UserRegistered>(_ => Volatile.Read(ref broken) ? throw new InvalidOperationException("no") : Task.CompletedTask));
+        await host.RegisterAsync("u", "1");
+        var headers = new NatsHeaders();
+        headers.Add(EventHeaders.Key, "u");
+        await host.PublishAsync("auth.user.registered", "{", headers);
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: 1, Attempts: 3 }]);
+
+        Volatile.Write(ref broken, false);
+        await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "ada");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Sequence: 2, Attempts: 1 }]);
     }
 
     [Fact]

@@ -1,0 +1,40 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Watchword.Events.Postgres;
+using Watchword.Events.Subscribing;
+
+namespace Watchword.Tests.Events.Subscribing;
+
+/// <summary>The moment between the end of a key's queue and its next event, which no test from outside can hit at will.</summary>
+public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_key_is_not_freed_while_an_event_of_it_is_on_its_way_to_the_table()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
+        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
+        await host.RegisterAsync("u");
+        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
+        var context = new EventContext(message, attempt: 1);
+        var lot = new ParkingLot("c", new ParkedEvents(host.Database.Source, "c"), _ => { }, NullLogger.Instance);
+
+        lot.Park(context, message, "no", attempts: 1, delay: null);
+        var handedIn = lot.HandedIn(context.Queue);
+        Assert.False(lot.TryRelease(context.Queue, handedIn), "it is not written down");
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var writing = lot.WriteAsync(stop.Token);
+        await lot.FlushAsync(Ct);
+        Assert.Equal("failed", await host.Database.ScalarAsync<string>("SELECT state FROM watchword.parked_event"));
+        Assert.False(lot.TryRelease(context.Queue, handedIn - 1), "it came after the table was looked at");
+        Assert.Equal(1, lot.Count);
+        Assert.True(lot.TryRelease(context.Queue, handedIn));
+        Assert.Equal(0, lot.Count);
+        Assert.False(lot.TryHold(context, message));
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
+    }
+}
