@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Spectre.Console;
 using Watchword.Events.Subscribing;
 using Watchword.Server.Store;
 
@@ -53,10 +52,8 @@ internal static class DeadLetterCommand
                 Console.WriteLine("There are no dead letters.");
                 return;
             }
-            var table = Terminal.Table("id", "consumer", "subject", "key", "attempts", "waiting", "at", "reason");
-            foreach (var l in found)
-                table.AddRow(Cells($"{l.Id}", l.Consumer, l.Subject, l.Key ?? "–", $"{l.Attempts}", $"{l.Waiting}", Time(l.At), l.Reason));
-            Terminal.Out.Write(table);
+            Terminal.WriteTable(["id", "consumer", "subject", "key", "attempts", "waiting", "at", "reason"],
+                found.Select(l => (string[])[$"{l.Id}", l.Consumer, l.Subject, l.Key ?? "–", $"{l.Attempts}", $"{l.Waiting}", Time(l.At), l.Reason]));
             if (found.Count == most && await letters.CountAsync(parsed.GetValue(consumer), parsed.GetValue(key), ct) is var all && all > most)
                 Console.WriteLine($"These are the oldest {found.Count:#,0} of {all:#,0}; --limit shows more, --json all of them.");
         });
@@ -232,6 +229,4 @@ internal static class DeadLetterCommand
     private static void Line(string name, string value) => Console.WriteLine($"{name,-9} {value}");
 
     private static string Time(DateTime at) => at.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-
-    private static Markup[] Cells(params string[] texts) => [.. texts.Select(t => new Markup(Markup.Escape(t)))];
 }

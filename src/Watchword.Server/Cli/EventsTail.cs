@@ -86,6 +86,7 @@ internal static class EventsTail
             await turn.WaitAsync(enough.Token);
             try
             {
+                enough.Token.ThrowIfCancellationRequested();   // by the other stream, while this one waited for its turn
                 if (wanted.Json)
                 {
                     await lines.WriteAsync(e, ct);

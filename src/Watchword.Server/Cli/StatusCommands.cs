@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Spectre.Console;
 using Watchword.Nats;
 using Watchword.Server.Events;
 
@@ -57,28 +56,28 @@ internal static class StatusCommands
         return new Command("consumer", "Look at the consumers, or make one.") { status, ConsumerCreateCommand.Create() };
     }
 
-    private static void Print(List<StreamStatus> streams)
-    {
-        var table = Terminal.Table("stream", "messages", "bytes", "first", "last", "consumers", "last audit");
-        foreach (var s in streams)
-            table.AddRow(Cells(s.Name, Share(s.Messages, s.MaxMessages, Number), Share(s.Bytes, s.MaxBytes, Bytes), Place(s.FirstSequence, s.FirstTime), Place(s.LastSequence, s.LastTime),
-                Number(s.Consumers), Audit(s.LastAudit)));
-        Terminal.Out.Write(table);
-    }
+    private static void Print(List<StreamStatus> streams) => Terminal.WriteTable(
+        ["stream", "messages", "bytes", "sequences", "newest", "consumers", "last audit"],
+        streams.Select(s => (string[])
+        [
+            s.Name, Share(s.Messages, s.MaxMessages, Number), Share(s.Bytes, s.MaxBytes, Bytes),
+            s.FirstTime is null ? "–" : $"{Number((long)s.FirstSequence)}–{Number((long)s.LastSequence)}", Terminal.Age(s.LastTime) ?? "–",
+            Number(s.Consumers), Audit(s.LastAudit),
+        ]));
 
     private static void Print(List<ConsumerStatus> consumers)
     {
         if (consumers.Count == 0)
             Console.WriteLine("No stream has a consumer.");
-        var table = Terminal.Table("stream", "consumer", "pending", "ack pending", "redelivered", "lag", "waiting pulls", "last active");
-        foreach (var c in consumers)
-            table.AddRow(Cells(c.Stream, c.Name, Number(c.Pending), Number(c.AckPending), Number(c.Redelivered),
-                string.Create(CultureInfo.InvariantCulture, $"{c.LagSeconds:0.0} s"), Number(c.WaitingPulls), c.LastActive is null ? "never" : Time(c.LastActive)));
-        if (consumers.Count > 0)
-            Terminal.Out.Write(table);
+        else
+            Terminal.WriteTable(
+                ["stream", "consumer", "pending", "ack pending", "redelivered", "lag", "waiting pulls", "last active"],
+                consumers.Select(c => (string[])
+                [
+                    c.Stream, c.Name, Number(c.Pending), Number(c.AckPending), Number(c.Redelivered),
+                    string.Create(CultureInfo.InvariantCulture, $"{c.LagSeconds:0.0} s"), Number(c.WaitingPulls), Terminal.Age(c.LastActive) ?? "never",
+                ]));
     }
-
-    private static Markup[] Cells(params string[] texts) => [.. texts.Select(t => new Markup(Markup.Escape(t)))];
 
     private static string Share(long value, long? limit, Func<long, string> text) => limit is { } most ? $"{text(value)} / {text(most)}" : text(value);
 
@@ -92,16 +91,11 @@ internal static class StatusCommands
         _ => $"{value} B",
     };
 
-    private static string Place(ulong sequence, DateTimeOffset? time) => time is null ? "–" : $"{sequence} ({Time(time)})";
-
-    private static string Time(DateTimeOffset? time) => time?.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "";
-
     private static string Audit(JsonElement? audit)
     {
         if (audit is not { } row)
             return "none yet";
-        var at = row.TryGetProperty("at", out var time) && time.TryGetDateTimeOffset(out var when) ? Time(when) : "";
         string Of(string name) => row.TryGetProperty(name, out var value) ? value.ToString() : "?";
-        return $"{at}: {Of("compared")} compared, {Of("lost")} lost, {Of("corrected")} corrected";
+        return $"{(row.TryGetProperty("at", out var at) && at.TryGetDateTimeOffset(out var time) ? Terminal.Age(time) : "?")}, {Of("lost")} lost";
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Spectre.Console;
 
 namespace Watchword.Server.Cli;
@@ -7,11 +8,13 @@ internal static class Terminal
 {
     // Wide enough that no row of a table is folded where nobody looks at it.
     private const int FileWidth = 400;
+    private const int LeastFolded = 30;
+    private const int Gap = 2;
 
     private static readonly bool NoColor = !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>Standard output, for tables.</summary>
-    public static IAnsiConsole Out { get; } = Open(Console.Out, Console.IsOutputRedirected);
+    private static IAnsiConsole Out { get; } = Open(Console.Out, Console.IsOutputRedirected);
 
     /// <summary>Standard error, for progress: standard output may be piped.</summary>
     public static IAnsiConsole Error { get; } = Open(Console.Error, Console.IsErrorRedirected);
@@ -19,14 +22,35 @@ internal static class Terminal
     /// <summary>Whether lines on standard output are coloured.</summary>
     public static bool IsColored { get; } = Out.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };
 
-    /// <summary>A table, to be filled.</summary>
-    public static Table Table(params string[] columns)
+    /// <summary>
+    /// Prints a table. Where the window is too narrow the last column is folded, which is where long texts belong; where
+    /// that does not suffice, the lines are as long as they must be.
+    /// </summary>
+    public static void WriteTable(string[] columns, IEnumerable<string[]> rows)
     {
+        var cells = rows.ToList();
+        var widths = columns.Select((column, i) => Math.Max(column.Length, cells.Select(row => row[i].Length).DefaultIfEmpty().Max())).ToList();
         var table = new Table().Border(TableBorder.None).Collapse();
-        foreach (var column in columns)
-            table.AddColumn(new TableColumn($"[bold]{Markup.Escape(column)}[/]").NoWrap().PadRight(2));
-        return table;
+        for (var i = 0; i < columns.Length; i++)
+            table.AddColumn(new TableColumn($"[bold]{Markup.Escape(columns[i])}[/]") { NoWrap = i < columns.Length - 1 }.PadRight(Gap));
+        foreach (var row in cells)
+            table.AddRow(row.Select(text => new Markup(Markup.Escape(text))));
+        var window = Out.Profile.Width;
+        Out.Profile.Width = Math.Max(window, widths[..^1].Sum() + Math.Min(widths[^1], LeastFolded) + (columns.Length * 2 * Gap));
+        Out.Write(table);
+        Out.Profile.Width = window;
     }
+
+    /// <summary>How long ago it was, for people: "12 s ago"; null for null.</summary>
+    public static string? Age(DateTimeOffset? time) => (DateTimeOffset.UtcNow - time) switch
+    {
+        null => null,
+        { TotalSeconds: < 1 } => "now",
+        { TotalMinutes: < 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalSeconds:0} s ago"),
+        { TotalHours: < 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalMinutes:0} min ago"),
+        { TotalDays: < 2 } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalHours:0} h ago"),
+        { } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalDays:0} days ago"),
+    };
 
     /// <summary>Shows on standard error how far work is, if that is a terminal.</summary>
     /// <param name="work">Begun already.</param>

@@ -33,6 +33,20 @@ public class EventsTailTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task As_many_as_were_asked_for_and_no_more_though_two_streams_have_them()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        for (var i = 0; i < 40; i++)
+        {
+            await world.PublishAsync("user.sync", "ada", ReplayWorld.Noon, $"sync-{i}");
+            await world.PublishAsync("auth.user.logged_in", "ada", ReplayWorld.Noon, $"login-{i}");
+        }
+
+        for (var count = 21; count <= 26; count++)
+            Assert.Equal(count, (await TailAsync(world, "--all", "--count", $"{count}")).Lines.Length);
+    }
+
+    [Fact]
     public async Task A_type_that_no_stream_knows_is_refused_instead_of_waited_for()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
