@@ -47,6 +47,9 @@ internal sealed class DurableReader(
         }
         var wanted = options.Consumer(name, handlers.FilterOf(Stream, found.Config.Subjects ?? []));
         var consumer = await jetStream.FindConsumerAsync(Stream, name, ct);
+        // nats-server 2.9 then passes over all that comes, in silence: it does not notice that a filter has got wildcards.
+        if (consumer is not null && HasWildcard(wanted.FilterSubject) && !HasWildcard(consumer.Config.FilterSubject))
+            wanted = wanted with { FilterSubject = null };
         if (consumer is null || Differences(consumer.Config, wanted).Count > 0)
             consumer = await MakeAsync(consumer, wanted, ct);
         AckWait = consumer.Config.AckWait ?? options.AckWait;
@@ -75,6 +78,8 @@ internal sealed class DurableReader(
             return found;
         }
     }
+
+    private static bool HasWildcard(string? filter) => filter is not null && filter.AsSpan().ContainsAny('*', '>');
 
     private static List<string> Differences(ConsumerConfig found, ConsumerConfig wanted)
     {

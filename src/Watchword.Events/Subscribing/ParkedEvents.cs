@@ -131,20 +131,16 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
     }
 
-    /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes; the next of the queue is due.</summary>
+    /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes.</summary>
     public async Task ResolveAsync(ParkedEvent parked, NpgsqlTransaction? transaction, CancellationToken ct)
     {
         await using var command = Command("""
             WITH gone AS (
-              DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting')),
-            kept AS (
-              UPDATE watchword.parked_event
-              SET state = 'redriven', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
-              WHERE id = $2 AND state = 'failed')
-            UPDATE watchword.parked_event SET due_at = clock_timestamp()
-            WHERE id = (SELECT id FROM watchword.parked_event
-                        WHERE consumer = $1 AND queue = $3 AND resolved_at IS NULL AND id > $2 ORDER BY id LIMIT 1)
-            """, transaction, parked.Id, parked.Queue);
+              DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting'))
+            UPDATE watchword.parked_event
+            SET state = 'redriven', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
+            WHERE id = $2 AND consumer = $1 AND state = 'failed'
+            """, transaction, parked.Id);
         await command.ExecuteNonQueryAsync(ct);
     }
 

@@ -47,6 +47,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         var copy = copies[0];
         Assert.Equal("dlq.email-service", copy.GetProperty("subject").GetString());
         Assert.Equal("bad", copy.GetProperty("body").GetProperty("data").GetProperty("userId").GetString());
+        await Eventually.TrueAsync(() => host.Database.ScalarAsync<bool>("SELECT copied FROM watchword.parked_event WHERE state = 'failed'"));
         var headers = copy.GetProperty("headers");
         Assert.Equal("3", headers.GetProperty("Watchword-Attempts").GetString());
         Assert.Equal("auth.user.registered", headers.GetProperty("Watchword-Subject").GetString());
@@ -87,6 +88,9 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal((0L, 2L), (outcome.Applied, outcome.Left));
         Assert.Contains("still broken", outcome.Failure, StringComparison.Ordinal);
         Assert.Equal((2, 1L), (await host.DeadLetters.ListAsync()) is [var letter] ? (letter.Attempts, letter.Waiting) : default);
+        // Each failure has its copy.
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == 2);
+        Assert.Equal("2", (await host.JetStream.GetMessageAsync("dead-letters", 2))!.Headers!["Watchword-Attempts"]);
     }
 
     [Fact]
@@ -185,6 +189,9 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: 1 }]);
         await host.StopAsync();
         await host.DeadLetters.RedriveAsync(SubscriberHost.Name, null, "ada");   // nobody is there: it waits
+        var twice = await Assert.ThrowsAsync<DeadLetterException>(() => host.DeadLetters.RedriveAsync(SubscriberHost.Name, null, "bob"));
+        Assert.Contains("is being redriven already, asked for by ada", twice.Message, StringComparison.Ordinal);
+        Assert.Equal("ada", await host.Database.ScalarAsync<string>("SELECT string_agg(actor, ',') FROM watchword.dead_letter_action"));
         await host.RegisterAsync("u", "3");
         broken = false;
         await host.StartAsync(Configure);

@@ -37,4 +37,38 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
     }
+
+    [Fact]
+    public async Task Nothing_is_handled_before_what_came_again_at_the_start_is_written_down()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
+        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
+        await host.RegisterAsync("u");
+        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
+        var context = new EventContext(message, attempt: 1);
+        var store = new ParkedEvents(host.Database.Source, "c");
+        Assert.True(await store.AddAsync([new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
+        var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
+        await lot.LoadAsync(Ct);
+        Assert.True(lot.TryHold(context, message));   // it came again
+        var handled = 0;
+        var redriver = new Redriver(host.Database.Source, store, lot, new(), (_, _, _) =>
+        {
+            Interlocked.Increment(ref handled);
+            return Task.CompletedTask;
+        }, NullLogger.Instance);
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var redriving = redriver.RunAsync(Task.CompletedTask, stop.Token, stop.Token);
+        await Task.Delay(500, Ct);   // ample for a first look at what is due
+        Assert.Equal(0, handled);
+        var writing = lot.WriteAsync(stop.Token);
+        await Eventually.TrueAsync(() => lot.Count == 0);
+        Assert.Equal(1, handled);
+        Assert.Equal(0, await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event"));
+
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(redriving, writing));
+    }
 }

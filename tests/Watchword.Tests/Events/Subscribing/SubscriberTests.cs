@@ -57,24 +57,59 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var handled = new ConcurrentQueue<string>();
         var (begun, go) = (new TaskCompletionSource(), new TaskCompletionSource());
-        void Configure(SubscriberBuilder s) => s.With(o => o with { Concurrency = 1 }).On<UserRegistered>(async (e, _, _) =>
+        void Configure(SubscriberBuilder s) => s.With(o => o with { Concurrency = 1, AckWait = TimeSpan.FromMinutes(1) }).On<UserRegistered>(async (e, _, ct) =>
         {
             begun.TrySetResult();
-            await go.Task;
+            await go.Task.WaitAsync(ct);
             handled.Enqueue(e.Data.UserId);
         });
         await host.StartAsync(Configure);
         foreach (var user in (string[])["a", "b", "c"])
             await host.RegisterAsync(user);
         await begun.Task;
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.AckPending == 3);
         var stopping = host.StopAsync();
         Assert.False(stopping.IsCompleted);
         go.SetResult();
         await stopping;
         Assert.Equal(["a"], handled);   // what had not begun is left to the next process, at once
+        var left = await host.JetStream.FetchAsync("auth-events", SubscriberHost.Name, 2, TimeSpan.FromSeconds(10));
+        Assert.Equal(2, left.Count);
+        foreach (var message in left)
+            await message.NakAsync();
         await host.StartAsync(Configure);
         await host.SettledAsync();
         Assert.Equal(["a", "b", "c"], handled);
+    }
+
+    [Fact]
+    public async Task No_more_is_under_way_than_allowed_and_changed_options_reach_the_durable_which_keeps_its_place()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        var go = new TaskCompletionSource();
+        await host.StartAsync(s => s.With(o => o with { MaxInFlight = 5 }).On<UserRegistered>(async (e, _, ct) =>
+        {
+            await go.Task.WaitAsync(ct);
+            handled.Enqueue(e.Data.UserId);
+        }));
+        for (var i = 0; i < 20; i++)
+            await host.RegisterAsync($"u{i:00}");
+        await Eventually.TrueAsync(async () => await ConsumerAsync() is { AckPending: 5, Pending: 15 });
+        go.SetResult();
+        await host.SettledAsync();
+        await host.StopAsync();
+
+        await host.StartAsync(s => s.With(o => o with { MaxInFlight = 7, AckWait = TimeSpan.FromSeconds(9) })
+            .On<UserRegistered>(e => Task.Run(() => handled.Enqueue(e.Data.UserId))).On<UserLoggedIn>(e => Task.Run(() => handled.Enqueue(e.Data.UserId))));
+        await host.RegisterAsync("u20");
+        await Eventually.TrueAsync(() => handled.Count == 21);
+        var config = (await ConsumerAsync()).Config;
+        // Not "auth.user.>": with that, nats-server 2.9 would deliver nothing any more.
+        Assert.Equal((7, TimeSpan.FromSeconds(9), null), (config.MaxAckPending, config.AckWait, config.FilterSubject));
+        Assert.Equal(Enumerable.Range(0, 21).Select(i => $"u{i:00}"), handled.Order(StringComparer.Ordinal));
+
+        async Task<ConsumerInfo> ConsumerAsync() => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!;
     }
 
     [Fact]
@@ -82,15 +117,36 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var calls = 0;
+        var redelivered = -1L;
         await host.StartAsync(s => s.With(o => o with { AckWait = TimeSpan.FromSeconds(1) }).On<UserRegistered>(async (_, _, ct) =>
         {
             Interlocked.Increment(ref calls);
             await Task.Delay(3500, ct);   // in real time, since the server's clock is what is tested
+            redelivered = (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name, ct))!.Redelivered;   // forgotten after the ack
         }));
         await host.RegisterAsync("u");
         await host.SettledAsync();
-        Assert.Equal(1, calls);
-        Assert.Equal(0, (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.Redelivered);
+        Assert.Equal((1, 0L), (calls, redelivered));
+    }
+
+    [Fact]
+    public async Task A_process_that_lost_its_lease_stops_and_begins_anew()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.On<UserRegistered>(e => Task.Run(() => handled.Enqueue(e.Data.UserId))));
+        await host.RegisterAsync("a");
+        await host.SettledAsync();
+
+        Assert.Equal(1, await host.Database.ScalarAsync<long>("""
+            SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """));
+        await host.Logs.LineAsync(2001);
+        await host.RegisterAsync("b");
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["a", "b"], handled);
+        Assert.Equal(2, host.Logs.Of(2200).Count);
     }
 
     [Fact]
