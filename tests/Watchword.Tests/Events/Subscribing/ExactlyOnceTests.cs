@@ -116,6 +116,21 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task An_event_that_comes_twice_at_once_has_its_effect_once()
+    {
+        await using var host = await CreateAsync();
+        foreach (var name in (string[])["1", "1", "2"])
+        {
+            var headers = new Watchword.Nats.NatsHeaders();
+            headers.Add(EventHeaders.EventId, "event-" + name);   // and no message id, by which the stream would drop it
+            await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
+        }
+        await host.StartAsync(s => s.ExactlyOnce().With(o => o with { Concurrency = 1 }).On<UserRegistered>((e, context, _) => WriteAsync(e, context)));
+        await host.SettledAsync();
+        Assert.Equal(["1", "2"], await host.Database.QueryAsync<string>("SELECT what FROM effect ORDER BY id"));
+    }
+
+    [Fact]
     public async Task An_error_of_the_database_that_a_handler_swallows_does_not_lose_effects_in_silence()
     {
         await using var host = await CreateAsync();

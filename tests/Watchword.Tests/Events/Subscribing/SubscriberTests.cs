@@ -211,6 +211,30 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_a_dying_connection_swallowed_comes_before_what_is_new()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await using var proxy = new FrameProxy(host.Account.Port);
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.With(o => o with { AckWait = TimeSpan.FromSeconds(20) }).On<UserRegistered>(e => Task.Run(() => handled.Enqueue(e.Data.Name))),
+            url: $"nats://{host.Account.User}:{host.Account.Password}@127.0.0.1:{proxy.Port}");
+        await host.RegisterAsync("u", "0");
+        await host.SettledAsync();
+
+        proxy.OnServerFrame = frame => frame.Subject == "auth.user.registered" || frame.Payload.Contains("auth.user.registered", StringComparison.Ordinal) ? FrameAction.Drop : FrameAction.Pass;
+        for (var i = 1; i <= 5; i++)
+            await host.RegisterAsync("u", $"{i}");
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.AckPending == 5);
+        proxy.OnServerFrame = null;
+        proxy.Break();
+        for (var i = 6; i <= 8; i++)
+            await host.RegisterAsync("u", $"{i}");
+
+        await host.SettledAsync();
+        Assert.Equal(Enumerable.Range(0, 9).Select(i => $"{i}"), handled);
+    }
+
+    [Fact]
     public async Task Of_two_processes_one_works_and_the_other_takes_over()
     {
         await using var database = await postgres.EmptyAsync();
