@@ -3,7 +3,7 @@ using Watchword.Nats;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Reads one stream for a subscriber: finds or makes its durable consumer, and gives what comes to the lanes.</summary>
+/// <summary>Reads one stream for a subscriber: gives what comes to the lanes.</summary>
 /// <remarks>
 /// What was under way when a process or a connection broke comes again only after the ack wait, and new events would
 /// pass it. Where order is kept (one process reads, by lease), events are therefore held back until everything that
@@ -14,11 +14,10 @@ internal sealed class DurableReader(
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan ShortAckWait = TimeSpan.FromSeconds(1);
 
+    private readonly Durable _durable = new(name, stream, options, jetStream, logger);
     private readonly TaskCompletionSource _settled = new();
     private readonly List<JetStreamMessage> _held = [];
-    private bool _mayNotChange;
     private volatile bool _dropped;
     private bool _holding;
     private long _giveUpAt;
@@ -30,7 +29,7 @@ internal sealed class DurableReader(
     public InHand Hand { get; } = new();
 
     /// <summary>How long the server waits for a sign of life.</summary>
-    public TimeSpan AckWait { get; private set; }
+    public TimeSpan AckWait => _durable.AckWait;
 
     /// <summary>Completes when what was under way at the beginning is given to the lanes.</summary>
     public Task Settled => _settled.Task;
@@ -45,56 +44,11 @@ internal sealed class DurableReader(
                 logger.WaitsForStream(name, Stream);
             await Task.Delay(StreamPoll, ct);
         }
-        var wanted = options.Consumer(name, handlers.FilterOf(Stream, found.Config.Subjects ?? []));
-        var consumer = await jetStream.FindConsumerAsync(Stream, name, ct);
-        // nats-server 2.9 then passes over all that comes, in silence: it does not notice that a filter has got wildcards.
-        if (consumer is not null && HasWildcard(wanted.FilterSubject) && !HasWildcard(consumer.Config.FilterSubject))
-            wanted = wanted with { FilterSubject = null };
-        if (consumer is null || Differences(consumer.Config, wanted).Count > 0)
-            consumer = await MakeAsync(consumer, wanted, ct);
-        AckWait = consumer.Config.AckWait ?? options.AckWait;
+        var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream, found.Config.Subjects ?? []), ct);
         if (keepsOrder && consumer.AckPending > 0)
             await HoldAsync(ct);
         else
             _settled.TrySetResult();
-    }
-
-    private async Task<ConsumerInfo> MakeAsync(ConsumerInfo? found, ConsumerConfig wanted, CancellationToken ct)
-    {
-        try
-        {
-            // Where it began cannot be changed any more.
-            return await jetStream.CreateConsumerAsync(Stream, found is null ? wanted
-                : found.Config with { FilterSubject = wanted.FilterSubject, AckWait = wanted.AckWait, MaxAckPending = wanted.MaxAckPending, MaxDeliver = wanted.MaxDeliver }, ct);
-        }
-        catch (NatsPermissionException e) when (found is null)
-        {
-            var filter = wanted.FilterSubject is null ? "" : $" --filter '{wanted.FilterSubject}'";
-            throw new NatsException($"stream {Stream} has no durable consumer {name}, and this user may not make it. Have it made: watchword consumer create {name} --stream {Stream}{filter}", isTransient: false, e);
-        }
-        catch (NatsPermissionException)
-        {
-            logger.ConsumerNotChanged(name, Stream, string.Join(", ", Differences(found!.Config, wanted)));
-            return found;
-        }
-    }
-
-    private static bool HasWildcard(string? filter) => filter is not null && filter.AsSpan().ContainsAny('*', '>');
-
-    private static List<string> Differences(ConsumerConfig found, ConsumerConfig wanted)
-    {
-        List<string> differences = [];
-        Compare("filter", found.FilterSubject ?? "none", wanted.FilterSubject ?? "none");
-        Compare("ack wait", $"{found.AckWait}", $"{wanted.AckWait}");
-        Compare("max ack pending", $"{found.MaxAckPending}", $"{wanted.MaxAckPending}");
-        Compare("max deliver", $"{found.MaxDeliver}", $"{wanted.MaxDeliver}");
-        return differences;
-
-        void Compare(string what, string has, string wants)
-        {
-            if (has != wants)
-                differences.Add($"{what} {has} instead of {wants}");
-        }
     }
 
     /// <summary>Reads until cancelled.</summary>
@@ -177,21 +131,7 @@ internal sealed class DurableReader(
     {
         _holding = true;
         _giveUpAt = Environment.TickCount64 + (long)(AckWait * 2).TotalMilliseconds;
-        await SetAckWaitAsync(ShortAckWait, ct);
-    }
-
-    private async Task SetAckWaitAsync(TimeSpan wait, CancellationToken ct)
-    {
-        if (_mayNotChange || AckWait <= ShortAckWait || await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer)
-            return;
-        try
-        {
-            await jetStream.CreateConsumerAsync(Stream, consumer.Config with { AckWait = wait }, ct);
-        }
-        catch (NatsPermissionException)
-        {
-            _mayNotChange = true;   // what was under way comes when the whole of it has passed
-        }
+        await _durable.ShortenAckWaitAsync(ct);
     }
 
     // While events are held the flow comes to a stand, so that what is under way arrives and the two counts meet.
@@ -203,7 +143,7 @@ internal sealed class DurableReader(
             return true;
         }
         var (taken, left) = (Hand.Count, Hand.Left);
-        if (await jetStream.FindConsumerAsync(Stream, name, ct) is not { } consumer)
+        if (await _durable.FindAsync(ct) is not { } consumer)
             return true;
         // What was answered meanwhile must not stand in for what is still to come.
         return consumer.AckPending <= taken - (Hand.Left - left);
@@ -212,7 +152,7 @@ internal sealed class DurableReader(
     private async Task ReleaseAsync(Action<Taken> dispatch, CancellationToken ct)
     {
         _holding = false;
-        await SetAckWaitAsync(AckWait, ct);
+        await _durable.RestoreAckWaitAsync(ct);
         _held.Sort((a, b) => a.StreamSequence.CompareTo(b.StreamSequence));
         foreach (var message in _held)
             await DispatchAsync(message, dispatch);

@@ -26,8 +26,6 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
             if (_batch.Count > 0)
                 await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, abort);
         }
-        foreach (var taken in _batch)
-            await taken.ReturnAsync();
         _batch.Clear();
     }
 

@@ -64,6 +64,30 @@ internal sealed class InHand
             Remove(message);
     }
 
+    /// <summary>Gives back everything that was not answered, in its order: it comes again, to the next process at once.</summary>
+    public async Task ReturnAllAsync()
+    {
+        JetStreamMessage[] all;
+        lock (_gate)
+        {
+            all = [.. _taken.Values.OrderBy(m => m.StreamSequence)];
+            _taken.Clear();
+            _left += all.Length;
+        }
+        foreach (var message in all)
+        {
+            try
+            {
+                await message.NakAsync();
+            }
+            catch (Exception e) when (e is NatsException or InvalidOperationException)
+            {
+                // Away: it comes again by itself.
+            }
+            message.Dispose();
+        }
+    }
+
     private bool Remove(JetStreamMessage message)
     {
         if (!_taken.Remove(message.StreamSequence))

@@ -31,7 +31,7 @@ internal abstract class Lane(LaneSetting setting)
     /// <summary>Never waits: how much is under way is bounded by what the server delivers.</summary>
     public void Add(in Taken taken) => _waiting.Writer.TryWrite(taken);
 
-    /// <summary>Works until <paramref name="stop"/>, and gives back what it did not get to.</summary>
+    /// <summary>Works until <paramref name="stop"/>; what it did not get to stays in hand.</summary>
     /// <param name="stop">No further event is begun.</param>
     /// <param name="abort">The handlers at work are cancelled.</param>
     public async Task RunAsync(CancellationToken stop, CancellationToken abort)
@@ -44,10 +44,8 @@ internal abstract class Lane(LaneSetting setting)
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            // The rest below.
+            // Nothing more is begun.
         }
-        while (_waiting.Reader.TryRead(out var taken))
-            await taken.ReturnAsync();
     }
 
     /// <summary>Whether an event is not to be handled here and now; then the parking lot has it.</summary>
@@ -86,7 +84,6 @@ internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
             }
             catch (Exception) when (abort.IsCancellationRequested)
             {
-                await taken.ReturnAsync();
                 return;
             }
             catch (Exception e)

@@ -2,12 +2,6 @@ using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>A parked event that was tried in vain.</summary>
-/// <param name="Head">The event.</param>
-/// <param name="Reason">Why.</param>
-/// <param name="Delay">Until it is tried again; null: it is a dead letter.</param>
-internal sealed record FailedEvent(ParkedEvent Head, string Reason, TimeSpan? Delay);
-
 /// <summary>The parked events of one consumer, as its process writes them. Only the process with the consumer's lease does.</summary>
 internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
 {

@@ -87,11 +87,14 @@ internal sealed class Subscriber(
         }
         finally
         {
-            // Handlers finish; what has not begun is given back; then everything else ends.
+            // Handlers finish; then everything else ends; what has not begun is given back when nothing more is asked for,
+            // or the server would give it to us again.
             await stop.CancelAsync();
             await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
             await abort.CancelAsync();
             await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var reader in readers)
+                await reader.Hand.ReturnAllAsync();
         }
 
         void Dispatch(in Taken taken, DurableReader reader)
