@@ -10,7 +10,7 @@ namespace Watchword.Tests;
 /// <summary>One nats-server for all tests. Each takes an account of its own, so that no two ever see the same stream.</summary>
 public sealed class NatsFixture : IAsyncLifetime
 {
-    private const int Accounts = 300;
+    private const int Accounts = 1000;
 
     private readonly NatsServer _server = new(Config());
     private int _taken;
