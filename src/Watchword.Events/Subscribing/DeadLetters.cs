@@ -131,7 +131,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         var letters = await ReadAsync($"""
             WITH asked AS (
               UPDATE watchword.parked_event p SET due_at = clock_timestamp(), requested_by = $1
-              WHERE p.state = 'failed' AND p.due_at IS NULL AND {which} RETURNING p.id, p.consumer, p.event, p.key),
+              WHERE p.state = 'failed' AND p.due_at IS NULL AND p.requested_by IS NULL AND {which} RETURNING p.id, p.consumer, p.event, p.key),
             noted AS (
               INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key)
               SELECT $1, 'redrive', consumer, id, event, key FROM asked)

@@ -47,7 +47,8 @@ internal sealed class Durable(string name, string stream, SubscriberOptions opti
         catch (NatsPermissionException e)
         {
             var filter = wanted.FilterSubject is null ? "" : $" --filter '{wanted.FilterSubject}'";
-            throw new NatsException($"stream {stream} has no durable consumer {name}, and this user may not make it. Have it made: watchword consumer create {name} --stream {stream}{filter}", isTransient: false, e);
+            var fromNow = wanted.DeliverPolicy == DeliverPolicy.New ? " --from-now" : "";
+            throw new NatsException($"stream {stream} has no durable consumer {name}, and this user may not make it. Have it made: watchword consumer create {name} --stream {stream}{filter}{fromNow}", isTransient: false, e);
         }
     }
 
@@ -56,13 +57,14 @@ internal sealed class Durable(string name, string stream, SubscriberOptions opti
         try
         {
             // Where it began cannot be changed any more.
-            return await jetStream.CreateConsumerAsync(stream, found.Config with
+            var changed = await jetStream.CreateConsumerAsync(stream, found.Config with
             {
                 FilterSubject = wanted.FilterSubject,
                 AckWait = wanted.AckWait,
                 MaxAckPending = wanted.MaxAckPending,
                 MaxDeliver = wanted.MaxDeliver,
             }, ct);
+            return await FindAsync(ct) ?? changed;   // the answer to a change may be as old as the server
         }
         catch (NatsPermissionException)
         {

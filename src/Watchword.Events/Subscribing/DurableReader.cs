@@ -22,6 +22,8 @@ internal sealed class DurableReader(
     private bool _holding;
     private long _giveUpAt;
 
+    private long GiveUpAt => Environment.TickCount64 + (long)(AckWait * 2).TotalMilliseconds;
+
     /// <summary>The stream.</summary>
     public string Stream { get; } = stream;
 
@@ -56,6 +58,7 @@ internal sealed class DurableReader(
     public async Task RunAsync(Action<Taken> dispatch, CancellationToken ct)
     {
         nats.StateChanged += OnStateChanged;
+        _giveUpAt = GiveUpAt;   // only now anything can come
         try
         {
             await using var consumer = await jetStream.ConsumeAsync(Stream, name, new() { MaxMessages = options.MaxInFlight }, ct);
@@ -130,7 +133,7 @@ internal sealed class DurableReader(
     private async Task HoldAsync(CancellationToken ct)
     {
         _holding = true;
-        _giveUpAt = Environment.TickCount64 + (long)(AckWait * 2).TotalMilliseconds;
+        _giveUpAt = GiveUpAt;
         await _durable.ShortenAckWaitAsync(ct);
     }
 

@@ -92,6 +92,9 @@ public sealed class EventContext
     /// <summary>What waits for what: the key, or a queue of its own for an event without one.</summary>
     internal string Queue => Key ?? KeylessPrefix + EventId;
 
+    /// <summary>Its handler was given up and may go on unseen.</summary>
+    internal bool IsAbandoned { get; set; }
+
     internal IServiceProvider Host { private get; set; } = null!;
 
     // PostgreSQL stores no U+0000, and indexes no long text. An event that has one must not stop the others.

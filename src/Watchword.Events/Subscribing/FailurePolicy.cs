@@ -30,7 +30,7 @@ internal sealed class FailurePolicy(string name, SubscriberOptions options, Park
         {
             await DeadLetterCopies.PublishAsync(jetStream, name, taken.Context, attempts, reason, ct);
             await taken.Message.TerminateAsync(reason, ct);
-            taken.Hand.Done(taken.Message);
+            taken.Hand.Done(taken.Message, keep: taken.Context.IsAbandoned);
         }
         catch (NatsException away)
         {

@@ -13,7 +13,7 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
         {
             var handling = handle(context, _limit.Token);
             if (!handling.IsCompletedSuccessfully)
-                await WithinLimitAsync(handling);
+                await WithinLimitAsync(handling, context);
         }
         finally
         {
@@ -23,7 +23,7 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
 
     public void Dispose() => _limit.Dispose();
 
-    private async Task WithinLimitAsync(Task handling)
+    private async Task WithinLimitAsync(Task handling, EventContext context)
     {
         _limit.CancelAfter(timeout);
         try
@@ -37,6 +37,7 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
         }
         finally
         {
+            context.IsAbandoned = !handling.IsCompleted;
             if (_limit.IsCancellationRequested && !stop.IsCancellationRequested)
             {
                 _limit.Dispose();

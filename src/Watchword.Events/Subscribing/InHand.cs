@@ -44,7 +44,9 @@ internal sealed class InHand
     }
 
     /// <summary>Answered for good.</summary>
-    public void Done(JetStreamMessage message)
+    /// <param name="message">What was answered.</param>
+    /// <param name="keep">A handler that was given up may still read it: its memory is not used again.</param>
+    public void Done(JetStreamMessage message, bool keep = false)
     {
         lock (_gate)
         {
@@ -54,7 +56,8 @@ internal sealed class InHand
             if (_doneInOrder.Count > Remembered)
                 _done.Remove(_doneInOrder.Dequeue());
         }
-        message.Dispose();
+        if (!keep)
+            message.Dispose();
     }
 
     /// <summary>Given back: it comes again.</summary>
@@ -84,7 +87,7 @@ internal sealed class InHand
             {
                 // Away: it comes again by itself.
             }
-            message.Dispose();
+            // Not disposed: a handler that was given up may still read it.
         }
     }
 

@@ -41,8 +41,12 @@ internal sealed record ParkedEvent(
         return headers;
     }
 
-    // PostgreSQL stores no U+0000.
-    public static string Storable(string text) => text.Replace("\0", "", StringComparison.Ordinal);
+    // PostgreSQL stores no U+0000, and UTF-8 has no half of a surrogate pair.
+    public static string Storable(string text)
+    {
+        var plain = text.Replace("\0", "", StringComparison.Ordinal);
+        return plain.AsSpan().ContainsAnyInRange('\ud800', '\udfff') ? Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(plain)) : plain;
+    }
 
     public static string WriteHeaders(NatsHeaders? headers)
     {

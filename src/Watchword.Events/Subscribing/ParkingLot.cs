@@ -10,7 +10,7 @@ namespace Watchword.Events.Subscribing;
 /// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
 /// the order in which it got them; an event is acknowledged when its row is committed.
 /// </summary>
-internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<JetStreamMessage> answered, ILogger logger)
+internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<ParkRequest> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
@@ -25,6 +25,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<string, Queue> _queues = [];   // read without the gate, changed within it
     private readonly HashSet<string> _doubtful = [];
+    private HashSet<string> _before = [];
     private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
     private volatile int _count;
     private long _handedIn;
@@ -48,6 +49,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
             foreach (var queue in open)
                 _queues.TryAdd(queue, new());
             _count = _queues.Count;
+            _before = [.. open];
         }
         Changed.Pulse();
         Failed.Pulse();
@@ -66,6 +68,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
             return true;
         }
     }
+
+    /// <summary>As <see cref="TryHold"/>, for keys alone that were in trouble when <see cref="LoadAsync"/> looked: of others an earlier event may still be on its way here.</summary>
+    public bool TryHoldAsBefore(EventContext context, JetStreamMessage message) => _before.Contains(context.Queue) && TryHold(context, message);
 
     /// <summary>Sets an event aside, to be tried again after a wait, or with none as a dead letter. Later events of its key are held from now on.</summary>
     public void Park(EventContext context, JetStreamMessage message, string reason, int attempts, TimeSpan? delay)
@@ -94,13 +99,13 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
         }
     }
 
-    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before.</summary>
-    public IReadOnlyList<string> TakeDoubtful()
+    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before; the others are there the next time.</summary>
+    public IReadOnlyList<string> TakeDoubtful(int limit)
     {
         lock (_gate)
         {
-            string[] doubtful = [.. _doubtful];
-            _doubtful.Clear();
+            string[] doubtful = [.. _doubtful.Take(limit)];
+            _doubtful.ExceptWith(doubtful);
             return doubtful;
         }
     }
@@ -159,7 +164,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Jet
             {
                 // It comes again, and finds itself parked.
             }
-            answered(request.Message);
+            answered(request);
         }
         lock (_gate)
         {

@@ -26,7 +26,7 @@ internal sealed class ParkingService
     /// <param name="logger">The consumer's.</param>
     public ParkingService(
         NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, HandleParked handle,
-        Action<JetStreamMessage> answered, ILogger logger)
+        Action<ParkRequest> answered, ILogger logger)
     {
         (_database, _consumer, _options) = (database, consumer, options);
         var store = new ParkedEvents(database, consumer);

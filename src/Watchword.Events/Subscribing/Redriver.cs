@@ -14,6 +14,7 @@ internal sealed class Redriver(
     private static readonly TimeSpan LongPoll = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
@@ -24,6 +25,7 @@ internal sealed class Redriver(
     /// <param name="abort">The handlers at work are cancelled, and their events given back.</param>
     public async Task RunAsync(Task settled, CancellationToken stop, CancellationToken abort)
     {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
         try
         {
             await settled.WaitAsync(stop);
@@ -33,21 +35,26 @@ internal sealed class Redriver(
                 await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, stop);
                 await Task.Delay(Gather, stop);   // the database is not asked for each that comes in
                 await EndAsync(abort);
-                if (lot.Count > 0 && _drains.Count < options.Concurrency)
-                    await BeginAsync(stop, abort);
+                if (lot.Count > 0)
+                    await BeginAsync(end.Token, abort);
             }
         }
         finally
         {
+            // Also when one of them failed: the others end soon, and all begins anew.
+            await end.CancelAsync();
             await Task.WhenAll(_drains.Values.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await EndAsync(CancellationToken.None);
+            using var patience = new CancellationTokenSource(LastWords);
+            await EndAsync(patience.Token);
         }
     }
 
     private async Task BeginAsync(CancellationToken stop, CancellationToken abort)
     {
-        foreach (var queue in lot.TakeDoubtful())
+        foreach (var queue in lot.TakeDoubtful(options.Concurrency - _drains.Count))
             Begin(queue, null);
+        if (_drains.Count >= options.Concurrency)
+            return;
         foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, abort))
             Begin(queue, head);
 
@@ -62,6 +69,7 @@ internal sealed class Redriver(
     private async Task EndAsync(CancellationToken ct)
     {
         var ended = _drains.Where(d => d.Value.IsCompleted).ToList();
+        ended.ForEach(d => _drains.Remove(d.Key));
         List<FailedEvent> failed = [];
         foreach (var (_, drain) in ended.Where(d => d.Value.IsCompletedSuccessfully))
             if (await drain is { } one)
@@ -74,11 +82,8 @@ internal sealed class Redriver(
             if (failed.Any(f => f.Delay is null))
                 lot.Failed.Pulse();
         }
-        foreach (var (queue, drain) in ended)
-        {
-            _drains.Remove(queue);
+        foreach (var (_, drain) in ended)
             await drain;
-        }
     }
 
     private async Task<FailedEvent?> DrainAndTellAsync(string queue, ParkedEvent? head, CancellationToken stop, CancellationToken abort)
@@ -109,10 +114,11 @@ internal sealed class Redriver(
                 continue;
             if (await store.HeadAsync(queue, abort) is { } head)
             {
-                if (head.State == "waiting" && head.Attempts < options.MaxDeliver)
-                    continue;   // written down between the two looks
-                return head is { State: "retrying" or "waiting", Due: true }
-                    ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
+                if (head.State == "failed" || (head.State == "retrying" && !head.Due))
+                    return null;
+                if (head.Attempts < options.MaxDeliver)
+                    continue;   // written down, or due, between the two looks
+                return head.Due ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
             }
             if (lot.TryRelease(queue, handedIn))
                 return null;
@@ -122,33 +128,45 @@ internal sealed class Redriver(
 
     private async Task<FailedEvent?> TryHandleAsync(ParkedEvent head, CancellationToken abort)
     {
+        // Once begun the last words are short, however the database does.
+        using var patience = new CancellationTokenSource();
+        await using var hurry = abort.Register(() => patience.CancelAfter(LastWords));
         var resolved = false;
-        try
+        while (true)
         {
-            await handle(new EventContext(head, head.Attempts), async (transaction, token) =>
+            try
             {
-                await store.ResolveAsync(head, transaction, token);
-                resolved = true;
-            }, abort);
-        }
-        catch (Exception) when (abort.IsCancellationRequested)
-        {
-            using var patience = new CancellationTokenSource(LastWords);
-            await store.GiveBackAsync(head, patience.Token);
-            throw;
-        }
-        catch (Exception e)
-        {
-            if (await SubscriberFailure.IsOfTheDatabaseAsync(e, database, abort))
-                throw;
-            // A dead letter that somebody had redriven is one again at once.
-            var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
-            return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
+                await handle(new EventContext(head, head.Attempts), ResolveAsync, abort);
+                break;
+            }
+            catch (Exception e)
+            {
+                if (!abort.IsCancellationRequested && !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, patience.Token))
+                {
+                    // A dead letter that somebody had redriven is one again at once.
+                    var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
+                    return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
+                }
+                // The database is away: nothing that the event is to blame for.
+                await Task.Delay(RetryDelay, abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (abort.IsCancellationRequested)
+                {
+                    await store.GiveBackAsync(head, patience.Token);
+                    throw;
+                }
+                resolved = false;
+            }
         }
         if (!resolved)
-            await store.ResolveAsync(head, null, CancellationToken.None);   // done is done
+            await store.ResolveAsync(head, null, patience.Token);   // done is done
         if (head.State == "failed")
             logger.EventRedriven(head.Id, head.Subject, head.Key ?? "");
         return null;
+
+        async Task ResolveAsync(NpgsqlTransaction? transaction, CancellationToken token)
+        {
+            await store.ResolveAsync(head, transaction, token);
+            resolved = true;
+        }
     }
 }

@@ -56,7 +56,7 @@ internal sealed class Subscriber(
             new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, jetStream, _nats, logger)).ToList();
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
         var parking = _database is null ? null
-            : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, message => hands[message.Stream].Done(message), logger);
+            : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
         if (parking is not null)
             await parking.Lot.LoadAsync(ct);
         await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
@@ -100,7 +100,7 @@ internal sealed class Subscriber(
         void Dispatch(in Taken taken, DurableReader reader)
         {
             // What was under way when the last process ended may be parked already: it must be known before that is handled.
-            if (reader.Settled.IsCompleted || parking?.Lot.TryHold(taken.Context, taken.Message) is not true)
+            if (reader.Settled.IsCompleted || parking?.Lot.TryHoldAsBefore(taken.Context, taken.Message) is not true)
                 lanes[LaneOf(taken.Context.Queue, lanes.Length)].Add(taken);
         }
     }

@@ -35,6 +35,7 @@ internal readonly record struct Taken(EventContext Context, JetStreamMessage Mes
         {
             // It comes again by itself.
         }
-        Message.Dispose();
+        if (!Context.IsAbandoned)
+            Message.Dispose();
     }
 }

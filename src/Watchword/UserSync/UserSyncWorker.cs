@@ -63,7 +63,7 @@ public sealed class UserSyncWorker(
         await nats.WaitUntilOpenAsync(ct);
         await EnsureConsumerAsync(ct);
         var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream,
-            HandleParkedAsync, static message => message.Dispose(), logger);
+            HandleParkedAsync, static request => request.Message.Dispose(), logger);
         await parking.Lot.LoadAsync(ct);
         await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
         logger.SyncReads(options.Stream, options.Durable);

@@ -107,6 +107,49 @@ public class StuckKeyTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Empty(_handled);
     }
 
+    [Fact]
+    public async Task More_replayed_events_of_keys_in_trouble_than_are_handled_side_by_side_disturb_nobody()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s =>
+        {
+            Configure(s);
+            s.With(o => o with { Concurrency = 2 });
+        });
+        for (var round = 0; round < 2; round++)
+        {
+            for (var i = 0; i < 20; i++)
+            {
+                var headers = new NatsHeaders();
+                headers.Add(EventHeaders.EventId, $"event-{i}");   // and no message id, by which the stream would drop it
+                headers.Add(EventHeaders.Key, $"u{i}");
+                await host.PublishAsync("auth.user.registered", SubscriberHost.Registered($"u{i}", "1"), headers);
+            }
+            await host.SettledAsync();
+        }
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 20);
+
+        await host.RegisterAsync("good", "good");
+        await Eventually.TrueAsync(() => _handled.Contains("good"));
+        _broken = "";
+        await host.DeadLetters.RedriveAsync(SubscriberHost.Name, null, "ada");
+        await Eventually.TrueAsync(() => _handled.Count == 21);
+        Assert.Empty(host.Logs.Of(2001).Concat(host.Logs.Of(2002)));
+    }
+
+    [Fact]
+    public async Task A_reason_that_is_no_text_stops_nobody()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 2 }).On<UserRegistered>(e =>
+            e.Data.UserId == "bad" ? throw new InvalidOperationException("cut in half: \ud83d") : Task.Run(() => _handled.Enqueue(e.Data.UserId))));
+        await host.RegisterAsync("bad");
+        await host.RegisterAsync("good");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Attempts: 2, Reason: "InvalidOperationException: cut in half: \ufffd" }]);
+        Assert.Equal(["good"], _handled);
+        Assert.Empty(host.Logs.Of(2001).Concat(host.Logs.Of(2002)));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -184,6 +184,31 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task After_a_crash_the_first_of_many_of_a_key_may_be_refused_at_once_and_the_rest_waits_in_order()
+    {
+        const int Many = 300;
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(_ => Task.CompletedTask));
+        await host.Logs.LineAsync(2200);
+        await host.StopAsync();
+        for (var i = 0; i < Many; i++)
+            await host.RegisterAsync("u", $"{i}");
+        Assert.Equal(Many, (await host.JetStream.FetchAsync("auth-events", SubscriberHost.Name, Many, TimeSpan.FromSeconds(5))).Count);   // by a process that died
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.On<UserRegistered>(e =>
+        {
+            if (e.Data.Name == "0")
+                throw new EventRefusedException("no");
+            handled.Enqueue(e.Data.Name);
+            return Task.CompletedTask;
+        }));
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: Many - 1 }]);
+        await host.DeadLetters.DiscardAsync((await host.DeadLetters.ListAsync())[0].Id, "a test", "ada");
+        await Eventually.TrueAsync(() => handled.Count == Many - 1);
+        Assert.Equal(Enumerable.Range(1, Many - 1).Select(i => $"{i}"), handled);
+    }
+
+    [Fact]
     public async Task After_a_broken_connection_nothing_is_lost_and_each_key_keeps_its_order()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
