@@ -48,6 +48,8 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         var asked = await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "ada");
         await StartAsync(host, StayAsync, maxDeliver: 1);
         await _entered.Task;
+        var twice = await Assert.ThrowsAsync<DeadLetterException>(() => host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "bob"));
+        Assert.Contains("is being redriven already, asked for by ada", twice.Message, StringComparison.Ordinal);
         await host.StopAsync();
         Assert.Equal((1, true), (await host.DeadLetters.ListAsync()) is [var letter] ? (letter.Attempts, (await host.DeadLetters.OutcomesAsync(asked))[0].IsPending) : default);
 
