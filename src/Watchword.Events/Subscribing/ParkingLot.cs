@@ -176,7 +176,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             }
             _written += batch.Count;
         }
-        Changed.Pulse();
+        // What is due later is found in time without being told of.
+        if (!allNew || batch.Exists(r => r.Delay < Redriver.Poll))
+            Changed.Pulse();
         if (failed)
             Failed.Pulse();
     }
@@ -187,6 +189,8 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             _queues[request.Context.Queue] = queue = new();
         queue.HandedIn++;
         _handedIn++;
+        if (_count == 0)
+            Changed.Pulse();   // from now on there is something to look for
         _count = _queues.Count;
         _requests.Writer.TryWrite(request);
     }
