@@ -176,9 +176,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             }
             _written += batch.Count;
         }
-        // What is due later is found in time without being told of.
-        if (!allNew || batch.Exists(r => r.Delay < Redriver.Poll))
-            Changed.Pulse();
+        Changed.Pulse();
         if (failed)
             Failed.Pulse();
     }
@@ -189,8 +187,6 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             _queues[request.Context.Queue] = queue = new();
         queue.HandedIn++;
         _handedIn++;
-        if (_count == 0)
-            Changed.Pulse();   // from now on there is something to look for
         _count = _queues.Count;
         _requests.Writer.TryWrite(request);
     }

@@ -10,9 +10,7 @@ internal delegate Task HandleParked(EventContext context, Func<NpgsqlTransaction
 internal sealed class Redriver(
     NpgsqlDataSource database, ParkedEvents store, ParkingLot lot, SubscriberOptions options, HandleParked handle, ILogger logger)
 {
-    /// <summary>How often the database is asked for what is due, while a key is in trouble.</summary>
-    public static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
-
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongPoll = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
