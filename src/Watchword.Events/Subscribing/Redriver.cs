@@ -120,6 +120,7 @@ internal sealed class Redriver(
                     continue;   // written down, or due, between the two looks
                 return head.Due ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
             }
+            await store.NoteDiscardsAsync(queue, abort);   // where the row was locked for its copy when its queue was taken
             if (lot.TryRelease(queue, handedIn))
                 return null;
             await Task.Delay(OnItsWay, abort);   // being written down
