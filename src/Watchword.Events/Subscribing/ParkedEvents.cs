@@ -97,16 +97,6 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return queues;
     }
 
-    /// <summary>Takes note of the discards in a queue.</summary>
-    public async Task NoteDiscardsAsync(string queue, CancellationToken ct)
-    {
-        await using var command = Command("""
-            UPDATE watchword.parked_event SET due_at = NULL
-            WHERE consumer = $1 AND queue = $2 AND due_at IS NOT NULL AND resolved_at IS NOT NULL
-            """, queue);
-        await command.ExecuteNonQueryAsync(ct);
-    }
-
     /// <summary>The first open event of a queue; null when there is none.</summary>
     public async Task<ParkedEvent?> HeadAsync(string queue, CancellationToken ct)
     {

@@ -79,19 +79,22 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             HandIn(new(context, message, delay is null ? "failed" : "retrying", reason, attempts, delay));
     }
 
-    /// <summary>What <see cref="TryRelease"/> wants to know; read before the database is asked whether the queue is empty.</summary>
-    public long HandedIn(string queue)
+    /// <summary>How many events of the queue are in the table; read before the database is asked whether the queue is empty.</summary>
+    public long Written(string queue)
     {
         lock (_gate)
-            return _queues.TryGetValue(queue, out var found) ? found.HandedIn : 0;
+            return _queues.TryGetValue(queue, out var found) ? found.Written : 0;
     }
 
-    /// <summary>Frees a key whose queue the database has found empty; false when something came meanwhile.</summary>
-    public bool TryRelease(string queue, long handedIn)
+    /// <summary>Frees a key whose queue the database has found empty.</summary>
+    /// <param name="queue">The queue.</param>
+    /// <param name="written">What <see cref="Written"/> said before the database was asked.</param>
+    /// <returns>False when there was more by then, or is now: the database has yet to be asked about it.</returns>
+    public bool TryRelease(string queue, long written)
     {
         lock (_gate)
         {
-            if (_queues.TryGetValue(queue, out var found) && (found.HandedIn != handedIn || found.Written != handedIn))
+            if (_queues.TryGetValue(queue, out var found) && found.HandedIn != written)
                 return false;
             _queues.TryRemove(queue, out _);
             _count = _queues.Count;

@@ -108,7 +108,7 @@ internal sealed class Redriver(
                 return failed;
             if (stop.IsCancellationRequested)
                 return null;
-            var handedIn = lot.HandedIn(queue);
+            var written = lot.Written(queue);
             taken = await store.BeginAsync(queue, options.MaxDeliver, abort);
             if (taken is not null)
                 continue;
@@ -120,8 +120,7 @@ internal sealed class Redriver(
                     continue;   // written down, or due, between the two looks
                 return head.Due ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
             }
-            await store.NoteDiscardsAsync(queue, abort);   // where the row was locked for its copy when its queue was taken
-            if (lot.TryRelease(queue, handedIn))
+            if (lot.TryRelease(queue, written))
                 return null;
             await Task.Delay(OnItsWay, abort);   // being written down
         }

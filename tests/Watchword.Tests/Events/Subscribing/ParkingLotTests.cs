@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
+using Watchword.Nats;
 
 namespace Watchword.Tests.Events.Subscribing;
 
@@ -13,24 +14,21 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     public async Task A_key_is_not_freed_while_an_event_of_it_is_on_its_way_to_the_table()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
-        await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
-        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
-        await host.RegisterAsync("u");
-        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
-        var context = new EventContext(message, attempt: 1);
-        var lot = new ParkingLot("c", new ParkedEvents(host.Database.Source, "c"), _ => { }, NullLogger.Instance);
+        var (message, context, store) = await TakenAsync(host);
+        var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
 
         lot.Park(context, message, "no", attempts: 1, delay: null);
-        var handedIn = lot.HandedIn(context.Queue);
-        Assert.False(lot.TryRelease(context.Queue, handedIn), "it is not written down");
+        var written = lot.Written(context.Queue);
+        Assert.Null(await store.HeadAsync(context.Queue, Ct));
+        Assert.False(lot.TryRelease(context.Queue, written), "it is not written down");
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var writing = lot.WriteAsync(stop.Token);
         await lot.FlushAsync(Ct);
-        Assert.Equal("failed", await host.Database.ScalarAsync<string>("SELECT state FROM watchword.parked_event"));
-        Assert.False(lot.TryRelease(context.Queue, handedIn - 1), "it came after the table was looked at");
+        Assert.Equal("failed", (await store.HeadAsync(context.Queue, Ct))!.State);
+        Assert.False(lot.TryRelease(context.Queue, written), "it was written down after the table was looked at");
         Assert.Equal(1, lot.Count);
-        Assert.True(lot.TryRelease(context.Queue, handedIn));
+        Assert.True(lot.TryRelease(context.Queue, lot.Written(context.Queue)));
         Assert.Equal(0, lot.Count);
         Assert.False(lot.TryHold(context, message));
 
@@ -42,12 +40,7 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     public async Task Nothing_is_handled_before_what_came_again_at_the_start_is_written_down()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
-        await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
-        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
-        await host.RegisterAsync("u");
-        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
-        var context = new EventContext(message, attempt: 1);
-        var store = new ParkedEvents(host.Database.Source, "c");
+        var (message, context, store) = await TakenAsync(host);
         Assert.True(await store.AddAsync([new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
         var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
         await lot.LoadAsync(Ct);
@@ -70,5 +63,15 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
 
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(redriving, writing));
+    }
+
+    // One event of a user, in hand.
+    private static async Task<(JetStreamMessage Message, EventContext Context, ParkedEvents Store)> TakenAsync(SubscriberHost host)
+    {
+        await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
+        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
+        await host.RegisterAsync("u");
+        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
+        return (message, new(message, attempt: 1), new(host.Database.Source, "c"));
     }
 }
