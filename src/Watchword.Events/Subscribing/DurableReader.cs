@@ -13,7 +13,7 @@ internal sealed class DurableReader(
     string name, string stream, EventHandlers handlers, SubscriberOptions options, bool keepsOrder, JetStream jetStream, NatsConnection nats, ILogger logger)
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);   // a busy server is late
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);   // a busy server is late
     private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
 
     private readonly Durable _durable = new(name, stream, options, jetStream, logger);
@@ -23,7 +23,7 @@ internal sealed class DurableReader(
     private bool _holding;
     private long _giveUpAt;
 
-    private long GiveUpAt => Environment.TickCount64 + (long)((AckWait * 2) + Patience).TotalMilliseconds;
+    private long GiveUpAt => Environment.TickCount64 + (long)Math.Max((AckWait * 2).TotalMilliseconds, LeastPatience.TotalMilliseconds);
 
     /// <summary>The stream.</summary>
     public string Stream { get; } = stream;

@@ -113,7 +113,9 @@ public class NatsRightsTests(PostgresFixture postgres)
         var jetStream = new JetStream(server);
         await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
         await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(3) }.Consumer("email-service", null), Ct);
-        await PublishAsync(nats, "1", "2");
+        var oneKey = new NatsHeaders();
+        oneKey.Add(EventHeaders.Key, "u");
+        await PublishAsync(nats, oneKey, ["1", "2"]);
         Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));   // by a process that died with it
         await using var database = await postgres.EmptyAsync();
         var handled = new ConcurrentQueue<string>();
@@ -204,11 +206,13 @@ public class NatsRightsTests(PostgresFixture postgres)
         return nats;
     }
 
-    private static async Task PublishAsync(DeployedNats nats, params string[] users)
+    private static Task PublishAsync(DeployedNats nats, params string[] users) => PublishAsync(nats, null, users);
+
+    private static async Task PublishAsync(DeployedNats nats, NatsHeaders? headers, string[] users)
     {
         await using var server = await nats.ConnectAsync("watchword");
         foreach (var user in users)
-            await new JetStream(server).PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), ct: Ct);
+            await new JetStream(server).PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), headers, ct: Ct);
     }
 
     private static IHost Subscriber(DeployedNats nats, ConcurrentQueue<string> handled, LogCapture logs, TestDatabase? database = null)
