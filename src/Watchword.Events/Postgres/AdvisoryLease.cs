@@ -8,6 +8,8 @@ namespace Watchword.Events.Postgres;
 /// </summary>
 public sealed class AdvisoryLease : IAsyncDisposable
 {
+    private readonly SemaphoreSlim _gate = new(1);
+
     private AdvisoryLease(NpgsqlConnection connection) => Connection = connection;
 
     /// <summary>The connection that holds the lock.</summary>
@@ -39,12 +41,33 @@ public sealed class AdvisoryLease : IAsyncDisposable
         return null;
     }
 
+    /// <summary>False when the connection is known to be broken, and the lease with it.</summary>
+    public bool IsHeld => Connection.State == System.Data.ConnectionState.Open;
+
     /// <summary>Whether the lock is still held; asks the server.</summary>
     /// <exception cref="NpgsqlException">The connection broke, and the lease with it.</exception>
     public async Task CheckAsync(CancellationToken ct)
     {
-        await using var command = new NpgsqlCommand("SELECT", Connection);
-        await command.ExecuteNonQueryAsync(ct);
+        await using var command = new NpgsqlCommand("SELECT");
+        await ExecuteAsync(command, ct);
+    }
+
+    /// <summary>Runs a statement as long as the lease is held, by the session that holds it; several threads may. The number of rows.</summary>
+    /// <exception cref="NpgsqlException">The statement failed, or the connection broke, and the lease with it.</exception>
+    public async Task<int> ExecuteAsync(NpgsqlCommand command, CancellationToken ct)
+    {
+        await _gate.WaitAsync(ct);
+        try
+        {
+            if (!IsHeld)
+                throw new NpgsqlException("the lease is lost: its connection broke");
+            command.Connection = Connection;
+            return await command.ExecuteNonQueryAsync(ct);
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
 
     /// <summary>Gives the lock back. Safe to call twice.</summary>
@@ -64,5 +87,6 @@ public sealed class AdvisoryLease : IAsyncDisposable
             }
         }
         await Connection.DisposeAsync();
+        _gate.Dispose();
     }
 }

@@ -44,28 +44,43 @@ internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, Park
         {
             await PublishAsync(jetStream, consumer, new EventContext(letter, letter.Attempts), letter.Attempts, letter.Reason ?? "", ct);
         }
-        catch (NatsException e) when (!e.IsTransient && e is NatsPayloadTooLargeException or JetStreamApiException)
+        catch (NatsException e) when (IsTooLarge(e))
         {
-            // With its reason it is larger than the server takes. The row has it whole.
+            // The row has it whole.
             logger.DeadLetterNotCopied(letter.Id, consumer, e.Message);
         }
         await store.CopiedAsync(letter, ct);
     }
 
-    /// <summary>Returns when the stream has it.</summary>
+    /// <summary>Returns when the stream has it; without its payload where it is too large with what is added to it.</summary>
     public static async Task PublishAsync(JetStream jetStream, string consumer, EventContext letter, int attempts, string reason, CancellationToken ct)
     {
         var headers = new NatsHeaders();
-        foreach (var (name, value) in letter.Headers ?? [])
-            if (!NotCopied.Contains(name, StringComparer.OrdinalIgnoreCase))
-                headers.Add(name, value);
-        headers.Add(EventHeaders.MessageId, string.Create(CultureInfo.InvariantCulture, $"dlq/{consumer}/{letter.EventId}/{attempts}"));
+        // The sequence too: an event that was settled and comes again, by a replay, is another dead letter.
+        headers.TryAdd(EventHeaders.MessageId, string.Create(CultureInfo.InvariantCulture, $"dlq/{consumer}/{letter.EventId}/{letter.Sequence}/{attempts}"));
         headers.Add("Watchword-Consumer", consumer);
-        headers.Add("Watchword-Reason", reason);
+        headers.Add("Watchword-Reason", SubscriberFailure.OneLine(reason));
         headers.Add("Watchword-Attempts", attempts);
         headers.Add("Watchword-Subject", letter.Subject);
         headers.Add("Watchword-Stream", letter.Stream);
         headers.Add("Watchword-Sequence", letter.Sequence);
-        await jetStream.PublishAsync("dlq." + consumer, letter.Payload, headers, ct: ct);
+        var subject = "dlq." + consumer;
+        var whole = new NatsHeaders();
+        foreach (var (name, value) in letter.Headers ?? [])
+            if (!NotCopied.Contains(name, StringComparer.OrdinalIgnoreCase))
+                whole.TryAdd(name, value);
+        foreach (var (name, value) in headers)
+            whole.Add(name, value);
+        try
+        {
+            await jetStream.PublishAsync(subject, letter.Payload, whole, ct: ct);
+        }
+        catch (NatsException e) when (IsTooLarge(e))
+        {
+            headers.Add("Watchword-Left-Out", letter.Payload.Length);
+            await jetStream.PublishAsync(subject, ReadOnlyMemory<byte>.Empty, headers, ct: ct);
+        }
     }
+
+    private static bool IsTooLarge(NatsException e) => !e.IsTransient && e is NatsPayloadTooLargeException or JetStreamApiException;
 }

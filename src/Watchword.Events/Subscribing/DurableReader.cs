@@ -29,7 +29,7 @@ internal sealed class DurableReader(
     public string Stream { get; } = stream;
 
     /// <summary>What this process has taken of the stream.</summary>
-    public InHand Hand { get; } = new();
+    public InHand Hand { get; } = new(options.MaxInFlight);
 
     /// <summary>How long the server waits for a sign of life.</summary>
     public TimeSpan AckWait => _durable.AckWait;
@@ -146,11 +146,11 @@ internal sealed class DurableReader(
             logger.OrderNotSettled(name, Stream);
             return true;
         }
-        var (taken, left) = (Hand.Count, Hand.Left);
+        var (taken, left) = Hand.Count();
         if (await _durable.FindAsync(ct) is not { } consumer)
             return true;
         // What was answered meanwhile must not stand in for what is still to come.
-        return consumer.AckPending <= taken - (Hand.Left - left);
+        return consumer.AckPending <= taken - (Hand.Count().Left - left);
     }
 
     private async Task ReleaseAsync(Action<Taken> dispatch, CancellationToken ct)

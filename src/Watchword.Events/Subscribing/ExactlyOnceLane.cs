@@ -21,12 +21,24 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         _together = true;
         while (_batch.Count > 0 && !stop.IsCancellationRequested)
         {
-            // What failed a moment ago may have followers in this very batch.
-            _batch.RemoveAll(t => IsHeld(t));
+            SetHeldAside();
             if (_batch.Count > 0)
                 await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, abort);
         }
         _batch.Clear();
+    }
+
+    // What failed a moment ago may have followers in this very batch; and what would be set aside itself has to let those
+    // of its key go first that came before it.
+    private void SetHeldAside()
+    {
+        HashSet<string> ahead = [];
+        _batch.RemoveAll(t =>
+        {
+            var isNext = ahead.Add(t.Context.Queue);
+            _together &= isNext || !IsSuspect(t);
+            return IsHeld(t, isNext);
+        });
     }
 
     private async Task TryHandleAsync(Taken[] part, HandlerCall call, CancellationToken abort)
@@ -57,7 +69,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         }
         catch (Exception e)
         {
-            await FailedAsync(current, e, abort);
+            await FailedAsync(part, current, e, abort);
             return;
         }
         foreach (var taken in part)
@@ -68,13 +80,13 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         _setting.Handled(part.Length);
     }
 
-    private async Task FailedAsync(Taken? culprit, Exception e, CancellationToken abort)
+    private async Task FailedAsync(Taken[] part, Taken? culprit, Exception e, CancellationToken abort)
     {
         if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
         {
             await Task.Delay(RetryDelay, abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        else if (culprit is { } taken)
+        else if (culprit is { } taken && part.First(t => t.Context.Queue == taken.Context.Queue) == taken)
         {
             _batch.Remove(taken);
             await _setting.Failures.HandleAsync(taken, e, abort);
@@ -86,8 +98,9 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         }
         else
         {
-            // The commit was refused for what one of them left behind: a deferred constraint, or an error that its
-            // handler swallowed. One by one it is found.
+            // Undone with it was what its key did before: that goes first, or it would wait behind its own successor. Or
+            // the commit was refused for what one of them left behind: a deferred constraint, or an error that its
+            // handler swallowed. One by one both are seen to.
             _together = false;
         }
     }

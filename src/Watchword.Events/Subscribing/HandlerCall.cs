@@ -29,7 +29,6 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
         try
         {
             await handling.WaitAsync(_limit.Token);
-            _limit.CancelAfter(Timeout.InfiniteTimeSpan);
         }
         catch (OperationCanceledException e) when (_limit.IsCancellationRequested && !stop.IsCancellationRequested)
         {
@@ -38,7 +37,8 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
         finally
         {
             context.IsAbandoned = !handling.IsCompleted;
-            if (_limit.IsCancellationRequested && !stop.IsCancellationRequested)
+            // However it ended: a limit that goes on running would cut off another event's handler.
+            if (!stop.IsCancellationRequested && !_limit.TryReset())
             {
                 _limit.Dispose();
                 _limit = CancellationTokenSource.CreateLinkedTokenSource(stop);

@@ -3,7 +3,8 @@ using Watchword.Nats;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>The messages of one stream that this process has taken and not answered, and the last that it has.</summary>
-internal sealed class InHand
+/// <param name="maxInFlight">How many can be in hand at once; so many answers at least may be lost together.</param>
+internal sealed class InHand(int maxInFlight)
 {
     private const int Remembered = 10_000;
 
@@ -23,24 +24,11 @@ internal sealed class InHand
         }
     }
 
-    /// <summary>How many are in hand.</summary>
-    public int Count
+    /// <summary>How many are in hand, and how many were and no longer are, at one moment.</summary>
+    public (int Taken, long Left) Count()
     {
-        get
-        {
-            lock (_gate)
-                return _taken.Count;
-        }
-    }
-
-    /// <summary>How many were in hand and no longer are.</summary>
-    public long Left
-    {
-        get
-        {
-            lock (_gate)
-                return _left;
-        }
+        lock (_gate)
+            return (_taken.Count, _left);
     }
 
     /// <summary>Answered for good.</summary>
@@ -53,7 +41,7 @@ internal sealed class InHand
             if (!Remove(message) || !_done.Add(message.StreamSequence))
                 return;
             _doneInOrder.Enqueue(message.StreamSequence);
-            if (_doneInOrder.Count > Remembered)
+            if (_doneInOrder.Count > Math.Max(Remembered, maxInFlight))
                 _done.Remove(_doneInOrder.Dequeue());
         }
         if (!keep)

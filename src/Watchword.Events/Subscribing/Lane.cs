@@ -48,16 +48,21 @@ internal abstract class Lane(LaneSetting setting)
         }
     }
 
+    /// <summary>Whether it was delivered so often that it may be what takes the process down.</summary>
+    protected bool IsSuspect(in Taken taken) => taken.Message.Delivered > setting.Options.MaxDeliver + Innocent;
+
     /// <summary>Whether an event is not to be handled here and now; then the parking lot has it.</summary>
-    protected bool IsHeld(in Taken taken)
+    /// <param name="taken">The event.</param>
+    /// <param name="isNext">Whether nothing of its key is still to be handled before it.</param>
+    protected bool IsHeld(in Taken taken, bool isNext = true)
     {
         if (setting.Lot is not { } lot)
             return false;
         if (lot.TryHold(taken.Context, taken.Message))
             return true;
-        if (taken.Message.Delivered <= setting.Options.MaxDeliver + Innocent)
+        if (!isNext || !IsSuspect(taken))
             return false;
-        // Perhaps it takes the process down each time: from the parking lot it is tried so often and no more.
+        // From the parking lot it is tried so often and no more.
         lot.Park(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered", 0, TimeSpan.Zero);
         return true;
     }

@@ -37,7 +37,7 @@ internal sealed record ParkedEvent(
         var headers = new NatsHeaders();
         using var json = JsonDocument.Parse(Headers);
         foreach (var pair in json.RootElement.EnumerateArray())
-            headers.Add(pair[0].GetString()!, pair[1].GetString()!);
+            headers.TryAdd(pair[0].GetString()!, pair[1].GetString()!);   // some came that we would not send
         return headers;
     }
 

@@ -1,4 +1,5 @@
 using Npgsql;
+using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
@@ -14,9 +15,12 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         $"resolved_at IS NULL AND (state = 'waiting' OR due_at <= now()) AND (state = 'failed' OR attempts < {maxAttempts})";
 
     /// <summary>Events that are to be parked together, in their order; false when one of them was parked before.</summary>
-    public async Task<bool> AddAsync(IReadOnlyList<ParkRequest> requests, CancellationToken ct)
+    /// <param name="lease">Written by its own session: of a process that has lost it, the next one would not know of the row.</param>
+    /// <param name="requests">The events.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<bool> AddAsync(AdvisoryLease lease, IReadOnlyList<ParkRequest> requests, CancellationToken ct)
     {
-        await using var command = Command("""
+        await using var command = Command(new NpgsqlCommand("""
             INSERT INTO watchword.parked_event
               (consumer, queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, due_at)
             SELECT $1, i.queue, i.key, i.event, i.stream, i.sequence, i.subject, i.headers::jsonb, i.payload, i.stored_at,
@@ -26,14 +30,14 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
               WITH ORDINALITY AS i (queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, delay, place)
             ORDER BY i.place
             ON CONFLICT (consumer, event) WHERE resolved_at IS NULL DO NOTHING
-            """,
+            """),
             requests.Select(r => r.Context.Queue).ToArray(), requests.Select(r => r.Context.Key).ToArray(),
             requests.Select(r => r.Context.EventId).ToArray(), requests.Select(r => r.Context.Stream).ToArray(),
             requests.Select(r => r.Context.Sequence).ToArray(), requests.Select(r => ParkedEvent.Storable(r.Context.Subject)).ToArray(),
             requests.Select(r => ParkedEvent.WriteHeaders(r.Context.Headers)).ToArray(), requests.Select(r => r.Context.Payload.ToArray()).ToArray(),
             requests.Select(r => r.Context.StoredAt.UtcDateTime).ToArray(), requests.Select(r => r.State).ToArray(),
-            requests.Select(r => r.Reason is { } reason ? ParkedEvent.Storable(reason) : null).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
-        return await command.ExecuteNonQueryAsync(ct) == requests.Count;
+            requests.Select(r => r.Reason is { } reason ? Kept(reason) : null).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
+        return await lease.ExecuteAsync(command, ct) == requests.Count;
     }
 
     /// <summary>
@@ -128,13 +132,14 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes.</summary>
     public async Task ResolveAsync(ParkedEvent parked, NpgsqlTransaction? transaction, CancellationToken ct)
     {
-        await using var command = Command("""
+        const string sql = """
             WITH gone AS (
               DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting'))
             UPDATE watchword.parked_event
             SET state = 'redriven', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
             WHERE id = $2 AND consumer = $1 AND state = 'failed'
-            """, transaction, parked.Id);
+            """;
+        await using var command = Command(transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction), parked.Id);
         await command.ExecuteNonQueryAsync(ct);
     }
 
@@ -149,7 +154,8 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>Not handled: each to be tried again after its wait, or with none a dead letter.</summary>
-    public async Task FailAsync(IReadOnlyList<FailedEvent> failed, CancellationToken ct)
+    /// <returns>Their ids, but for those that were settled meanwhile.</returns>
+    public async Task<HashSet<long>> FailAsync(IReadOnlyList<FailedEvent> failed, CancellationToken ct)
     {
         await using var command = Command("""
             UPDATE watchword.parked_event p
@@ -157,17 +163,22 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
                 state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
             FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
             WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL
+            RETURNING p.id
             """,
-            failed.Select(f => f.Head.Id).ToArray(), failed.Select(f => ParkedEvent.Storable(f.Reason)).ToArray(), failed.Select(f => f.Delay).ToArray());
-        await command.ExecuteNonQueryAsync(ct);
+            failed.Select(f => f.Head.Id).ToArray(), failed.Select(f => Kept(f.Reason)).ToArray(), failed.Select(f => f.Delay).ToArray());
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var written = new HashSet<long>();
+        while (await reader.ReadAsync(ct))
+            written.Add(reader.GetInt64(0));
+        return written;
     }
 
-    /// <summary>Dead letters of which the stream has no copy yet, oldest first.</summary>
+    /// <summary>Dead letters of which the stream has no copy yet, oldest first; not those that are to be redriven, of which more will be known.</summary>
     public async Task<List<ParkedEvent>> UncopiedAsync(CancellationToken ct)
     {
         await using var command = Command($"""
             SELECT {ParkedEvent.Columns} FROM watchword.parked_event
-            WHERE consumer = $1 AND state = 'failed' AND NOT copied ORDER BY id LIMIT 100
+            WHERE consumer = $1 AND state = 'failed' AND NOT copied AND requested_by IS NULL ORDER BY id LIMIT 100
             """);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var letters = new List<ParkedEvent>();
@@ -183,11 +194,12 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    private NpgsqlCommand Command(string sql, params object?[] values) => Command(sql, null, values);
+    private static string Kept(string reason) => ParkedEvent.Storable(SubscriberFailure.OneLine(reason));
 
-    private NpgsqlCommand Command(string sql, NpgsqlTransaction? transaction, params object?[] values)
+    private NpgsqlCommand Command(string sql, params object?[] values) => Command(database.CreateCommand(sql), values);
+
+    private NpgsqlCommand Command(NpgsqlCommand command, params object?[] values)
     {
-        var command = transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction);
         command.Parameters.Add(new() { Value = consumer });
         foreach (var value in values)
             command.Parameters.Add(new() { Value = value ?? DBNull.Value });

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Watchword.Events.Postgres;
 using Watchword.Nats;
 
 namespace Watchword.Events.Subscribing;
@@ -102,7 +103,15 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
         }
     }
 
-    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before; the others are there the next time.</summary>
+    /// <summary>A queue that may have lost its head without anybody noticing.</summary>
+    public void Doubt(string queue)
+    {
+        lock (_gate)
+            _doubtful.Add(queue);
+        Changed.Pulse();
+    }
+
+    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before, or for <see cref="Doubt"/>; the others are there the next time.</summary>
     public IReadOnlyList<string> TakeDoubtful(int limit)
     {
         lock (_gate)
@@ -122,7 +131,8 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
     }
 
     /// <summary>Writes down what is handed in, until cancelled.</summary>
-    public async Task WriteAsync(CancellationToken ct)
+    /// <exception cref="NpgsqlException">The lease is lost.</exception>
+    public async Task WriteAsync(AdvisoryLease lease, CancellationToken ct)
     {
         List<ParkRequest> batch = new(MostAtOnce);
         while (await _requests.Reader.WaitToReadAsync(ct))
@@ -130,22 +140,22 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             await Task.Delay(Gather, ct);   // trouble comes in crowds: one statement for many
             while (batch.Count < MostAtOnce && _requests.Reader.TryRead(out var request))
                 batch.Add(request);
-            await WriteAsync(batch, ct);
+            await WriteAsync(lease, batch, ct);
             batch.Clear();
         }
     }
 
-    private async Task WriteAsync(List<ParkRequest> batch, CancellationToken ct)
+    private async Task WriteAsync(AdvisoryLease lease, List<ParkRequest> batch, CancellationToken ct)
     {
         bool allNew;
         while (true)
         {
             try
             {
-                allNew = await store.AddAsync(batch, ct);
+                allNew = await store.AddAsync(lease, batch, ct);
                 break;
             }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            catch (Exception e) when (lease.IsHeld && e is NpgsqlException or IOException or TimeoutException)
             {
                 // Unanswered, they are nobody's loss; but nothing of their keys may pass them.
                 logger.ParkingFailed(e.Message);

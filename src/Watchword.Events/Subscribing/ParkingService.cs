@@ -41,13 +41,20 @@ internal sealed class ParkingService
     public static Task<AdvisoryLease?> TryAcquireAsync(NpgsqlDataSource database, string consumer, CancellationToken ct) =>
         AdvisoryLease.TryAcquireAsync(database, "subscriber " + consumer, ct);
 
+    /// <summary>Reads what was parked before, and makes sure that nobody else works meanwhile: the lease may be old by now.</summary>
+    public async Task LoadAsync(AdvisoryLease lease, CancellationToken ct)
+    {
+        await lease.CheckAsync(ct);
+        await Lot.LoadAsync(ct);
+    }
+
     /// <summary>Handles what is parked when it is due; see <see cref="Redriver.RunAsync"/>.</summary>
-    public Task RedriveAsync(Task settled, CancellationToken stop, CancellationToken abort) => _redriver.RunAsync(settled, stop, abort);
+    public Task RedriveAsync(Task settled, CancellationTokenSource stop, CancellationToken abort) => _redriver.RunAsync(settled, stop, abort);
 
     /// <summary>What else goes on beside the consumer's work, until cancelled; one that fails ends the rest with it.</summary>
     public IEnumerable<Task> Begin(AdvisoryLease lease, CancellationToken ct) =>
     [
-        Lot.WriteAsync(ct),
+        Lot.WriteAsync(lease, ct),
         _copies.RunAsync(ct),
         EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
         EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct), ct),

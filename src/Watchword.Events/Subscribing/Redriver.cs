@@ -19,49 +19,56 @@ internal sealed class Redriver(
 
     private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
 
+    /// <param name="Stop">No further event is begun.</param>
+    /// <param name="Abort">The handlers at work are cancelled, and their events given back.</param>
+    /// <param name="Silence">The last words to the database are said, or it does not listen.</param>
+    private readonly record struct Ends(CancellationToken Stop, CancellationToken Abort, CancellationToken Silence);
+
     /// <summary>Until <paramref name="stop"/>, or until the database fails.</summary>
     /// <param name="settled">Nothing is handled before: what was under way when the last process ended is known by then.</param>
-    /// <param name="stop">No further event is begun.</param>
+    /// <param name="stop">No further event is begun. Cancelled here when the database fails: everybody's work ends then.</param>
     /// <param name="abort">The handlers at work are cancelled, and their events given back.</param>
-    public async Task RunAsync(Task settled, CancellationToken stop, CancellationToken abort)
+    public async Task RunAsync(Task settled, CancellationTokenSource stop, CancellationToken abort)
     {
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var silence = new CancellationTokenSource();
+        await using var hurry = abort.Register(() => silence.CancelAfter(LastWords));
+        var ends = new Ends(stop.Token, abort, silence.Token);
         try
         {
-            await settled.WaitAsync(stop);
-            await lot.FlushAsync(stop);
+            await settled.WaitAsync(ends.Stop);
+            await lot.FlushAsync(ends.Stop);
             while (true)
             {
-                await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, stop);
-                await Task.Delay(Gather, stop);   // the database is not asked for each that comes in
-                await EndAsync(abort);
+                await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, ends.Stop);
+                await Task.Delay(Gather, ends.Stop);   // the database is not asked for each that comes in
+                await EndAsync(ends.Silence);
                 if (lot.Count > 0)
-                    await BeginAsync(end.Token, abort);
+                    await BeginAsync(ends);
             }
         }
         finally
         {
-            // Also when one of them failed: the others end soon, and all begins anew.
-            await end.CancelAsync();
+            // Also when one of them failed: nobody waits for the slowest to begin anew.
+            await stop.CancelAsync();
             await Task.WhenAll(_drains.Values.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             using var patience = new CancellationTokenSource(LastWords);
             await EndAsync(patience.Token);
         }
     }
 
-    private async Task BeginAsync(CancellationToken stop, CancellationToken abort)
+    private async Task BeginAsync(Ends ends)
     {
         foreach (var queue in lot.TakeDoubtful(options.Concurrency - _drains.Count))
             Begin(queue, null);
         if (_drains.Count >= options.Concurrency)
             return;
-        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, abort))
+        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, ends.Silence))
             Begin(queue, head);
 
         void Begin(string queue, ParkedEvent? head)
         {
             if (!_drains.ContainsKey(queue))
-                _drains.Add(queue, DrainAndTellAsync(queue, head, stop, abort));
+                _drains.Add(queue, DrainAndTellAsync(queue, head, ends));
         }
     }
 
@@ -76,9 +83,14 @@ internal sealed class Redriver(
                 failed.Add(one);
         if (failed.Count > 0)
         {
-            await store.FailAsync(failed, ct);
+            var written = await store.FailAsync(failed, ct);
             foreach (var (head, reason, _) in failed)
-                logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
+            {
+                if (written.Contains(head.Id))
+                    logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
+                else
+                    lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
+            }
             if (failed.Any(f => f.Delay is null))
                 lot.Failed.Pulse();
         }
@@ -86,12 +98,12 @@ internal sealed class Redriver(
             await drain;
     }
 
-    private async Task<FailedEvent?> DrainAndTellAsync(string queue, ParkedEvent? head, CancellationToken stop, CancellationToken abort)
+    private async Task<FailedEvent?> DrainAndTellAsync(string queue, ParkedEvent? head, Ends ends)
     {
         try
         {
             await Task.Yield();
-            return await DrainAsync(queue, head, stop, abort);
+            return await DrainAsync(queue, head, ends);
         }
         finally
         {
@@ -100,19 +112,19 @@ internal sealed class Redriver(
     }
 
     // To the end of the queue, or to the first that fails.
-    private async Task<FailedEvent?> DrainAsync(string queue, ParkedEvent? taken, CancellationToken stop, CancellationToken abort)
+    private async Task<FailedEvent?> DrainAsync(string queue, ParkedEvent? taken, Ends ends)
     {
         while (true)
         {
-            if (taken is not null && await TryHandleAsync(taken, abort) is { } failed)
+            if (taken is not null && await TryHandleAsync(taken, ends) is { } failed)
                 return failed;
-            if (stop.IsCancellationRequested)
+            if (ends.Stop.IsCancellationRequested)
                 return null;
             var written = lot.Written(queue);
-            taken = await store.BeginAsync(queue, options.MaxDeliver, abort);
+            taken = await store.BeginAsync(queue, options.MaxDeliver, ends.Silence);
             if (taken is not null)
                 continue;
-            if (await store.HeadAsync(queue, abort) is { } head)
+            if (await store.HeadAsync(queue, ends.Silence) is { } head)
             {
                 if (head.State == "failed" || (head.State == "retrying" && !head.Due))
                     return null;
@@ -122,43 +134,40 @@ internal sealed class Redriver(
             }
             if (lot.TryRelease(queue, written))
                 return null;
-            await Task.Delay(OnItsWay, abort);   // being written down
+            await Task.Delay(OnItsWay, ends.Abort);   // being written down
         }
     }
 
-    private async Task<FailedEvent?> TryHandleAsync(ParkedEvent head, CancellationToken abort)
+    private async Task<FailedEvent?> TryHandleAsync(ParkedEvent head, Ends ends)
     {
-        // Once begun the last words are short, however the database does.
-        using var patience = new CancellationTokenSource();
-        await using var hurry = abort.Register(() => patience.CancelAfter(LastWords));
         var resolved = false;
         while (true)
         {
             try
             {
-                await handle(new EventContext(head, head.Attempts), ResolveAsync, abort);
+                await handle(new EventContext(head, head.Attempts), ResolveAsync, ends.Abort);
                 break;
             }
             catch (Exception e)
             {
-                if (!abort.IsCancellationRequested && !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, patience.Token))
+                if (!ends.Abort.IsCancellationRequested && !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ends.Silence))
                 {
                     // A dead letter that somebody had redriven is one again at once.
                     var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
                     return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
                 }
                 // The database is away: nothing that the event is to blame for.
-                await Task.Delay(RetryDelay, abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                if (abort.IsCancellationRequested)
+                await Task.Delay(RetryDelay, ends.Abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (ends.Abort.IsCancellationRequested)
                 {
-                    await store.GiveBackAsync(head, patience.Token);
+                    await store.GiveBackAsync(head, ends.Silence);
                     throw;
                 }
                 resolved = false;
             }
         }
         if (!resolved)
-            await store.ResolveAsync(head, null, patience.Token);   // done is done
+            await store.ResolveAsync(head, null, ends.Silence);   // done is done
         if (head.State == "failed")
             logger.EventRedriven(head.Id, head.Subject, head.Key ?? "");
         return null;

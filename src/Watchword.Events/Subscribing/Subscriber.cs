@@ -57,9 +57,9 @@ internal sealed class Subscriber(
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
         var parking = _database is null ? null
             : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
-        if (parking is not null)
-            await parking.Lot.LoadAsync(ct);
         await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
+        if (lease is not null)
+            await parking!.LoadAsync(lease, ct);
 
         var failures = new FailurePolicy(name, _options, parking?.Lot, jetStream, logger);
         var setting = new LaneSetting(name, _options, services, failures, parking?.Lot, _database, EventMetrics.HandledBy(name));
@@ -71,7 +71,7 @@ internal sealed class Subscriber(
         using var abort = new CancellationTokenSource();
         var handling = lanes.Select(l => Task.Run(() => l.RunAsync(stop.Token, abort.Token), CancellationToken.None)).ToList();
         if (parking is not null)
-            handling.Add(parking.RedriveAsync(Task.WhenAll(readers.Select(r => r.Settled)), stop.Token, abort.Token));
+            handling.Add(parking.RedriveAsync(Task.WhenAll(readers.Select(r => r.Settled)), stop, abort.Token));
         List<Task> work =
         [
             .. handling,
@@ -81,21 +81,16 @@ internal sealed class Subscriber(
         ];
         if (lease is not null)
             work.AddRange(parking!.Begin(lease, abort.Token));
-        try
-        {
-            await await Task.WhenAny(work);
-        }
-        finally
-        {
-            // Handlers finish; then everything else ends; what has not begun is given back when nothing more is asked for,
-            // or the server would give it to us again.
-            await stop.CancelAsync();
-            await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
-            await abort.CancelAsync();
-            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            foreach (var reader in readers)
-                await reader.Hand.ReturnAllAsync();
-        }
+        await Task.WhenAny(work);
+        // Handlers finish; then everything else ends; what has not begun is given back when nothing more is asked for, or
+        // the server would give it to us again.
+        await stop.CancelAsync();
+        await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
+        await abort.CancelAsync();
+        await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        foreach (var reader in readers)
+            await reader.Hand.ReturnAllAsync();
+        await Task.WhenAll(work);   // what failed, if anything did
 
         void Dispatch(in Taken taken, DurableReader reader)
         {

@@ -36,6 +36,12 @@ internal static class SubscriberFailure
             PostgresException p => $"{p.MessageText} ({p.SqlState})",
             _ => $"{e.GetType().Name}: {e.Message}",
         };
+        return OneLine(text);
+    }
+
+    /// <summary>As a reason is kept, whoever gave it.</summary>
+    public static string OneLine(string text)
+    {
         var line = new string([.. text.ReplaceLineEndings(" ").Where(c => !char.IsControl(c))]);
         return line.Length <= LongestReason ? line : line[..(char.IsHighSurrogate(line[LongestReason - 2]) ? LongestReason - 2 : LongestReason - 1)] + "…";
     }

@@ -13,16 +13,20 @@ internal static class HeaderBlock
 
     private static ReadOnlySpan<byte> Version => "NATS/1.0"u8;
 
+    public static bool IsName(ReadOnlySpan<char> name) => !name.IsEmpty && !name.ContainsAnyExcept(NameChars);
+
+    public static bool IsValue(ReadOnlySpan<char> value) => !value.ContainsAny('\r', '\n');
+
     public static void CheckName(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        if (name.AsSpan().ContainsAnyExcept(NameChars))
+        if (!IsName(name))
             throw new ArgumentException("A header name is printable ASCII without blanks and colons.", nameof(name));
     }
 
     public static void CheckValue(ReadOnlySpan<char> value)
     {
-        if (value.ContainsAny('\r', '\n'))
+        if (!IsValue(value))
             throw new ArgumentException("A header value cannot hold CR or LF.", nameof(value));
     }
 

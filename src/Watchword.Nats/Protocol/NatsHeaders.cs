@@ -83,6 +83,15 @@ public sealed class NatsHeaders : IEnumerable<KeyValuePair<string, string>>
         End(name, Encoding.UTF8.GetBytes(value, to));
     }
 
+    /// <summary>Adds a header if it can travel; false for one that <see cref="Add(string, string)"/> refuses, as other programs send them.</summary>
+    public bool TryAdd(string name, string value)
+    {
+        if (!HeaderBlock.IsName(name) || !HeaderBlock.IsValue(value))
+            return false;
+        Add(name, value);
+        return true;
+    }
+
     /// <summary>Adds a header whose value is UTF-8 already.</summary>
     /// <inheritdoc cref="Add(string, string)"/>
     public void Add(string name, ReadOnlySpan<byte> value)

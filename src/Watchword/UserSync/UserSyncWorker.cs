@@ -64,7 +64,7 @@ public sealed class UserSyncWorker(
         await EnsureConsumerAsync(ct);
         var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream,
             HandleParkedAsync, static request => request.Message.Dispose(), logger);
-        await parking.Lot.LoadAsync(ct);
+        await parking.LoadAsync(lease, ct);
         await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
         logger.SyncReads(options.Stream, options.Durable);
         _ready.TrySetResult();
@@ -74,18 +74,12 @@ public sealed class UserSyncWorker(
             ReadAsync(consumer, parking.Lot, stop.Token),
             ConsumerWatch.RunAsync(jetStream, options.Stream, options.Durable, stop.Token),
             // An event that comes twice changes nothing, so nothing has to be known before.
-            parking.RedriveAsync(Task.CompletedTask, stop.Token, stop.Token),
+            parking.RedriveAsync(Task.CompletedTask, stop, stop.Token),
             .. parking.Begin(lease, stop.Token),
         ];
-        try
-        {
-            await await Task.WhenAny(work);
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
+        await Task.WhenAny(work);
+        await stop.CancelAsync();
+        await Task.WhenAll(work);   // and what failed, if anything did
     }
 
     // The publisher may not have made its stream yet: wait for it instead of failing.
@@ -239,7 +233,7 @@ public sealed class UserSyncWorker(
     {
         foreach (var e in batch.Events.Take(batch.Seen))
         {
-            if (e.Fault is not null || e.Change.Data.UserId != userId || IsOwn(e) || IsHeld(batch, e, lot))
+            if (e.Fault is not null || e.Change.Data.UserId != userId || batch.Parked.Contains(e.Message) || IsOwn(e) || IsHeld(batch, e, lot))
                 continue;
             try
             {

@@ -146,9 +146,11 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     public async Task Malformed_events_are_set_aside_with_their_reason_and_stop_nobody()
     {
         await using var host = await StartAsync();
+        await host.JetStream.CreateStreamAsync(Streams.DeadLetters);
         string[] malformed =
         [
             "", "{", "[]", "null", "{\"event\":\"user.created\"}", """{"event":"user.exploded","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
+            """{"event":"user.\r\nexploded","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
             """{"event":"user.created","timestamp":"yesterday","data":{"userId":"x","email":"x@y.z"}}""",
             """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":42,"email":"x@y.z"}}""",
             """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x"}}""",
@@ -165,7 +167,8 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(malformed.Length, letters.Count);
         Assert.All(letters, l => Assert.Equal((1, 0L), (l.Attempts, l.Waiting)));
         Assert.Contains(letters, l => l is { Reason: "data.userId has the wrong type", Key: null });
-        Assert.Contains(letters, l => l is { Reason: "data.email is missing", Key: "x8" });
+        Assert.Contains(letters, l => l is { Reason: "data.email is missing", Key: "x9" });
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == (ulong)malformed.Length);
     }
 
     [Fact]

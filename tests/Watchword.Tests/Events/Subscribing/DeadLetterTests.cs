@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using System.Text.Json;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
@@ -150,6 +151,59 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(6, letters.Count);
         Assert.All(letters, l => Assert.True(l.Attempts == 1 && l.Reason.Length > 5));
         Assert.Contains(letters, l => l.Key == "wrong");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Headers_that_we_would_not_send_stop_nobody(bool parks)
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, parks ? await postgres.EmptyAsync() : null);
+        var broken = true;
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1 }).On<UserRegistered>((e, context, _) =>
+        {
+            if (e.Data.UserId == "odd" && Volatile.Read(ref broken))
+                throw new InvalidOperationException("no");
+            handled.Enqueue($"{e.Data.UserId} {context.Headers?["a-good-name"]}");
+            return Task.CompletedTask;
+        }));
+        var block = Encoding.UTF8.GetBytes("NATS/1.0\r\na bad name: x\r\nnäme: x\r\na-value: with\rCR\r\nce-id: with\rCR\r\na-good-name: value\r\n\r\n");
+        await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("odd", "n"), new NatsHeaders(block, 0, block.Length));
+        await host.RegisterAsync("good");
+        await Eventually.TrueAsync(() => handled.Contains("good "));
+        var copy = await EventuallyOneAsync(host);
+        Assert.Equal("value", copy.Headers!["a-good-name"]);
+        if (parks)
+        {
+            Volatile.Write(ref broken, false);
+            await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 1);
+            await host.DeadLetters.RedriveAsync(SubscriberHost.Name, null, "ada");
+            await Eventually.TrueAsync(() => handled.Contains("odd value"));
+        }
+        Assert.Empty(host.Logs.Of(2001).Concat(host.Logs.Of(2002)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_copy_that_would_be_too_large_goes_without_its_payload(bool parks)
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, parks ? await postgres.EmptyAsync() : null);
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1 }).On<UserRegistered>(_ => throw new InvalidOperationException("no")));
+        var json = SubscriberHost.Registered("u", new string('x', 1_048_200));   // the server takes 1,048,576 bytes, headers included
+        await host.PublishAsync("auth.user.registered", json);
+        var copy = await EventuallyOneAsync(host);
+        Assert.Equal((0, $"{json.Length}", "1"), (copy.Payload.Length, copy.Headers!["Watchword-Left-Out"], copy.Headers["Watchword-Sequence"]));
+        await host.SettledAsync();
+        if (parks)
+            Assert.Equal(json.Length, (await host.DeadLetters.FindAsync((await host.DeadLetters.ListAsync())[0].Id))!.Payload.Length);
+    }
+
+    private static async Task<StoredMessage> EventuallyOneAsync(SubscriberHost host)
+    {
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == 1);
+        return (await host.JetStream.GetMessageAsync("dead-letters", 1))!;
     }
 
     [Fact]

@@ -99,6 +99,32 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_its_key_did_before_a_failing_event_is_done_first_though_both_were_undone_together()
+    {
+        await using var host = await CreateAsync();
+        foreach (var name in (string[])["1", "2", "bad", "4"])
+            await host.RegisterAsync("u", name);
+        await host.RegisterAsync("other", "good");
+        var broken = true;
+        await host.StartAsync(s => s.ExactlyOnce().With(o => o with { Concurrency = 1 }).On<UserRegistered>(async (e, context, ct) =>
+        {
+            if (e.Data.UserId == "u" && e.Data.Name == "1")
+                await Task.Delay(200, ct);   // the others gather behind it, and share the next transaction
+            await WriteAsync(e, context);
+            if (e.Data.Name == "bad" && Volatile.Read(ref broken))
+                throw new InvalidOperationException("no");
+        }));
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Attempts: 3, Waiting: 1 }]);
+        await host.SettledAsync();
+        Assert.Equal(["1", "2", "good"], await host.Database.QueryAsync<string>("SELECT what FROM effect ORDER BY what"));
+
+        Volatile.Write(ref broken, false);
+        await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "ada");
+        await Eventually.TrueAsync(async () => await CountAsync(host) == 5);
+        Assert.Equal(["1", "2", "bad", "4"], await host.Database.QueryAsync<string>("SELECT what FROM effect WHERE who = 'u' ORDER BY id"));
+    }
+
+    [Fact]
     public async Task An_event_that_comes_again_under_its_id_changes_nothing()
     {
         await using var host = await CreateAsync();

@@ -15,6 +15,7 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var (message, context, store) = await TakenAsync(host);
+        await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
         var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
 
         lot.Park(context, message, "no", attempts: 1, delay: null);
@@ -23,7 +24,7 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         Assert.False(lot.TryRelease(context.Queue, written), "it is not written down");
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        var writing = lot.WriteAsync(stop.Token);
+        var writing = lot.WriteAsync(lease, stop.Token);
         await lot.FlushAsync(Ct);
         Assert.Equal("failed", (await store.HeadAsync(context.Queue, Ct))!.State);
         Assert.False(lot.TryRelease(context.Queue, written), "it was written down after the table was looked at");
@@ -41,7 +42,8 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var (message, context, store) = await TakenAsync(host);
-        Assert.True(await store.AddAsync([new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
+        await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
+        Assert.True(await store.AddAsync(lease, [new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
         var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
         await lot.LoadAsync(Ct);
         Assert.True(lot.TryHold(context, message));   // it came again
@@ -53,10 +55,10 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         }, NullLogger.Instance);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        var redriving = redriver.RunAsync(Task.CompletedTask, stop.Token, stop.Token);
+        var redriving = redriver.RunAsync(Task.CompletedTask, stop, stop.Token);
         await Task.Delay(500, Ct);   // ample for a first look at what is due
         Assert.Equal(0, handled);
-        var writing = lot.WriteAsync(stop.Token);
+        var writing = lot.WriteAsync(lease, stop.Token);
         await Eventually.TrueAsync(() => lot.Count == 0);
         Assert.Equal(1, handled);
         Assert.Equal(0, await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event"));

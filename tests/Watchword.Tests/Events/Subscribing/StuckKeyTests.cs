@@ -138,6 +138,33 @@ public class StuckKeyTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_waits_behind_an_event_that_was_settled_after_all_is_handled()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(async (e, context, _) =>
+        {
+            if (e.Data.Name == "1")
+            {
+                if (context.Attempt > 1)
+                {
+                    await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event") == 2);
+                    // As when the effects and the row's end are committed, and the connection breaks with the answer.
+                    await host.Database.ExecuteAsync("DELETE FROM watchword.parked_event WHERE state = 'retrying'");
+                }
+                throw new InvalidOperationException("no");
+            }
+            _handled.Enqueue(e.Data.Name);
+        }));
+        await host.RegisterAsync("u", "1");
+        await host.RegisterAsync("u", "2");
+        await Eventually.TrueAsync(() => _handled.Count == 1);
+        await host.RegisterAsync("u", "3");
+        await Eventually.TrueAsync(() => _handled.Count == 2);
+        Assert.Equal(["2", "3"], _handled);
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event") == 0);
+    }
+
+    [Fact]
     public async Task A_reason_that_is_no_text_stops_nobody()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());

@@ -284,6 +284,64 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_process_that_lost_its_lease_sets_nothing_aside()
+    {
+        await using var database = await postgres.EmptyAsync();
+        await using var first = await SubscriberHost.CreateAsync(nats, database, ownsDatabase: false);
+        var begun = new TaskCompletionSource();
+        var go = new TaskCompletionSource();
+        await first.StartAsync(s => s.On<UserRegistered>(async _ =>
+        {
+            begun.TrySetResult();
+            await go.Task;
+            throw new InvalidOperationException("no");
+        }));
+        await first.RegisterAsync("u", "1");
+        await begun.Task;
+        await first.RegisterAsync("u", "2");
+        await using var second = await SubscriberHost.CreateAsync(nats, database, ownsDatabase: false, streams: false);
+        var handled = new ConcurrentQueue<string>();
+        await second.StartAsync(s => s.On<UserRegistered>(e => Task.Run(() => handled.Enqueue(e.Data.Name))), url: first.Account.Url);
+        await second.Logs.LineAsync(2201);
+
+        await database.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        await second.Logs.LineAsync(2200);
+        go.SetResult();   // the first does not know yet, and its handler fails
+
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["1", "2"], handled);
+        Assert.Equal(0, await database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_handler_that_failed_leaves_no_limit_behind_for_the_next(bool fanOut)
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, fanOut ? null : await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        await host.StartAsync(s =>
+        {
+            if (fanOut)
+                s.FanOut();
+            s.With(o => o with { HandlerTimeout = TimeSpan.FromMilliseconds(500), MaxDeliver = 1, Concurrency = 1 }).On<UserRegistered>(async (e, _, ct) =>
+            {
+                await Task.Delay(100, ct);
+                if (e.Data.UserId == "bad")
+                    throw new InvalidOperationException("no");
+                handled.Enqueue(e.Data.UserId);
+            });
+        });
+        await host.Logs.LineAsync(2200);
+        await host.RegisterAsync("bad");
+        await host.Logs.LineAsync(fanOut ? 2209 : 2203);
+        await Task.Delay(600);
+        await host.RegisterAsync("good");
+        await Eventually.TrueAsync(() => handled.Count == 1);
+        Assert.Single(host.Logs.Of(fanOut ? 2209 : 2203));
+    }
+
+    [Fact]
     public async Task What_it_caused_itself_it_can_pass_over()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
