@@ -14,7 +14,7 @@ namespace Watchword.Events.Subscribing;
 internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<ParkRequest> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     private sealed class Queue
