@@ -26,7 +26,8 @@ internal static class Client
             if (userAgent.Contains(token, StringComparison.Ordinal))
                 return family;
         var name = userAgent.Split('/', ' ')[0];
-        return name.Length <= LongestFamily ? name : name[..LongestFamily];
+        // Half of a surrogate pair cannot be stored.
+        return name.Length <= LongestFamily ? name : name[..(char.IsHighSurrogate(name[LongestFamily - 1]) ? LongestFamily - 1 : LongestFamily)];
     }
 
     /// <summary>Of an address: the first 24 bits of IPv4, 48 of IPv6.</summary>

@@ -13,7 +13,9 @@ internal static class EmailService
     public static void Add(IServiceCollection services, SampleSettings settings, NpgsqlDataSource database)
     {
         var mailer = new Mailer(settings);
-        services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce().On<UserRegistered>((e, context, ct) =>
+        services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
+            // One at a time: what shares a transaction is handled again when one of them fails, and a mail is not undone.
+            .With(o => o with { BatchSize = 1 }).On<UserRegistered>((e, context, ct) =>
             // Whoever registered long ago is not welcomed again.
             context.IsReplay ? Task.CompletedTask : mailer.SendAsync(context.EventId, e.Data.Email, e.Data.Name, ct)));
     }

@@ -78,6 +78,12 @@ internal static partial class LogMessages
     [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox said: the outbox was corrected")]
     public static partial void SequencesCorrected(this ILogger logger, string stream, long corrected);
 
+    [LoggerMessage(2035, LogLevel.Information, "Stream '{Stream}' had stored {Marked} events whose rows did not say so: they are not published again")]
+    public static partial void StoredEventsMarked(this ILogger logger, string stream, int marked);
+
+    [LoggerMessage(2036, LogLevel.Error, "JetStream stream '{Stream}' cannot be made; the events flow without it: {Reason}")]
+    public static partial void StreamNotMade(this ILogger logger, string stream, string reason);
+
     [LoggerMessage(2033, LogLevel.Warning, "Stream '{Stream}' does not hold event {Id} at sequence {Sequence}, as it once acknowledged: it is audited before anything else is published")]
     public static partial void StreamEndMissing(this ILogger logger, string stream, string id, ulong sequence);
 

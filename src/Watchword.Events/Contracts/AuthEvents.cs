@@ -90,7 +90,7 @@ public sealed record UserTokenRefreshedData(
 
 /// <summary>What was found out about the client while the event was published. Which members it has depends on the publisher's enrichment.</summary>
 /// <param name="Country">The country of the client's address, ISO 3166-1 alpha-2, for example <c>NL</c>.</param>
-/// <param name="DeviceFamily">The kind of client that the User-Agent names, for example <c>iPhone</c>.</param>
+/// <param name="DeviceFamily">The kind of device that the User-Agent names: <c>iphone</c>, <c>ipad</c>, <c>android</c>, <c>windows</c>, <c>mac</c>, <c>linux</c>, <c>chromebook</c>, <c>bot</c> or <c>other</c>.</param>
 public sealed record Enrichment(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Country = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? DeviceFamily = null)

@@ -12,7 +12,7 @@ public static class EventExamples
     private const string Browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
     private static readonly EventMetadata Metadata = new("auth-service", "0.1.0", "production", Id, "walk-1");
-    private static readonly Enrichment Context = new("NL", "Firefox");
+    private static readonly Enrichment Context = new("NL", "linux");
     private static readonly OrganizationData Acme = new("Qk3ZbN0cXw8sT1vLr5yJm2aUeGhD6fPi", "Acme", "acme", "https://acme.example/logo.svg");
     private static readonly MembershipData Member = new("mB7rW2xKq9Tn4VzLc1sYh8JdFp6GoE3u", Acme.OrganizationId, Ada, ["owner"]);
     private static readonly InvitationData Invitation = new("iV5tP8nQz3Hw6KxRm0bLc9SyJf2GdA7e", Acme.OrganizationId, "grace@example.com", "pending", Ada, "member");

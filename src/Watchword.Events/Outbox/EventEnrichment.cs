@@ -40,8 +40,20 @@ public sealed class EventEnrichment : IDisposable
             enricher.Dispose();
     }
 
-    /// <summary>An auth event's subject and body, as they are published.</summary>
+    /// <summary>An auth event's subject and body, as they are published; as they are where the body cannot be read.</summary>
     internal async ValueTask<(string Subject, ReadOnlyMemory<byte> Payload)> ApplyAsync(OutboxRow row)
+    {
+        try
+        {
+            return await EnrichAsync(row);
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return (_options.FinerSubjects ? $"{row.Subject}.{UnknownCountry}" : row.Subject, row.Payload);
+        }
+    }
+
+    private async ValueTask<(string Subject, ReadOnlyMemory<byte> Payload)> EnrichAsync(OutboxRow row)
     {
         var body = AuthEventBody.Read(row.Payload.Span);
         var (ip, userAgent) = (body.Ip, body.UserAgent);
@@ -60,7 +72,7 @@ public sealed class EventEnrichment : IDisposable
         if (_options.Country && country is not null)
             added["country"] = country;
         if (_options.Device && userAgent is not null)
-            added["device"] = DeviceFamily.Of(userAgent);
+            added["deviceFamily"] = DeviceFamily.Of(userAgent);
         var facts = _enrichers.Length > 0 ? new EventFacts(row.Subject, row.Key, ip, userAgent) : null;
         foreach (var enricher in _enrichers)
             foreach (var (name, value) in await enricher.EnrichAsync(facts!))

@@ -21,11 +21,13 @@ public sealed class OutboxRelay(
     private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan AuditRetry = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan HeldRetry = TimeSpan.FromMinutes(1);
 
     private readonly HashSet<string> _held = [];
     private readonly StreamAudit _audit = new(database, jetStream, options, logger);
-    private readonly HashSet<string> _audited = [];
-    private long _nextAudit = Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds;
+    private readonly PlacesOfEvents _places = new(jetStream);
+    private readonly Dictionary<string, long> _auditDue =
+        StreamAudit.Audited.ToDictionary(s => s.Name, _ => Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds);
     private long _publishedTotal;
 
     /// <summary>Whether this process carries the outbox now.</summary>
@@ -80,8 +82,17 @@ public sealed class OutboxRelay(
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
             await relax.ExecuteNonQueryAsync(ct);
-        await StreamSetup.EnsureAsync(jetStream, Streams.All.Select(options.Adapt), logger, ct);
+        await StreamSetup.EnsureAsync(jetStream, StreamAudit.Audited.Select(options.Adapt), logger, ct);
+        try
+        {
+            await StreamSetup.EnsureAsync(jetStream, [options.Adapt(Streams.DeadLetters)], logger, ct);
+        }
+        catch (Exception e) when (e is JetStreamApiException { IsTransient: false } or NatsPermissionException)
+        {
+            logger.StreamNotMade(Streams.DeadLetters.Name, e.Message);   // somebody else's has its subjects
+        }
         await _audit.CheckEndsAsync(ct);
+        await _places.LoadAsync(ct);
     }
 
     // Ends when NATS has reconnected: the server may have come back without all that it had.
@@ -92,10 +103,20 @@ public sealed class OutboxRelay(
         IsLeader = true;
         _ready.TrySetResult();
         logger.RelayLeads();
-        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, options, enrichment is { IsOff: false } ? enrichment : null, logger);
+        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, _places, options, enrichment is { IsOff: false } ? enrichment : null, logger);
         var chainAfter = 0L;
+        var retryHeld = 0L;
         while (nats.ReconnectCount == connection)
         {
+            if (_held.Count == 0)
+            {
+                retryHeld = Environment.TickCount64 + (long)HeldRetry.TotalMilliseconds;
+            }
+            else if (Environment.TickCount64 >= retryHeld)
+            {
+                _held.Clear();   // a limit, a right or a stream may have been changed
+                await _places.LoadAsync(ct);
+            }
             var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
             if (sweep.ChainBroken)
                 chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
@@ -117,25 +138,21 @@ public sealed class OutboxRelay(
     {
         while (true)
         {
-            if (_nextAudit - Environment.TickCount64 is > 0 and var wait)
+            var stream = StreamAudit.Audited.MinBy(s => _auditDue[s.Name])!;
+            if (_auditDue[stream.Name] - Environment.TickCount64 is > 0 and var wait)
                 await Task.Delay(TimeSpan.FromMilliseconds(wait), ct);
-            foreach (var stream in StreamAudit.Audited.Where(s => !_audited.Contains(s.Name)))
+            var next = options.AuditInterval;
+            try
             {
-                try
-                {
-                    if ((await _audit.RunAsync(stream, ct)).Lost > 0)
-                        signal.Pulse();
-                    _audited.Add(stream.Name);
-                }
-                catch (Exception e) when (IsExpected(e) && !ct.IsCancellationRequested)
-                {
-                    logger.AuditInterrupted(stream.Name, e.Message);
-                }
+                if ((await _audit.RunAsync(stream, ct)).Lost > 0)
+                    signal.Pulse();
             }
-            var done = _audited.Count == StreamAudit.Audited.Count;
-            if (done)
-                _audited.Clear();
-            _nextAudit = Environment.TickCount64 + (long)(done || options.AuditInterval < AuditRetry ? options.AuditInterval : AuditRetry).TotalMilliseconds;
+            catch (Exception e) when (IsExpected(e) && e is not StreamGoneException && !ct.IsCancellationRequested)
+            {
+                logger.AuditInterrupted(stream.Name, e.Message);
+                next = next < AuditRetry ? next : AuditRetry;
+            }
+            _auditDue[stream.Name] = Environment.TickCount64 + (long)next.TotalMilliseconds;
         }
     }
 

@@ -45,12 +45,14 @@ internal readonly record struct OutboxRow(
             WriteContext(headers, Context);
     }
 
-    // A user's id can be anything that somebody once typed.
-    private static bool IsPlain(string text) => !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+    // A user's id can be anything that somebody once typed. One with a % in it would be taken for an escaped one.
+    private static bool IsPlain(string text) => !text.AsSpan().ContainsAnyExceptInRange('!', '~') && !text.Contains('%', StringComparison.Ordinal);
 
     private static void WriteContext(NatsHeaders headers, string context)
     {
         using var document = JsonDocument.Parse(context);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            return;
         foreach (var member in document.RootElement.EnumerateObject())
         {
             var name = member.Name switch
@@ -62,7 +64,7 @@ internal readonly record struct OutboxRow(
                 _ => null,
             };
             // Anyone can set the transaction's settings: what no header may hold is left out, not published broken.
-            if (name is not null && member.Value.GetString() is { } value && !value.Any(char.IsControl))
+            if (name is not null && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } value && !value.Any(char.IsControl))
                 headers.Add(name, value);
         }
     }

@@ -24,7 +24,7 @@ internal readonly record struct SweepResult(int Marked, int LeftOut, NatsExcepti
 /// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
-    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, RelayOptions options,
+    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, PlacesOfEvents places, RelayOptions options,
     EventEnrichment? enrichment, ILogger logger)
 {
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
@@ -49,6 +49,7 @@ internal sealed class RelaySweeper(
     private readonly Signal _settledSome = new();
     private readonly Sent[] _sent = new Sent[options.SweepSize];
     private TaskCompletionSource _allSent = new();
+    private Task _settling = Task.CompletedTask;
     private Task<bool>? _moreResults;
     private int _sentCount;
     private int _marked;
@@ -68,10 +69,10 @@ internal sealed class RelaySweeper(
         _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (_sentCount, _marked, _leftOutCount, _failure, _broken) = (0, 0, 0, null, false);
-        var settling = SettleAsync();
+        _settling = SettleAsync();
         try
         {
-            await PublishAsync(settling, ct);
+            await PublishAsync(ct);
         }
         catch (NatsException e)
         {
@@ -80,25 +81,28 @@ internal sealed class RelaySweeper(
         finally
         {
             _allSent.SetResult();
-            await settling;
+            await _settling;
         }
         held.UnionWith(_refusedKeys);
         return new(_marked, _leftOutCount, _failure, _broken && _failure is null);
     }
 
-    private async Task PublishAsync(Task settling, CancellationToken ct)
+    // Either a publish failed, or the database did.
+    private bool IsOver => _broken || _settling.IsCompleted;
+
+    private async Task PublishAsync(CancellationToken ct)
     {
         await using var command = database.CreateCommand(Unpublished);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
         await using var reader = await command.ExecuteReaderAsync(ct);
-        while (!_broken && !settling.IsCompleted && await reader.ReadAsync(ct))
+        while (!IsOver && await reader.ReadAsync(ct))
         {
             var row = OutboxRow.Read(reader);
             if (!held.Contains(row.Key))
                 await PublishAsync(row, ct);
         }
-        if (_broken || settling.IsCompleted)
+        if (IsOver)
             command.Cancel();   // the rest of 20,000 rows is not worth the read
     }
 
@@ -113,11 +117,11 @@ internal sealed class RelaySweeper(
         var stream = isAuthEvent ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
         if (!_chained && !await HasTurnAsync(row.Key, ct))
             return;
-        row.WriteHeaders(_headers, options.Source, _chained ? _lastIds.GetValueOrDefault(stream) : null);
-        var (subject, payload) = enrichment is not null && isAuthEvent ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
         _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
         try
         {
+            row.WriteHeaders(_headers, options.Source, _chained ? _lastIds.GetValueOrDefault(stream) : null);
+            var (subject, payload) = enrichment is not null && isAuthEvent ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
             await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
@@ -131,7 +135,7 @@ internal sealed class RelaySweeper(
         Volatile.Write(ref _sentCount, _sentCount + 1);
     }
 
-    // Unchained: false when the sweep has failed meanwhile, and with it perhaps the key's last event.
+    // Unchained: false when the sweep is over meanwhile, and with it perhaps the key's last event.
     private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
     {
         while (true)
@@ -139,7 +143,7 @@ internal sealed class RelaySweeper(
             // Under the lock that frees the key: a failure is known before the key is free.
             lock (_unsettledKeys)
             {
-                if (_broken)
+                if (IsOver)
                     return false;
                 if (_unsettledKeys.Add(key))
                     return true;
@@ -157,8 +161,8 @@ internal sealed class RelaySweeper(
         _settledSome.Pulse();
     }
 
-    // Not cancelled: every publish gets its result within the ack time-out, and what is acked but not marked would be
-    // stored twice by a process that starts after the stream's duplicate window.
+    // Not cancelled: every publish gets its result within the ack time-out, and what is acked but not marked would have
+    // to be looked for in the stream by the next process.
     private async Task SettleAsync()
     {
         List<long> positions = new(options.MarkSize), sequences = new(options.MarkSize);
@@ -230,7 +234,7 @@ internal sealed class RelaySweeper(
             _broken = true;
             return;
         }
-        if (error is JetStreamApiException { ErrorCode: MessageTooLarge })
+        if (error is JetStreamApiException { ErrorCode: MessageTooLarge } or NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);

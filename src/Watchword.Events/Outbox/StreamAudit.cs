@@ -1,5 +1,6 @@
 using System.Data;
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -13,6 +14,9 @@ namespace Watchword.Events.Outbox;
 /// <param name="Lost">Acknowledged once and gone; their rows wait to be published again.</param>
 /// <param name="Corrected">There, but at another sequence than their rows said.</param>
 internal sealed record AuditResult(long Compared, long Lost, long Corrected);
+
+/// <summary>A stream that was there when the relay began is there no longer: it begins anew, and makes it.</summary>
+internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone", isTransient: true);
 
 /// <summary>
 /// Compares the outbox with the streams, and sets back what an acknowledged publish lost: a power cut, a restored
@@ -32,16 +36,23 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     /// <summary>The streams that the relay publishes to.</summary>
     public static IReadOnlyList<StreamConfig> Audited { get; } = [Streams.AuthEvents, Streams.IdentityChanges];
 
-    /// <summary>The end of every stream; where one was cut off, the whole of it. Before anything newer is published.</summary>
+    /// <summary>
+    /// The end of every stream; where one was cut off, the whole of it. And what lies behind it: stored, and not marked.
+    /// Before anything newer is published.
+    /// </summary>
     public async Task CheckEndsAsync(CancellationToken ct)
     {
         foreach (var stream in Audited)
+        {
             if (!await EndStandsAsync(stream, ct))
                 await RunAsync(stream, ct);
+            await MarkStoredAsync(stream, ct);
+        }
     }
 
     /// <summary>A whole stream.</summary>
-    /// <exception cref="NatsException">The server does not answer, or the stream is gone.</exception>
+    /// <exception cref="StreamGoneException">There is no such stream.</exception>
+    /// <exception cref="NatsException">The server does not answer.</exception>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
     public async Task<AuditResult> RunAsync(StreamConfig stream, CancellationToken ct)
     {
@@ -74,19 +85,8 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     private async Task<bool> EndStandsAsync(StreamConfig stream, CancellationToken ct)
     {
         var since = Stopwatch.GetTimestamp();
-        await using var command = database.CreateCommand("""
-            SELECT id, stream_seq FROM (
-              SELECT id, stream_seq FROM watchword.outbox
-              WHERE published_at IS NOT NULL AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
-              ORDER BY position DESC LIMIT $2) newest
-            ORDER BY stream_seq DESC LIMIT 1
-            """);
-        command.Parameters.Add(new() { Value = stream == Streams.AuthEvents });
-        command.Parameters.Add(new() { Value = NewestRows });
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        if (!await reader.ReadAsync(ct))
+        if (await NewestMarkAsync(stream, ct) is not var (id, sequence))
             return true;   // nothing was ever published
-        var (id, sequence) = (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1));
         var state = (await FindAsync(stream, ct)).State;
         if (sequence >= state.FirstSequence
             && (sequence > state.LastSequence || (await jetStream.GetMessageAsync(stream.Name, sequence, ct))?.Headers?[EventHeaders.MessageId] != id))
@@ -98,8 +98,65 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         return true;
     }
 
+    // The stream may have stored what nobody lived to mark: a process that was killed, a database that lost its last
+    // commits. It forgets their ids after its duplicate window, and published again they would be stored again.
+    private async Task MarkStoredAsync(StreamConfig stream, CancellationToken ct)
+    {
+        var state = (await FindAsync(stream, ct)).State;
+        var next = Math.Max(state.FirstSequence, (await NewestMarkAsync(stream, ct))?.Sequence + 1 ?? 1);
+        if (next > state.LastSequence)
+            return;
+        List<long> positions = [], sequences = [];
+        List<Guid> ids = [];
+        await using var messages = await jetStream.OrderedConsumeAsync(stream.Name,
+            new() { HeadersOnly = true, DeliverPolicy = DeliverPolicy.ByStartSequence, StartSequence = next, Consume = new() { MaxMessages = 10_000 } }, ct);
+        for (var last = next - 1; last < state.LastSequence && !messages.IsCaughtUp && await messages.WaitToReadAsync(ct);)
+        {
+            while (last < state.LastSequence && messages.TryRead(out var message))
+            {
+                using (message)
+                {
+                    last = message.StreamSequence;
+                    if (message.Headers is not { } headers || !Guid.TryParse(headers[EventHeaders.MessageId], out var id)
+                        || !long.TryParse(headers[EventHeaders.Version], NumberStyles.None, CultureInfo.InvariantCulture, out var position))
+                        continue;   // somebody else's
+                    positions.Add(position);
+                    sequences.Add((long)last);
+                    ids.Add(id);
+                }
+            }
+        }
+        await using var mark = database.CreateCommand("""
+            UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = s.sequence
+            FROM (SELECT position, id, min(sequence) AS sequence FROM unnest($1, $2, $3) AS a (position, id, sequence) GROUP BY position, id) AS s
+            WHERE o.position = s.position AND o.id = s.id AND o.published_at IS NULL
+            """);
+        mark.Parameters.Add(new() { Value = positions });
+        mark.Parameters.Add(new() { Value = ids });
+        mark.Parameters.Add(new() { Value = sequences });
+        if (await mark.ExecuteNonQueryAsync(ct) is > 0 and var marked)
+            logger.StoredEventsMarked(stream.Name, marked);
+    }
+
+    // The highest sequence that a row names, and whose it is.
+    private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamConfig stream, CancellationToken ct)
+    {
+        await using var command = database.CreateCommand("""
+            SELECT id, stream_seq FROM (
+              SELECT id, stream_seq FROM watchword.outbox
+              WHERE published_at IS NOT NULL AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
+              ORDER BY position DESC LIMIT $2) newest
+            ORDER BY stream_seq DESC LIMIT 1
+            """);
+        command.Parameters.Add(new() { Value = stream == Streams.AuthEvents });
+        command.Parameters.Add(new() { Value = NewestRows });
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1)) : null;
+    }
+
+    // Not made here: whoever makes it has to see that nothing new passes what it held.
     private async Task<StreamInfo> FindAsync(StreamConfig stream, CancellationToken ct) =>
-        await jetStream.FindStreamAsync(stream.Name, ct) ?? await jetStream.CreateStreamAsync(options.Adapt(stream), ct);
+        await jetStream.FindStreamAsync(stream.Name, ct) ?? throw new StreamGoneException(stream.Name);
 
     // Which id stands at which sequence; a foreign message has its sequence and no id.
     private async Task CopyIdsAsync(NpgsqlConnection connection, StreamInfo stream, CancellationToken ct)

@@ -29,6 +29,9 @@ public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulon
 /// <summary>Looks at a replay before anything is done, and refuses what makes no sense.</summary>
 internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimeProvider clock)
 {
+    // auth.user.registered; the outbox keeps events under these.
+    private const int AuthEventTokens = 3;
+
     // The outbox knows the events of these alone.
     internal static bool HasOutbox(string stream) => stream == Streams.AuthEvents.Name || stream == Streams.IdentityChanges.Name;
 
@@ -51,6 +54,8 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
         if (from > to)
             throw new ReplayRefusedException("", $"There is nothing to replay: stream {filter.Stream} holds no event.");
         var subject = filter.Type is null ? null : await CheckTypeAsync(filter.Stream, filter.Type, ct);
+        if (beyond && filter.Stream == Streams.AuthEvents.Name && filter.Type?.Split('.') is { Length: > AuthEventTokens } tokens)
+            throw new ReplayRefusedException("type", $"is '{filter.Type}', a finer subject that only the stream knows, and it begins at {stream.State.FirstSequence}: begin there, or ask for {string.Join('.', tokens[..AuthEventTokens])}");
         return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSequence, beyond ? await SourceAsync(filter.Stream, ct) : "")
         {
             FilterSubject = subject,
@@ -92,7 +97,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
     }
 
     private static bool Beyond(ReplayFilter filter, StreamState state, ulong from) =>
-        from < state.FirstSequence && (filter.Since is null || state.Messages == 0 || filter.Since < state.FirstTimestamp);
+        from < state.FirstSequence && (filter.Since is null || state.Messages == 0 || filter.StoredSince < state.FirstTimestamp);
 
     private async Task<string?> CheckTypeAsync(string stream, string type, CancellationToken ct)
     {

@@ -54,6 +54,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
 
     public async Task<ReplayResult> RunAsync(IAsyncEnumerable<ReplayEvent> events, ReplayTally tally, CancellationToken ct)
     {
+        var connection = _nats.ReconnectCount;
         try
         {
             await foreach (var e in events)
@@ -74,6 +75,12 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         while (_settled < _sent)   // each has its result within the ack time-out
             Settle(await _publisher.Results.ReadAsync(ct));
+        if (_nats.ReconnectCount != connection && !_unstored.IsEmpty)
+        {
+            // What no stream acknowledges may have gone down with the connection.
+            _failure ??= new NatsException("the connection broke meanwhile, and nobody can say what of it arrived.", isTransient: true);
+            _missing = Math.Min(_missing, _unstored.Values.Min());
+        }
         if (_denied is { } denied)
         {
             _failure ??= denied;
@@ -157,7 +164,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
             return;
         foreach (var (name, value) in e.Headers)
             if (!name.StartsWith("Nats-", StringComparison.Ordinal) && name != EventHeaders.Replay)
-                _headers.Add(name, value);
+                _headers.TryAdd(name, value);   // some came that we would not send
         if (e.Headers[EventHeaders.EventId] is null && e.Id is { } id)
             _headers.Add(EventHeaders.EventId, id);
     }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using FsCheck.Fluent;
 using Watchword.Samples.Subscribers;
@@ -7,7 +5,7 @@ using Watchword.Samples.Subscribers;
 namespace Watchword.Tests.Samples;
 
 /// <summary>Welcome mails are mails whatever somebody typed as a name.</summary>
-public sealed class MailerTests : IDisposable
+public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : IDisposable
 {
     private static readonly string[] Headers =
         ["X-Sender", "X-Receiver", "MIME-Version", "From", "To", "Date", "Subject", "Message-ID", "Content-Type", "Content-Transfer-Encoding"];
@@ -58,12 +56,10 @@ public sealed class MailerTests : IDisposable
     [Fact]
     public async Task With_an_smtp_server_the_mail_is_sent_there_and_no_file_is_written()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var session = ReceiveAsync(listener);
-        await new Mailer(Settings with { Smtp = new Uri($"smtp://user:p%40ss@127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}") })
+        await using var server = new SmtpServer();
+        await new Mailer(Settings with { Smtp = new Uri($"smtp://user:p%40ss@127.0.0.1:{server.Port}") })
             .SendAsync("0197-a", "ada@example.com", "Ada", TestContext.Current.CancellationToken);
-        var said = await session;
+        var said = server.Said;
         Assert.Contains("MAIL FROM:<welcome@example.com>", said);
         Assert.Equal("RCPT TO:<ada@example.com>", Assert.Single(said, l => l.StartsWith("RCPT", StringComparison.Ordinal)));
         Assert.Contains(said, l => l.Equals("Message-ID: <0197-a@example.com>", StringComparison.OrdinalIgnoreCase));
@@ -74,33 +70,17 @@ public sealed class MailerTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(_folder));
     }
 
-    /// <summary>The other side of one mail by SMTP (RFC 5321). Answers the lines that were said.</summary>
-    private static async Task<List<string>> ReceiveAsync(TcpListener listener)
+    [Fact]
+    public async Task One_recipient_who_is_refused_costs_the_others_no_second_mail()
     {
-        using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);
-        using var reader = new StreamReader(client.GetStream());
-        await using var writer = new StreamWriter(client.GetStream()) { NewLine = "\r\n", AutoFlush = true };
-        await writer.WriteLineAsync("220 ready");
-        var (said, inData) = (new List<string>(), false);
-        while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line)
-        {
-            said.Add(line);
-            var answer = inData ? (line == "." ? "250 taken" : null) : line.Split(' ')[0].ToUpperInvariant() switch
-            {
-                "EHLO" => "250-here\r\n250 AUTH LOGIN",
-                "AUTH" => "334 UGFzc3dvcmQ6",
-                "MAIL" or "RCPT" => "250 fine",
-                "DATA" => "354 go on",
-                "QUIT" => "221 bye",
-                _ => "235 known",   // the password
-            };
-            inData = answer is "354 go on" || (inData && line != ".");
-            if (answer is not null)
-                await writer.WriteLineAsync(answer);
-            if (answer is "221 bye")
-                break;
-        }
-        return said;
+        await using var server = new SmtpServer();
+        await using var host = await SampleHost.StartAsync(postgres, nats, (services, settings, database) =>
+            EmailService.Add(services, settings with { Smtp = new Uri($"smtp://user:password@127.0.0.1:{server.Port}") }, database));
+        for (var i = 0; i < 40; i++)
+            await host.PublishAsync("registered", i % 8 == 7 ? $"bad{i}" : $"good{i}");
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE state = 'failed'") == 5);
+        await Eventually.TrueAsync(() => server.Said.Count(l => l.StartsWith("RCPT TO:<good", StringComparison.Ordinal)) >= 35);
+        Assert.Equal(35, server.Said.Count(l => l.StartsWith("RCPT TO:<good", StringComparison.Ordinal)));
     }
 
     private SampleSettings Settings => new() { Nats = new(), Database = "", MailFolder = _folder };

@@ -84,6 +84,9 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     [InlineData(null, "unknown")]
     public void A_user_agent_has_a_family(string? userAgent, string family) => Assert.Equal(family, Client.Family(userAgent));
 
+    [Fact]
+    public void A_long_family_is_not_cut_within_a_character() => Assert.Equal(new string('a', 39), Client.Family(new string('a', 39) + "\ud83d\ude00"));
+
     [Theory]
     [InlineData("203.0.113.7", "203.0.113.0/24")]
     [InlineData("::ffff:203.0.113.7", "203.0.113.0/24")]

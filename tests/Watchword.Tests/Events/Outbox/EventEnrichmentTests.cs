@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Nats;
 
@@ -44,7 +45,9 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, With(new() { Country = true, Device = true }));
 
         var stored = await relay.Nats.ReadStreamAsync("auth-events", 5);
-        Assert.Equal(["""{"country":"BE","device":"iphone"}""", """{"country":"SE"}""", null, """{"device":"other"}""", """{"country":"NL","device":"chromebook"}"""], stored.Select(Context));
+        Assert.Equal(["""{"country":"BE","deviceFamily":"iphone"}""", """{"country":"SE"}""", null, """{"deviceFamily":"other"}""", """{"country":"NL","deviceFamily":"chromebook"}"""], stored.Select(Context));
+        // As a subscriber of the SDK reads it.
+        Assert.Equal("iphone", JsonSerializer.Deserialize(stored[0].Json.GetProperty("data").GetRawText(), EventJson.Default.UserLoggedInData)!.Context!.DeviceFamily);
         Assert.Equal("auth.user.logged_in", stored[0].Subject);
         Assert.Equal(["userId", "email", "timestamp", "ip", "userAgent", "context"], stored[0].Json.GetProperty("data").EnumerateObject().Select(m => m.Name));
         Assert.Equal(["subject", "data", "metadata"], stored[0].Json.EnumerateObject().Select(m => m.Name));

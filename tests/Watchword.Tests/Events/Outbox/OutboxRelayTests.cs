@@ -217,6 +217,74 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_relay_that_loses_its_lease_while_events_of_one_key_wait_for_each_other_goes_on()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await relay.Relay.Ready;
+        using var done = new CancellationTokenSource();
+        var foreign = Task.Run(async () =>
+        {
+            // So that the relay has to wait for each ack of a key before its next.
+            for (var count = 1; !done.IsCancellationRequested; count++)
+                await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count}}}"""));
+        });
+        await db.ExecuteAsync(InsertUsers(1));
+        await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..4000 LOOP UPDATE "user" SET name = 'round ' || i; END LOOP; END $$""");
+        for (var cut = 1; cut <= 3; cut++)
+        {
+            var published = relay.Relay.PublishedTotal;
+            await Eventually.TrueAsync(async () => relay.Relay.IsLeader && await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NOT NULL") > 500 * cut);
+            await db.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+        }
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+        await done.CancelAsync();
+        await foreign;
+    }
+
+    [Fact]
+    public async Task Streams_that_others_made_with_fewer_subjects_hold_back_those_events_alone()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using (var operators = await account.ConnectAsync())
+        {
+            await new JetStream(operators).CreateStreamAsync(new() { Name = "identity-changes", Subjects = ["user.sync"] });
+            await new JetStream(operators).CreateStreamAsync(new() { Name = "an-application-s-own", Subjects = ["dlq.>"] });   // ours cannot be made
+        }
+        await db.ExecuteAsync("SELECT watchword.append_change('invitation.created', 'invitation.created', 'organization', 'o1', '{}'::json)");
+        await db.ExecuteAsync(InsertUsers(3));
+        await using var relay = await RelayHost.StartAsync(db, account.Options);
+
+        await relay.Nats.ReadStreamAsync("identity-changes", 3);
+        Assert.Contains("dead-letters", (await relay.Logs.LineAsync(2036)).Text, StringComparison.Ordinal);
+        await Eventually.TrueAsync(async () => (await db.QueryAsync<string>("SELECT subject FROM watchword.outbox WHERE published_at IS NULL")) is ["invitation.created"]);
+        Assert.True(relay.Relay.IsLeader);
+    }
+
+    [Fact]
+    public async Task Rows_that_somebody_wrote_past_the_triggers_stop_nobody()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync("""
+            SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), E'user.\rsync', 'a', '{}'::json, clock_timestamp());
+            SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), 'user.sync', 'b', '{}'::json, clock_timestamp());
+            SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), 'user.sync', 'a%41', '{}'::json, clock_timestamp());
+            SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), 'auth.user.logged_in', 'c', '{"data":{"userId":"c","userAgent":"\ud800"}}'::json, clock_timestamp());
+            UPDATE watchword.outbox SET headers = '[1]' WHERE key = 'b';
+            UPDATE watchword.outbox SET headers = '{"actor":{"id":1},"origin":"crm"}' WHERE key = 'a%41'
+            """);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, RelayHost.Options with { Enrichment = new() { Device = true } });
+
+        var changes = await relay.Nats.ReadStreamAsync("identity-changes", 2);
+        Assert.Equal(["b", "a%2541"], changes.Select(e => e.Headers!["ce-subject"]));
+        Assert.Equal([null, "crm"], changes.Select(e => e.Headers!["Watchword-Origin"]));
+        Assert.Equal("a%41", Watchword.Events.Contracts.EventKey.Of("user.sync", changes[1].Headers, "{}"u8));
+        await relay.Nats.ReadStreamAsync("auth-events", 1);
+        await Eventually.TrueAsync(async () => (await db.QueryAsync<string>("SELECT key FROM watchword.outbox WHERE published_at IS NULL")) is ["a"]);
+    }
+
+    [Fact]
     public async Task An_existing_stream_with_other_settings_is_left_as_it_is()
     {
         await using var db = await postgres.IdentityAsync();

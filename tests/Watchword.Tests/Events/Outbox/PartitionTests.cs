@@ -57,6 +57,9 @@ public class PartitionTests(PostgresFixture postgres)
         Assert.Equal(1, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox"));
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = now()");
         await MaintainAsync(db);
+        Assert.Equal(1, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox"));   // the stream has it for a week from now
+        await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = now() - interval '8 days'");
+        await MaintainAsync(db);
         Assert.Equal(0, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox"));
     }
 

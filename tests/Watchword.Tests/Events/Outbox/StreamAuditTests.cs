@@ -142,6 +142,48 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_was_stored_and_never_marked_is_not_stored_again_after_the_duplicate_window()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using (var operators = await account.ConnectAsync())
+            await new JetStream(operators).CreateStreamAsync(Streams.IdentityChanges with { DuplicateWindow = TimeSpan.FromMilliseconds(100) });
+        await using (var first = await RelayHost.StartAsync(db, account.Options))
+        {
+            await db.ExecuteAsync(Insert(1, 50));
+            await CarriedAsync(db);
+            await first.JetStream.PublishAsync("user.sync", "{}"u8.ToArray());   // somebody else's, behind them
+        }
+        // As a process leaves them that was killed before it could mark, or a database that lost its last commits.
+        await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = NULL, stream_seq = NULL WHERE subject = 'user.sync' AND stream_seq > 30");
+        await Task.Delay(500);
+
+        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await db.ExecuteAsync(Insert(51, 51));
+        await CarriedAsync(db);
+        var stored = await relay.Nats.ReadStreamAsync(Changes, 52);
+        Assert.Equal(52UL, (await relay.JetStream.FindStreamAsync(Changes))!.State.Messages);
+        Assert.Equal(
+            await db.QueryAsync<string>("SELECT stream_seq || ' ' || id FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY stream_seq"),
+            stored.Where(e => e.Headers is not null).Select(e => $"{e.Sequence} {e.MessageId}"));
+    }
+
+    [Fact]
+    public async Task An_audit_that_finds_no_stream_makes_the_relay_begin_anew()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, AuditsAtOnce with { AuditInterval = TimeSpan.FromMilliseconds(200) });
+        await db.ExecuteAsync(Insert(1, 30));
+        await db.ExecuteAsync("""UPDATE "user" SET name = 'second'""");
+        await CarriedAsync(db);
+        await relay.JetStream.DeleteStreamAsync(Changes);
+        Assert.Contains("is gone", (await relay.Logs.LineAsync(2001)).Text, StringComparison.Ordinal);
+        await Eventually.TrueAsync(async () => (await relay.JetStream.FindStreamAsync(Changes))?.State.Messages == 60);
+        await CarriedAsync(db);
+        await AssertWholeAsync(db, relay, 60);
+    }
+
+    [Fact]
     public async Task A_message_that_is_missing_in_the_middle_is_found_by_the_whole_audit()
     {
         await using var db = await postgres.IdentityAsync();

@@ -30,6 +30,23 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_finer_type_is_refused_where_the_outbox_would_have_to_know_it()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        var stream = (await world.JetStream.FindStreamAsync("auth-events"))!.Config;
+        await world.JetStream.UpdateStreamAsync(stream with { Subjects = [.. stream.Subjects!, "auth.user.*.*"] });
+        await world.PublishAsync("auth.user.registered.NL", "u", ReplayWorld.Noon, "finer");
+        Assert.Single(await world.LinesAsync(new("auth-events") { Type = "auth.user.registered.NL" }, db));
+        File.Delete(world.File);
+        await world.JetStream.PurgeStreamAsync("auth-events", before: 13);
+
+        var refusal = await world.RefusedAsync(new("auth-events") { Type = "auth.user.registered.NL" }, db);
+        Assert.Contains("it begins at 13: begin there, or ask for auth.user.registered", refusal.Message, StringComparison.Ordinal);
+        Assert.Single(await world.LinesAsync(new("auth-events") { Type = "auth.user.registered.NL", FromSequence = 13 }, db));
+    }
+
+    [Fact]
     public async Task An_emptied_stream_is_replayed_from_the_outbox_alone_by_user_and_time_too()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);

@@ -27,6 +27,43 @@ public class ReplaySubjectTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task Headers_that_we_would_not_send_are_left_out()
+    {
+        await using var world = await FilledAsync("copies", "replay.>");
+        var block = Encoding.UTF8.GetBytes("NATS/1.0\r\na bad name: x\r\na-value: with\rCR\r\na-good-name: value\r\n\r\n");
+        await world.JetStream.PublishAsync("auth.user.registered", "{}"u8.ToArray(), new NatsHeaders(block, 0, block.Length));
+        var result = await ToAsync(world, new("auth-events"), "replay.>");
+        Assert.Equal(7, result.Stored);
+        Assert.Equal("value", (await world.JetStream.GetMessageAsync("copies", 7))!.Headers!["a-good-name"]);
+    }
+
+    [Fact]
+    public async Task A_connection_that_breaks_in_the_middle_of_what_nobody_acknowledges_ends_the_replay()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var proxy = new FrameProxy(world.Account.Port);
+        await using var connection = new NatsConnection(new() { Url = $"nats://{world.Account.User}:{world.Account.Password}@127.0.0.1:{proxy.Port}" });
+        await connection.ConnectAsync();
+        await using var target = new SubjectTarget(connection, new(connection), "r", "nobody.stores.this");
+        var stopped = await Assert.ThrowsAsync<NatsException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), TestContext.Current.CancellationToken));
+        Assert.Contains("the connection broke meanwhile", stopped.Message, StringComparison.Ordinal);
+        Assert.EndsWith("Go on from sequence 5: all before it are there.", stopped.Message, StringComparison.Ordinal);
+
+        async IAsyncEnumerable<ReplayEvent> EventsAsync()
+        {
+            for (ulong i = 5; i < 8; i++)
+            {
+                yield return new("auth-events", i, "auth.user.registered", null, "{}"u8.ToArray(), ReplayWorld.Noon, false);
+                if (i != 5)
+                    continue;
+                var before = connection.ReconnectCount;
+                proxy.Break();
+                await Eventually.TrueAsync(() => connection.ReconnectCount > before);
+            }
+        }
+    }
+
+    [Fact]
     public async Task Two_replays_are_both_stored_and_one_of_a_replay_bears_its_own_mark()
     {
         await using var world = await FilledAsync("copies", "replay.>");
