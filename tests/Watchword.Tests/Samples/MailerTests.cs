@@ -1,5 +1,6 @@
 using System.Text;
 using FsCheck.Fluent;
+using Watchword.Events.Subscribing;
 using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;
@@ -78,7 +79,7 @@ public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : ID
             EmailService.Add(services, settings with { Smtp = new Uri($"smtp://user:password@127.0.0.1:{server.Port}") }, database));
         for (var i = 0; i < 40; i++)
             await host.PublishAsync("registered", i % 8 == 7 ? $"bad{i}" : $"good{i}");
-        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE state = 'failed'") == 5);
+        await Eventually.TrueAsync(async () => await new DeadLetters(host.Database.Source).CountAsync(EmailService.Name) == 5);
         await Eventually.TrueAsync(() => server.Said.Count(l => l.StartsWith("RCPT TO:<good", StringComparison.Ordinal)) >= 35);
         Assert.Equal(35, server.Said.Count(l => l.StartsWith("RCPT TO:<good", StringComparison.Ordinal)));
     }
