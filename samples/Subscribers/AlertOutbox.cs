@@ -9,7 +9,7 @@ namespace Watchword.Samples.Subscribers;
 
 /// <summary>
 /// Publishes the alerts that were committed. One that is published and not yet marked when the process dies is published
-/// again under the same <c>Nats-Msg-Id</c>, and the stream drops it.
+/// again under the same <c>Nats-Msg-Id</c>, and the stream drops it for two minutes.
 /// </summary>
 internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream, ILogger<AlertOutbox> logger) : BackgroundLoop(logger)
 {
