@@ -92,7 +92,9 @@ internal sealed class RelaySweeper(
 
     private async Task PublishAsync(CancellationToken ct)
     {
-        await using var command = database.CreateCommand(Unpublished);
+        // Not the data source's own command: that cannot be cancelled.
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var command = new NpgsqlCommand(Unpublished, connection);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
         await using var reader = await command.ExecuteReaderAsync(ct);

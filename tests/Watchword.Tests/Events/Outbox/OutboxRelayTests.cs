@@ -120,6 +120,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         var events = await relay.Nats.ReadStreamAsync("identity-changes", 2000 + foreignCount);
         Assert.True(foreignCount > 0);
         AssertInOrderAndOnce([.. events.Where(e => e.UserId != "foreign")], await PublishedIdsAsync(db));
+        Assert.Empty(relay.Logs.Of(2001).Concat(relay.Logs.Of(2002)));   // a broken chain is no failure
     }
 
     [Fact]
@@ -230,12 +231,16 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
                 await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count}}}"""));
         });
         await db.ExecuteAsync(InsertUsers(1));
-        await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..4000 LOOP UPDATE "user" SET name = 'round ' || i; END LOOP; END $$""");
-        for (var cut = 1; cut <= 3; cut++)
+        await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..1000 LOOP UPDATE "user" SET name = 'round ' || i; END LOOP; END $$""");
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NOT NULL") > 200);
+        await using (var blocker = await db.Source.OpenConnectionAsync())
         {
-            var published = relay.Relay.PublishedTotal;
-            await Eventually.TrueAsync(async () => relay.Relay.IsLeader && await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NOT NULL") > 500 * cut);
-            await db.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
+            // While the acks of some cannot be written down the next one waits for its turn.
+            await using var transaction = await blocker.BeginTransactionAsync();
+            await new Npgsql.NpgsqlCommand("LOCK TABLE watchword.outbox IN SHARE ROW EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
+            const string Lease = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            await Eventually.TrueAsync(async () => await db.ScalarAsync<long>($"SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN ({Lease})") > 0);
+            await db.ExecuteAsync($"SELECT pg_terminate_backend(pid) FROM ({Lease}) AS lease");
         }
         await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
         await done.CancelAsync();
