@@ -103,13 +103,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
         await relay.Relay.Ready;
         using var done = new CancellationTokenSource();
-        var foreign = Task.Run(async () =>
-        {
-            var count = 0;
-            for (; !done.IsCancellationRequested; count++)
-                await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count + 1}}}"""));
-            return count;
-        });
+        var foreign = PublishAsAnotherAsync(relay, done.Token);
 
         for (var i = 0; i < 20; i++)
             await db.ExecuteAsync(i == 0 ? InsertUsers(100) : $"""UPDATE "user" SET name = 'round {i}'""");
@@ -224,14 +218,8 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
         await relay.Relay.Ready;
         using var done = new CancellationTokenSource();
-        var steady = new TaskCompletionSource();
-        var foreign = Task.Run(async () =>
-        {
-            // So that the relay has to wait for each ack of a key before its next.
-            for (var count = 1; !done.IsCancellationRequested; count++, steady.TrySetResult())
-                await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count}}}"""));
-        });
-        await steady.Task;
+        var foreign = PublishAsAnotherAsync(relay, done.Token);   // so that the relay has to wait for each ack of a key before its next
+        await relay.Nats.ReadStreamAsync("identity-changes", 1);
         await db.ExecuteAsync(InsertUsers(1));
         await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..8000 LOOP UPDATE "user" SET name = 'round ' || i; END LOOP; END $$""");
         await Eventually.TrueAsync(async () => await PublishedAsync() > 200);
@@ -308,6 +296,15 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal("max_msgs is 7, not 100000; max_bytes is -1, not 104857600; max_age is 00:00:00, not 7.00:00:00",
             StreamSetup.Differences(Watchword.Events.Contracts.Streams.AuthEvents, found.Config));
     }
+
+    // One message after the other, until it is cancelled; how many they were.
+    private static Task<int> PublishAsAnotherAsync(RelayHost relay, CancellationToken done) => Task.Run(async () =>
+    {
+        var count = 0;
+        for (; !done.IsCancellationRequested; count++)
+            await relay.JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""{"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"foreign","email":"f@example.com"},"version":{{count + 1}}}"""));
+        return count;
+    });
 
     private static Task<List<string>> PublishedIdsAsync(TestDatabase db) =>
         db.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position");
