@@ -21,7 +21,6 @@ public sealed class OutboxRelay(
     private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan AuditRetry = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan HeldRetry = TimeSpan.FromMinutes(1);
 
     private readonly HashSet<string> _held = [];
     private readonly StreamAudit _audit = new(database, jetStream, options, logger);
@@ -108,15 +107,13 @@ public sealed class OutboxRelay(
         var retryHeld = 0L;
         while (nats.ReconnectCount == connection)
         {
-            if (_held.Count == 0)
-            {
-                retryHeld = Environment.TickCount64 + (long)HeldRetry.TotalMilliseconds;
-            }
-            else if (Environment.TickCount64 >= retryHeld)
+            if (_held.Count > 0 && Environment.TickCount64 >= retryHeld)
             {
                 _held.Clear();   // a limit, a right or a stream may have been changed
                 await _places.LoadAsync(ct);
             }
+            if (_held.Count == 0)
+                retryHeld = Environment.TickCount64 + (long)options.HeldRetry.TotalMilliseconds;
             var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
             if (sweep.ChainBroken)
                 chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;

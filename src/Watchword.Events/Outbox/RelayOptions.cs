@@ -30,6 +30,9 @@ public sealed record RelayOptions
     /// <summary>How long published events are kept: the streams' retention.</summary>
     public TimeSpan Retention { get; init; } = TimeSpan.FromDays(7);
 
+    /// <summary>How long an event that no server takes, and the later ones of its key, wait to be tried again. Default 1 minute.</summary>
+    public TimeSpan HeldRetry { get; init; } = TimeSpan.FromMinutes(1);
+
     /// <summary>How often the streams are audited from end to end.</summary>
     public TimeSpan AuditInterval { get; init; } = TimeSpan.FromHours(1);
 

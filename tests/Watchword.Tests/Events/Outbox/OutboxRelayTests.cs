@@ -149,6 +149,26 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_is_held_is_tried_again_now_and_then_and_flows_when_the_stream_takes_it()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using var operators = await account.ConnectAsync();
+        var jetStream = new JetStream(operators);
+        await jetStream.CreateStreamAsync(new() { Name = "identity-changes", Subjects = ["user.sync"] });
+        await db.ExecuteAsync("SELECT watchword.append_change('invitation.created', 'invitation.created', 'organization', 'o1', '{}'::json)");
+        await using var relay = await RelayHost.StartAsync(db, account.Options, RelayHost.Options with { HeldRetry = TimeSpan.FromSeconds(1), PollInterval = TimeSpan.FromMilliseconds(20) });
+        int Held() => relay.Logs.Of(2022).Count;
+        await Eventually.TrueAsync(() => Held() >= 3);
+        var before = Held();
+        await Task.Delay(3000);
+        Assert.InRange(Held() - before, 1, 4);   // not at every look
+
+        await jetStream.UpdateStreamAsync((await jetStream.FindStreamAsync("identity-changes"))!.Config with { Subjects = ["user.sync", "invitation.*"] });
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+    }
+
+    [Fact]
     public async Task A_relay_that_is_stopped_in_the_middle_leaves_nothing_in_the_stream_unmarked()
     {
         await using var db = await postgres.IdentityAsync();
