@@ -101,8 +101,17 @@ public sealed class EventContext
     private static string? Storable(string? text) =>
         text is null || (text.Length <= LongestName && !text.Contains('\0', StringComparison.Ordinal)) ? text : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
+    /// <summary>For another attempt, where a handler that was given up may still hold this one.</summary>
+    internal EventContext Again()
+    {
+        var again = (EventContext)MemberwiseClone();
+        again.IsAbandoned = false;
+        return again;
+    }
+
     internal ValueTask EndAsync()
     {
+        Transaction = null!;   // what goes on unseen must not write into it, or into the one that its connection has next
         var scope = (IAsyncDisposable?)_scope;
         _scope = null;
         return scope?.DisposeAsync() ?? default;

@@ -46,9 +46,8 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         Taken? current = null;
         try
         {
-            await using var connection = await _setting.Database!.OpenConnectionAsync(abort);
-            await using var transaction = await connection.BeginTransactionAsync(abort);
-            var fresh = await HandledEvents.ClaimAsync(transaction, _setting.Name, part.Select(t => t.Context.EventId), abort);
+            await using var effects = await EffectsTransaction.BeginAsync(_setting.Database!, abort);
+            var fresh = await HandledEvents.ClaimAsync(effects.Transaction, _setting.Name, part.Select(t => t.Context.EventId), abort);
             foreach (var taken in part)
             {
                 // An id that comes twice is fresh once.
@@ -56,12 +55,11 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
                     continue;
                 current = taken;
                 using var activity = taken.Message.StartProcessing();
-                taken.Context.Transaction = transaction;
-                await call.RunAsync(taken.Handle, taken.Context);
+                await effects.RunAsync(call, taken.Handle, taken.Context);
             }
             if (part.Length > 1)
                 current = null;   // the commit is everybody's
-            await HandledEvents.CommitAsync(transaction, abort);
+            await HandledEvents.CommitAsync(effects.Transaction, abort);
         }
         catch (Exception) when (abort.IsCancellationRequested)
         {

@@ -36,15 +36,16 @@ internal sealed class FanOutSubscriber(
         logger.SubscriberReads(name, stream);
         await foreach (var message in messages.ReadAllAsync(ct))
         {
-            using (message)
-                await HandleAsync(message, call, ct);
+            var context = new EventContext(message, attempt: 1);
+            await HandleAsync(context, call, ct);
+            if (!context.IsAbandoned)
+                message.Dispose();
         }
     }
 
-    private async Task HandleAsync(JetStreamMessage message, HandlerCall call, CancellationToken ct)
+    private async Task HandleAsync(EventContext context, HandlerCall call, CancellationToken ct)
     {
-        var context = new EventContext(message, attempt: 1);
-        if (subscriber.Handlers.Find(message.Stream, message.Subject) is not { } handle || (subscriber.Options.SkipOrigin is { } own && context.Origin == own))
+        if (subscriber.Handlers.Find(context.Stream, context.Subject) is not { } handle || (subscriber.Options.SkipOrigin is { } own && context.Origin == own))
             return;
         try
         {

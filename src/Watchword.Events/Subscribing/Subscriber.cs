@@ -110,15 +110,11 @@ internal sealed class Subscriber(
             await call.RunAsync(handle, context);
             return;
         }
-        await using var connection = await _database!.OpenConnectionAsync(ct);
-        await using var transaction = await connection.BeginTransactionAsync(ct);
-        if ((await HandledEvents.ClaimAsync(transaction, name, [context.EventId], ct)).Count > 0)
-        {
-            context.Transaction = transaction;
-            await call.RunAsync(handle, context);
-        }
-        await resolve(transaction, ct);
-        await HandledEvents.CommitAsync(transaction, ct);
+        await using var effects = await EffectsTransaction.BeginAsync(_database!, ct);
+        if ((await HandledEvents.ClaimAsync(effects.Transaction, name, [context.EventId], ct)).Count > 0)
+            await effects.RunAsync(call, handle, context);
+        await resolve(effects.Transaction, ct);
+        await HandledEvents.CommitAsync(effects.Transaction, ct);
     }
 
     private static async Task TouchAsync(IReadOnlyList<DurableReader> readers, CancellationToken ct)

@@ -20,7 +20,7 @@ internal readonly record struct Taken(EventContext Context, JetStreamMessage Mes
         {
             // Away: see above.
         }
-        Hand.Done(Message);
+        Hand.Done(Message, keep: Context is { IsAbandoned: true });
     }
 
     /// <summary>To be delivered again.</summary>
