@@ -30,6 +30,9 @@ internal static partial class LogMessages
     [LoggerMessage(1123, LogLevel.Information, "Administrator {Admin} looks at the {What}")]
     public static partial void StatusAsked(this ILogger logger, string admin, string what);
 
+    [LoggerMessage(1124, LogLevel.Warning, "The replay of {Stream} for administrator {Admin} ended early. {Message}")]
+    public static partial void ReplayEndedEarly(this ILogger logger, string stream, string admin, string message);
+
     [LoggerMessage(1130, LogLevel.Information, "Administrator {Actor} had dead letter {Letter} of {Consumer} redriven")]
     public static partial void DeadLetterRedriven(this ILogger logger, string actor, long letter, string consumer);
 

@@ -84,7 +84,8 @@ public static class DatabaseUrl
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or OverflowException)
         {
-            throw new FormatException($"has the unknown parameter or value {pair[0]}={value}: remove it, or write it as Npgsql does", e);
+            // An unknown one may hold a secret.
+            throw new FormatException($"has the unknown parameter or value {(keyword == pair[0] ? pair[0] : $"{pair[0]}={value}")}: remove it, or write it as Npgsql does", e);
         }
     }
 }

@@ -17,6 +17,8 @@ internal static class ConsumerTarget
             throw new ReplayRefusedException("user", $"cannot choose what a consumer delivers, which goes by subject alone: {Instead}");
         if (filter.ToSequence is not null || filter.Until is not null)
             throw new ReplayRefusedException(filter.ToSequence is not null ? "toSequence" : "until", $"cannot end a consumer, which goes on with what comes: leave it out, or {Instead}");
+        if (filter is { Since: not null, FromSequence: not null })
+            throw new ReplayRefusedException("since", "cannot go with fromSequence for a consumer, which begins at one place: give one of the two");
         if (plan.BeyondStream)
             throw new ReplayRefusedException("fromSequence", $"must be {plan.StreamFirst} or more for a consumer: stream {filter.Stream} begins there. For what is older, {Instead}");
         if (filter.Type is not null && plan.FilterSubject is null)
@@ -24,7 +26,7 @@ internal static class ConsumerTarget
         if (await jetStream.FindConsumerAsync(filter.Stream, name, ct) is not null)
             throw new ReplayRefusedException("toConsumer", $"is '{name}', which stream {filter.Stream} has already: choose another name, or delete that one first");
 
-        var byTime = filter is { Since: not null, FromSequence: null };
+        var byTime = filter.Since is not null;
         var made = await jetStream.CreateConsumerAsync(filter.Stream, new()
         {
             DurableName = name,

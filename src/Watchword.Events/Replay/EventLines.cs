@@ -83,9 +83,11 @@ public sealed class EventLines(Stream stream) : IDisposable
         else if (payload.Span.ContainsAny("\r\n"u8))
         {
             // Between tokens alone, where JSON allows them and a line does not.
-            using var document = JsonDocument.Parse(payload);
+            var line = payload.ToArray();
+            line.AsSpan().Replace((byte)'\r', (byte)' ');
+            line.AsSpan().Replace((byte)'\n', (byte)' ');
             _json.WritePropertyName("event");
-            document.RootElement.WriteTo(_json);
+            _json.WriteRawValue(line, skipInputValidation: true);
         }
         else
         {

@@ -26,7 +26,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
     public Task<ReplayPlan> PlanAsync(ReplayFilter filter, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        return new ReplayPlanner(_jetStream, database is not null, clock ?? TimeProvider.System).PlanAsync(filter, ct);
+        return new ReplayPlanner(_jetStream, database, clock ?? TimeProvider.System).PlanAsync(filter, ct);
     }
 
     /// <summary>The events, each valid until the next is asked for.</summary>
@@ -77,29 +77,14 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
 
     /// <summary>Writes a line of JSON for each; the file stands there when it is whole, and not before.</summary>
     /// <param name="plan">What.</param>
-    /// <param name="path">Replaced if it is there.</param>
+    /// <param name="path">Replaced if it is there; a new one is its owner's alone. A pipe or a device is written to.</param>
     /// <param name="ct">Stops; no file is left.</param>
-    /// <exception cref="ReplayRefusedException">There are no events; no file is left.</exception>
-    public async Task<ReplayResult> ToFileAsync(ReplayPlan plan, string path, CancellationToken ct = default)
+    /// <exception cref="ReplayRefusedException">There are no events, or no file can be there; none is left.</exception>
+    public Task<ReplayResult> ToFileAsync(ReplayPlan plan, string path, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        ArgumentException.ThrowIfNullOrEmpty(path);
-        var temporary = $"{path}.{plan.Id}.tmp";
-        try
-        {
-            ReplayResult result;
-            await using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0))
-            {
-                result = await ToStreamAsync(plan, file, ct);
-                file.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, path, overwrite: true);
-            return result;
-        }
-        finally
-        {
-            File.Delete(temporary);   // no error when it was moved
-        }
+        ArgumentNullException.ThrowIfNull(path);
+        return ReplayFile.WriteAsync(ReplayFile.Resolve(path), plan.Id, file => ToStreamAsync(plan, file, ct), ct);
     }
 
     /// <summary>Writes a line of JSON for each.</summary>
@@ -125,7 +110,7 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
     /// <param name="force">Also to subjects of Watchword's own streams, where everybody takes it for news.</param>
     /// <param name="ct">Stops; what has been published stays.</param>
     /// <exception cref="ReplayRefusedException">There are no events, or the target will not do; nothing was published.</exception>
-    /// <exception cref="NatsException">It stopped on the way; the message names the sequence to go on from.</exception>
+    /// <exception cref="ReplayStoppedException">It stopped on the way, also by <paramref name="ct"/>; names the sequence to go on from.</exception>
     public async Task<ReplayResult> ToSubjectAsync(ReplayPlan plan, string target, bool force = false, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);

@@ -1,3 +1,4 @@
+using Npgsql;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Nats;
@@ -27,7 +28,7 @@ public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulon
 }
 
 /// <summary>Looks at a replay before anything is done, and refuses what makes no sense.</summary>
-internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimeProvider clock)
+internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? database, TimeProvider clock)
 {
     // auth.user.registered; the outbox keeps events under these.
     private const int AuthEventTokens = 3;
@@ -45,12 +46,13 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
         if (beyond && !HasOutbox(filter.Stream))
         {
             // Nobody else keeps a foreign stream: all there is begins where the stream does.
-            if (filter.FromSequence is { } gone)
-                throw new ReplayRefusedException("fromSequence", $"is {gone}, and stream {filter.Stream} begins at {stream.State.FirstSequence}: what is older is kept nowhere");
+            CheckKept(filter, stream.State.FirstSequence);
             (from, beyond) = (stream.State.FirstSequence, false);
         }
-        if (beyond && !hasOutbox)
+        if (beyond && database is null)
             throw new ReplayRefusedException("fromSequence", $"must be {stream.State.FirstSequence} or more without the database: the stream begins there, and what is older lies in the outbox (DATABASE_URL)");
+        if (beyond && filter.FromSequence is not null)
+            CheckKept(filter, await OldestInOutboxAsync(filter.Stream, ct) is { } oldest ? Math.Min(oldest, stream.State.FirstSequence) : stream.State.FirstSequence);
         if (from > to)
             throw new ReplayRefusedException("", $"There is nothing to replay: stream {filter.Stream} holds no event.");
         var subject = filter.Type is null ? null : await CheckTypeAsync(filter.Stream, filter.Type, ct);
@@ -98,6 +100,20 @@ internal sealed class ReplayPlanner(JetStream jetStream, bool hasOutbox, TimePro
 
     private static bool Beyond(ReplayFilter filter, StreamState state, ulong from) =>
         from < state.FirstSequence && (filter.Since is null || state.Messages == 0 || filter.StoredSince < state.FirstTimestamp);
+
+    private static void CheckKept(ReplayFilter filter, ulong oldest)
+    {
+        if (filter.FromSequence is { } from && from < oldest)
+            throw new ReplayRefusedException("fromSequence", $"is {from}, and what is kept of stream {filter.Stream} begins at {oldest}: begin there, or leave it out");
+    }
+
+    private async Task<ulong?> OldestInOutboxAsync(string stream, CancellationToken ct)
+    {
+        await using var command = database!.CreateCommand("SELECT min(stream_seq) FROM watchword.outbox WHERE published_at IS NOT NULL AND starts_with(subject, 'auth.user.') = $1");
+        command.CommandTimeout = 0;   // it looks at a week's rows
+        command.Parameters.Add(new() { Value = stream == Streams.AuthEvents.Name });
+        return await command.ExecuteScalarAsync(ct) is long oldest ? (ulong)oldest : null;
+    }
 
     private async Task<string?> CheckTypeAsync(string stream, string type, CancellationToken ct)
     {

@@ -24,6 +24,8 @@ internal sealed class ReplayTally(ReplayPlan plan)
     private ulong _first;
     private ulong _last;
 
+    public ReplayPlan Plan => plan;
+
     public long Events => _fromStream + _fromOutbox;
 
     public void Add(in ReplayEvent e)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Npgsql;
 using Watchword.Events.Contracts;
 using Watchword.Nats;
 
@@ -25,7 +26,8 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private long _sent;
     private long _settled;
     private ulong _missing = ulong.MaxValue;
-    private NatsException? _failure;
+    private ulong _next;   // the first that was not handed over
+    private Exception? _failure;
 
     public SubjectTarget(NatsConnection nats, JetStream jetStream, string replayId, string target)
     {
@@ -48,13 +50,15 @@ internal sealed class SubjectTarget : IAsyncDisposable
         if (force)
             return;
         await foreach (var stream in jetStream.ListStreamNamesAsync(target, ct))
-            if (Streams.All.Any(s => s.Name == stream))
+            if (Streams.All.Append(Streams.SecurityAlerts).Any(s => s.Name == stream))
                 throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: everybody would take the replay for news. Choose another subject, such as replay.>, or force it");
     }
 
+    /// <exception cref="ReplayStoppedException">It came to an end on the way, by whatever cause.</exception>
     public async Task<ReplayResult> RunAsync(IAsyncEnumerable<ReplayEvent> events, ReplayTally tally, CancellationToken ct)
     {
         var connection = _nats.ReconnectCount;
+        _next = tally.Plan.From;
         try
         {
             await foreach (var e in events)
@@ -69,12 +73,13 @@ internal sealed class SubjectTarget : IAsyncDisposable
             if (_failure is null && tally.Events > _sent)
                 await _nats.PingAsync(ct);   // the server has read what no stream acknowledges
         }
-        catch (NatsException e)
+        catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
             _failure ??= e;
+            _missing = Math.Min(_missing, _next);
         }
         while (_settled < _sent)   // each has its result within the ack time-out
-            Settle(await _publisher.Results.ReadAsync(ct));
+            Settle(await _publisher.Results.ReadAsync(CancellationToken.None));
         if (_nats.ReconnectCount != connection && !_unstored.IsEmpty)
         {
             // What no stream acknowledges may have gone down with the connection.
@@ -90,8 +95,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         if (_failure is null)
             return tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] };
-        var place = _missing == ulong.MaxValue ? "" : $" Go on from sequence {_missing}: all before it are there.";
-        throw new NatsException($"The replay stopped: {_failure.Message}{place}", _failure.IsTransient, _failure);
+        throw new ReplayStoppedException(_failure, _missing);
     }
 
     public ValueTask DisposeAsync()
@@ -102,27 +106,21 @@ internal sealed class SubjectTarget : IAsyncDisposable
 
     private async ValueTask PublishAsync(ReplayEvent e, CancellationToken ct)
     {
+        _next = e.Sequence;
         if (!_subjects.TryGetValue(e.Subject, out var way))
             _subjects[e.Subject] = way = await WayAsync(_prefix is null ? _target : _prefix + e.Subject, ct);
         WriteHeaders(e);
-        try
+        if (way.Stored)
         {
-            if (way.Stored)
-            {
-                await _publisher.PublishAsync(way.Target, e.Payload, _headers, (long)e.Sequence, ct);
-                _sent++;
-            }
-            else
-            {
-                _unstored.TryAdd(way.Target, e.Sequence);
-                await _nats.PublishAsync(way.Target, e.Payload, _headers, ct: ct);
-            }
+            await _publisher.PublishAsync(way.Target, e.Payload, _headers, (long)e.Sequence, ct);
+            _sent++;
         }
-        catch (NatsException)
+        else
         {
-            _missing = Math.Min(_missing, e.Sequence);
-            throw;
+            _unstored.TryAdd(way.Target, e.Sequence);
+            await _nats.PublishAsync(way.Target, e.Payload, _headers, ct: ct);
         }
+        _next = e.Sequence + 1;
     }
 
     private async Task<(string Target, bool Stored)> WayAsync(string target, CancellationToken ct)

@@ -33,10 +33,11 @@ public sealed record DeadLetter(
 /// <param name="Resolution">Why it was discarded.</param>
 /// <param name="Headers">As they came: [[name, value], …].</param>
 /// <param name="Payload">As text; bytes that are no UTF-8 show as U+FFFD.</param>
+/// <param name="Waiting">How many later events of its key wait behind it.</param>
 /// <param name="Behind">What waits behind it, in order; at most 100.</param>
 public sealed record ParkedEventDetails(
     long Id, string Consumer, string State, string Subject, string? Key, string? Reason, int Attempts, string Stream, long Sequence, string Event,
-    DateTime At, DateTime? ResolvedAt, string? ResolvedBy, string? Resolution, string[][] Headers, string Payload, IReadOnlyList<WaitingEvent> Behind);
+    DateTime At, DateTime? ResolvedAt, string? ResolvedBy, string? Resolution, string[][] Headers, string Payload, long Waiting, IReadOnlyList<WaitingEvent> Behind);
 
 /// <summary>An event that waits behind a dead letter.</summary>
 /// <param name="Id">What to call it by.</param>

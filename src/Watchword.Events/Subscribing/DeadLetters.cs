@@ -13,6 +13,21 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         (SELECT count(*) FROM watchword.parked_event w WHERE w.consumer = p.consumer AND w.queue = p.queue AND w.resolved_at IS NULL AND w.id > p.id)
         """;
 
+    // What was asked for already is on its way.
+    private const string Redrivable = """
+        p.state = 'failed' AND p.due_at IS NULL AND p.requested_by IS NULL
+        AND ($1::bigint IS NULL OR p.id = $1::bigint) AND ($2::text IS NULL OR p.consumer = $2) AND ($3::text IS NULL OR p.key = $3)
+        """;
+
+    private const string Ask = $"""
+        WITH asked AS (
+          UPDATE watchword.parked_event p SET due_at = clock_timestamp(), requested_by = $4 WHERE {Redrivable} RETURNING p.id, p.consumer, p.event, p.key),
+        noted AS (
+          INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key)
+          SELECT $4, 'redrive', consumer, id, event, key FROM asked)
+        SELECT {Columns} FROM watchword.parked_event p WHERE p.id IN (SELECT id FROM asked) ORDER BY p.id
+        """;
+
     private const string Which = "p.state = 'failed' AND ($1::text IS NULL OR p.consumer = $1) AND ($2::text IS NULL OR p.key = $2)";
 
     /// <summary>Whether a subscriber has ever worked on this database.</summary>
@@ -27,7 +42,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     /// <param name="key">Of one user or organization; null: of all.</param>
     /// <param name="limit">How many at most; null: all.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, int? limit = null, CancellationToken ct = default) =>
+    public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, long? limit = null, CancellationToken ct = default) =>
         !await ExistAsync(ct) ? [] : await ReadAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Which} ORDER BY p.id LIMIT $3::text::bigint",
             ct, consumer, key, limit?.ToString(CultureInfo.InvariantCulture));
 
@@ -49,36 +64,37 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         var behind = await BehindAsync(id, ct);
         await using var command = Command("""
             SELECT id, consumer, state, subject, key, reason, attempts, stream, sequence, event, parked_at, resolved_at, resolved_by, resolution,
-                   headers::text, payload
-            FROM watchword.parked_event WHERE id = $1
+                   headers::text, payload,
+                   (SELECT count(*) FROM watchword.parked_event w WHERE w.consumer = p.consumer AND w.queue = p.queue AND w.resolved_at IS NULL AND w.id > p.id)
+            FROM watchword.parked_event p WHERE id = $1
             """, id);
         await using var row = await command.ExecuteReaderAsync(ct);
         return !await row.ReadAsync(ct) ? null : new(
             row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetString(3), Text(4), Text(5), row.GetInt32(6), row.GetString(7), row.GetInt64(8),
             row.GetString(9), row.GetDateTime(10), row.IsDBNull(11) ? null : row.GetDateTime(11), Text(12), Text(13),
-            JsonSerializer.Deserialize(row.GetString(14), DeadLetterJson.Default.StringArrayArray)!, Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(15)), behind);
+            JsonSerializer.Deserialize(row.GetString(14), DeadLetterJson.Default.StringArrayArray)!, Encoding.UTF8.GetString(row.GetFieldValue<byte[]>(15)), row.GetInt64(16), behind);
 
         string? Text(int column) => row.IsDBNull(column) ? null : row.GetString(column);
     }
+
+    /// <summary>What <see cref="RedriveAsync(string, string?, string, CancellationToken)"/> would ask for; nothing is done.</summary>
+    /// <exception cref="DeadLetterException">There is nothing to redrive; says what became of it.</exception>
+    public Task<IReadOnlyList<DeadLetter>> PreviewAsync(string consumer, string? key, CancellationToken ct = default) =>
+        RedrivableAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Redrivable} ORDER BY p.id", null, consumer, key, null, ct);
+
+    /// <inheritdoc cref="PreviewAsync(string, string?, CancellationToken)"/>
+    public Task<IReadOnlyList<DeadLetter>> PreviewAsync(long id, CancellationToken ct = default) =>
+        RedrivableAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Redrivable} ORDER BY p.id", id, null, null, null, ct);
 
     /// <summary>
     /// Asks the consumer to handle dead letters again, each followed by what waits behind it, in order. The consumer does
     /// so at once, or when it runs again.
     /// </summary>
     /// <exception cref="DeadLetterException">There is nothing to redrive; says what became of it.</exception>
-    public async Task<IReadOnlyList<DeadLetter>> RedriveAsync(string consumer, string? key, string actor, CancellationToken ct = default)
-    {
-        var asked = await ExistAsync(ct) ? await AskAsync("p.consumer = $2 AND ($3::text IS NULL OR p.key = $3)", ct, actor, consumer, key) : [];
-        return asked.Count > 0 ? asked : throw new DeadLetterException(await WhyNothingAsync("consumer = $1 AND ($2::text IS NULL OR key = $2)",
-            key is null ? $"nothing is set aside for consumer {consumer}" : $"nothing of {key} is set aside for consumer {consumer}", ct, consumer, key));
-    }
+    public Task<IReadOnlyList<DeadLetter>> RedriveAsync(string consumer, string? key, string actor, CancellationToken ct = default) => RedrivableAsync(Ask, null, consumer, key, actor, ct);
 
     /// <inheritdoc cref="RedriveAsync(string, string?, string, CancellationToken)"/>
-    public async Task<IReadOnlyList<DeadLetter>> RedriveAsync(long id, string actor, CancellationToken ct = default)
-    {
-        var asked = await ExistAsync(ct) ? await AskAsync("p.id = $2", ct, actor, id) : [];
-        return asked.Count > 0 ? asked : throw new DeadLetterException(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
-    }
+    public Task<IReadOnlyList<DeadLetter>> RedriveAsync(long id, string actor, CancellationToken ct = default) => RedrivableAsync(Ask, id, null, null, actor, ct);
 
     /// <summary>Gives a dead letter up, for a reason that is kept; what waits behind it is handled now.</summary>
     /// <exception cref="DeadLetterException">There is no such dead letter, or no reason was given.</exception>
@@ -93,52 +109,52 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             WITH gone AS (
               UPDATE watchword.parked_event
               SET state = 'discarded', due_at = clock_timestamp(), resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
-              WHERE id = $1 AND state IN ('failed', 'waiting', 'retrying') RETURNING id, consumer, event, key),
+              WHERE id = $1 AND state = 'failed' RETURNING id, consumer, event, key),
             noted AS (
               INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key, reason)
               SELECT $2, 'discard', consumer, id, event, key, $3 FROM gone)
             SELECT count(*) FROM gone
             """, id, actor, reason);
         if (await command.ExecuteScalarAsync(ct) is not 1L)
-            throw new DeadLetterException(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
+            throw await NothingAsync(id, ct);
     }
 
-    /// <summary>How far a redrive has come.</summary>
+    /// <summary>How far a redrive has come; in the order of what was asked for.</summary>
     public async Task<IReadOnlyList<RedriveOutcome>> OutcomesAsync(IReadOnlyList<DeadLetter> asked, CancellationToken ct = default)
     {
-        var outcomes = new List<RedriveOutcome>();
+        ArgumentNullException.ThrowIfNull(asked);
+        var outcomes = new List<RedriveOutcome>(asked.Count);
+        await using var command = Command("""
+            WITH asked AS (SELECT id, consumer, queue FROM watchword.parked_event WHERE id = ANY ($1)),
+            open AS (
+              SELECT consumer, queue, count(*) AS left_over, min(id) AS head FROM watchword.parked_event
+              WHERE resolved_at IS NULL AND consumer IN (SELECT consumer FROM asked) GROUP BY consumer, queue)
+            SELECT coalesce(open.left_over, 0), head.reason, coalesce(head.state = 'failed' AND head.requested_by IS NULL OR head.state = 'retrying', false)
+            FROM unnest($1) WITH ORDINALITY AS wanted (id, place) JOIN asked USING (id)
+            LEFT JOIN open USING (consumer, queue) LEFT JOIN watchword.parked_event head ON head.id = open.head
+            ORDER BY wanted.place
+            """, asked.Select(l => l.Id).ToArray());
+        await using var row = await command.ExecuteReaderAsync(ct);
         foreach (var letter in asked)
         {
-            await using var command = Command("""
-                SELECT count(e.id), min(head.reason), bool_or(head.state = 'failed' AND head.requested_by IS NULL OR head.state = 'retrying')
-                FROM watchword.parked_event asked
-                LEFT JOIN LATERAL (SELECT * FROM watchword.parked_event h
-                  WHERE h.consumer = asked.consumer AND h.queue = asked.queue AND h.resolved_at IS NULL ORDER BY h.id LIMIT 1) head ON true
-                LEFT JOIN watchword.parked_event e ON e.consumer = asked.consumer AND e.queue = asked.queue AND e.resolved_at IS NULL
-                WHERE asked.id = $1
-                """, letter.Id);
-            await using var row = await command.ExecuteReaderAsync(ct);
-            await row.ReadAsync(ct);
-            var left = row.GetInt64(0);
-            var stopped = left > 0 && row.GetBoolean(2);
+            if (!await row.ReadAsync(ct))
+                break;
+            var (left, stopped) = (row.GetInt64(0), row.GetBoolean(2));
             outcomes.Add(new(letter, Math.Max(0, letter.Waiting + 1 - left), left, stopped && !row.IsDBNull(1) ? row.GetString(1) : null, left > 0 && !stopped));
         }
         return outcomes;
     }
 
-    private async Task<IReadOnlyList<DeadLetter>> AskAsync(string which, CancellationToken ct, params object?[] values)
+    private async Task<IReadOnlyList<DeadLetter>> RedrivableAsync(string sql, long? id, string? consumer, string? key, string? actor, CancellationToken ct)
     {
-        var letters = await ReadAsync($"""
-            WITH asked AS (
-              UPDATE watchword.parked_event p SET due_at = clock_timestamp(), requested_by = $1
-              WHERE p.state = 'failed' AND p.due_at IS NULL AND p.requested_by IS NULL AND {which} RETURNING p.id, p.consumer, p.event, p.key),
-            noted AS (
-              INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key)
-              SELECT $1, 'redrive', consumer, id, event, key FROM asked)
-            SELECT {Columns} FROM watchword.parked_event p WHERE p.id IN (SELECT id FROM asked) ORDER BY p.id
-            """, ct, values);
-        return letters;
+        object?[] values = actor is null ? [id, consumer, key] : [id, consumer, key, actor];
+        if (await ExistAsync(ct) && await ReadAsync(sql, ct, values) is { Count: > 0 } found)
+            return found;
+        throw id is { } one ? await NothingAsync(one, ct) : new DeadLetterException(await WhyNothingAsync("consumer = $1 AND ($2::text IS NULL OR key = $2)",
+            key is null ? $"nothing is set aside for consumer {consumer}" : $"nothing of {key} is set aside for consumer {consumer}", ct, consumer, key));
     }
+
+    private async Task<DeadLetterException> NothingAsync(long id, CancellationToken ct) => new(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
 
     private async Task<string> WhyNothingAsync(string which, string nothing, CancellationToken ct, params object?[] values)
     {
@@ -148,8 +164,8 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             SELECT CASE state
               WHEN 'redriven'  THEN format('dead letter %s was redriven already, at %s by %s', id, watchword_at, coalesce(resolved_by, 'its consumer'))
               WHEN 'discarded' THEN format('dead letter %s was discarded, at %s by %s: %s', id, watchword_at, resolved_by, resolution)
-              WHEN 'waiting'   THEN format('event %s only waits behind a dead letter of its key: redrive that one', id)
-              WHEN 'retrying'  THEN format('event %s is being tried again by itself', id)
+              WHEN 'waiting'   THEN format('event %s is no dead letter: it only waits behind one of its key', id)
+              WHEN 'retrying'  THEN format('event %s is no dead letter yet: it is being tried again by itself', id)
               ELSE format('dead letter %s is being redriven already, asked for by %s', id, requested_by) END
             FROM (SELECT *, to_char(resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS watchword_at
                   FROM watchword.parked_event WHERE {which} ORDER BY resolved_at IS NULL DESC, resolved_at DESC, id LIMIT 1) AS found
@@ -185,6 +201,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     private NpgsqlCommand Command(string sql, params object?[] values)
     {
         var command = database.CreateCommand(sql);
+        command.CommandTimeout = 0;   // there may be a million; the caller has a token
         foreach (var value in values)
             command.Parameters.Add(value is null ? new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text } : new() { Value = value });
         return command;

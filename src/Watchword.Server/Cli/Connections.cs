@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Npgsql;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
@@ -54,9 +55,15 @@ internal static class Connections
         }
     }
 
-    /// <summary>The identity store as a pool; null when nothing names one.</summary>
-    public static NpgsqlDataSource? OpenDatabase(ParseResult parsed, string name) =>
-        Find(parsed, Setting.DatabaseUrl, e => e.Database) is { } url ? IdentityDatabase.Open(ConnectionString(Setting.DatabaseUrl, url), name) : null;
+    /// <summary>The identity store as a pool; null when nothing names one that belongs to the NATS in use.</summary>
+    public static NpgsqlDataSource? OpenDatabase(ParseResult parsed, string name)
+    {
+        // Another server's streams must not be filled up from this one's outbox.
+        var url = Find(parsed, Setting.DatabaseUrl, e => Place(e.Nats) == Place(NatsUrl(parsed)) ? e.Database : "");
+        return url is null ? null : IdentityDatabase.Open(ConnectionString(Setting.DatabaseUrl, url), name);
+
+        static string Place(string nats) => Uri.TryCreate(nats.Split(',')[0], UriKind.Absolute, out var uri) ? uri.Authority : nats;
+    }
 
     /// <exception cref="CommandException">Nothing names a NATS server.</exception>
     public static string NatsUrl(ParseResult parsed) => Find(parsed, Setting.NatsUrl, e => e.Nats) ?? throw Missing("a NATS server", Setting.NatsUrl);
@@ -68,24 +75,45 @@ internal static class Connections
         ConnectionString(Setting.DatabaseUrl, Find(parsed, Setting.DatabaseUrl, e => e.Database) ?? throw Missing("the identity store", Setting.DatabaseUrl));
 
     /// <summary>The target of user sync, as a connection string.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="option">What the command calls the option by which it is named.</param>
     /// <exception cref="CommandException">Nothing names one.</exception>
     /// <exception cref="ConfigurationException">It cannot be understood.</exception>
-    public static string TargetDatabase(ParseResult parsed) => ConnectionString(
-        Setting.TargetDatabaseUrl, Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl));
+    public static string TargetDatabase(ParseResult parsed, string? option = null) => ConnectionString(
+        Setting.TargetDatabaseUrl, Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option));
 
     private static string? Find(ParseResult parsed, Setting setting, Func<Endpoints, string> running)
     {
         if (Text(parsed, setting) is { } named)
             return named;
         var folder = Path.GetFullPath(Text(parsed, Setting.Data) ?? "data");
-        return EndpointsFile.Read(folder) is { } endpoints && running(endpoints) is { Length: > 0 } url ? url : null;
+        try
+        {
+            return EndpointsFile.Read(folder) is { } endpoints && running(endpoints) is { Length: > 0 } url ? url : null;
+        }
+        catch (JsonException e)
+        {
+            throw new CommandException($"{Path.Combine(folder, "endpoints.json")} is not as a server writes it, which does so when it starts: {e.Message}");
+        }
     }
 
     private static string? Text(ParseResult parsed, Setting setting)
     {
         // As for the server: an empty variable counts as unset.
-        var text = parsed.GetValue(Options[setting]) ?? Configuration.Value[setting.Key];
+        var text = parsed.GetValue(Options[setting]) ?? Configured(setting);
         return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+    }
+
+    private static string? Configured(Setting setting)
+    {
+        try
+        {
+            return Configuration.Value[setting.Key];
+        }
+        catch (InvalidDataException e)
+        {
+            throw new ConfigurationException([$"appsettings.json cannot be read: {(e.InnerException ?? e).Message}"]);
+        }
     }
 
     private static readonly Lazy<IConfiguration> Configuration = new(() =>
@@ -103,8 +131,8 @@ internal static class Connections
         }
     }
 
-    private static CommandException Missing(string what, Setting setting) =>
-        new($"No server runs on this data folder: start one with ./run, or name {what} with {setting.Option} or {setting.Key}.");
+    private static CommandException Missing(string what, Setting setting, string? option = null) =>
+        new($"No server runs on this data folder: start one with ./run, or name {what} with {option ?? setting.Option} or {setting.Key}.");
 
     private static string Help(Setting setting) => setting switch
     {

@@ -36,6 +36,8 @@ internal static class ConsumerCreateCommand
     {
         if (!SubjectPattern.IsName(name))
             throw new CommandException($"'{name}' cannot be a consumer's name: it has no blanks, dots, wildcards or slashes.");
+        if (!SubjectPattern.IsName(stream))
+            throw new CommandException($"--stream is '{stream}': a stream's name has no blanks, dots, wildcards or slashes.");
         if (filter is not null && SubjectPattern.Fault(filter) is { } fault)
             throw new CommandException($"--filter {fault}.");
         if (await jetStream.FindStreamAsync(stream, ct) is null)

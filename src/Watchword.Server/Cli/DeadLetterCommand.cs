@@ -13,6 +13,7 @@ internal static class DeadLetterCommand
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(100);
     private const int ShownWaiting = 10;
     private const int ShownLetters = 100;
+    private const int MostTold = 100;
 
     public static Command Create() => new("dlq", """
         Dead letters: events that a consumer could not handle. The later events of the same user wait behind each.
@@ -24,12 +25,7 @@ internal static class DeadLetterCommand
     private static Command List()
     {
         var (consumer, key, json) = (Consumer(), Key(), Json());
-        var limit = new Option<int?>("--limit") { Description = $"The oldest so many. Default {ShownLetters}; with --json all.", HelpName = "count" };
-        limit.Validators.Add(value =>
-        {
-            if (value.Tokens is [var token] && int.TryParse(token.Value, CultureInfo.InvariantCulture, out var count) && count < 1)
-                value.AddError($"--limit is {count}: expected 1 or more.");
-        });
+        var limit = WholeNumber.Option("--limit", $"The oldest so many. Default {ShownLetters}; with --json all.", "count");
         var list = new Command("list", """
             Dead letters, oldest first, each with its reason and how many events wait behind it.
 
@@ -72,7 +68,8 @@ internal static class DeadLetterCommand
             """) { id, json };
         SetVerb(show, async (parsed, letters, ct) =>
         {
-            var letter = await letters.FindAsync(parsed.GetValue(id), ct) ?? throw new DeadLetterException($"there is no dead letter {parsed.GetValue(id)}");
+            var asked = parsed.GetRequiredValue(id)!.Value;
+            var letter = await letters.FindAsync(asked, ct) ?? throw new DeadLetterException($"there is no dead letter {asked}");
             if (parsed.GetValue(json))
             {
                 Console.WriteLine(JsonSerializer.Serialize(letter, DeadLetterJson.Default.ParkedEventDetails));
@@ -90,14 +87,14 @@ internal static class DeadLetterCommand
             foreach (var header in letter.Headers)
                 Line("header", $"{header[0]}: {header[1]}");
             Line("payload", letter.Payload);
-            PrintWaiting(letter.Behind, letter.Behind.Count);
+            PrintWaiting(letter.Behind, letter.Waiting);
         });
         return show;
     }
 
     private static Command Redrive()
     {
-        var id = new Argument<long?>("id") { Description = "One dead letter, by the id that list shows.", Arity = ArgumentArity.ZeroOrOne };
+        var id = WholeNumber.Argument("id", "One dead letter, by the id that list shows.", ArgumentArity.ZeroOrOne);
         var (consumer, key) = (Consumer(), Key());
         var dry = new Option<bool>("--dry-run") { Description = "Show what would be handled, in which order, and do nothing." };
         var noWait = new Option<bool>("--no-wait") { Description = "Ask only, and do not wait for what comes of it." };
@@ -146,7 +143,7 @@ internal static class DeadLetterCommand
             """) { id, reason };
         SetVerb(discard, async (parsed, letters, ct) =>
         {
-            await letters.DiscardAsync(parsed.GetValue(id), parsed.GetValue(reason)!, Environment.UserName, ct);
+            await letters.DiscardAsync(parsed.GetRequiredValue(id)!.Value, parsed.GetValue(reason)!, Environment.UserName, ct);
             Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waited behind it is being handled.");
         });
         return discard;
@@ -154,12 +151,10 @@ internal static class DeadLetterCommand
 
     private static async Task PreviewAsync(DeadLetters letters, long? id, string? consumer, string? key, CancellationToken ct)
     {
-        var found = (await letters.ListAsync(consumer, key, ct: ct)).Where(l => id is null || l.Id == id).ToList();
-        if (found.Count == 0)
-            throw new DeadLetterException("there is no such dead letter: nothing would be redriven");
+        var found = id is { } one ? await letters.PreviewAsync(one, ct) : await letters.PreviewAsync(consumer!, key, ct);
         foreach (var letter in found)
         {
-            Console.WriteLine($"{letter.Id}  {letter.Consumer}  {letter.Subject}  key {letter.Key ?? "–"}  sequence {letter.Sequence}: {letter.Reason}");
+            Console.WriteLine($"{letter.Id}  {letter.Consumer}  {letter.Subject}  key {Terminal.OneLine(letter.Key ?? "–")}  sequence {letter.Sequence}: {letter.Reason}");
             PrintWaiting((await letters.FindAsync(letter.Id, ct))!.Behind, letter.Waiting);
         }
         Console.WriteLine($"{found.Sum(l => l.Waiting + 1)} events would be handled, each key's in this order. Nothing was done.");
@@ -171,7 +166,9 @@ internal static class DeadLetterCommand
         var total = Math.Max(1, asked.Sum(l => l.Waiting + 1));
         long applied = 0;
         var outcomes = await Terminal.ProgressAsync(WaitAsync(), "redriving", () => (double)Interlocked.Read(ref applied) / total);
-        foreach (var outcome in outcomes)
+        var (failed, pending) = (outcomes.Count(o => o.Failure is not null), outcomes.Count(o => o.IsPending));
+        var told = outcomes.Count <= MostTold ? outcomes : outcomes.Where(o => o.Failure is not null || o.IsPending).Take(MostTold);
+        foreach (var outcome in told)
         {
             var (who, n) = ($"{outcome.Letter.Consumer}, {outcome.Letter.Key ?? $"event {outcome.Letter.Id}"}", outcome.Applied);
             Console.WriteLine(outcome switch
@@ -181,7 +178,9 @@ internal static class DeadLetterCommand
                 _ => $"{who}: {n} handled, in order; nothing waits any more.",
             });
         }
-        if (outcomes.Any(o => o.Failure is not null))
+        if (outcomes.Count > MostTold)
+            Console.WriteLine($"Of {outcomes.Count:#,0} dead letters {outcomes.Count - failed - pending:#,0} went through, {failed:#,0} failed again and {pending:#,0} still go on.");
+        if (failed > 0)
             throw new CommandException("Not everything could be handled; see the reasons above.");
 
         // As long as something moves, and then for a while: whoever should do it may not be running.
@@ -218,7 +217,7 @@ internal static class DeadLetterCommand
         });
     }
 
-    private static Argument<long> Id() => new("id") { Description = "As list shows it." };
+    private static Argument<long?> Id() => WholeNumber.Argument("id", "As list shows it.", ArgumentArity.ExactlyOne);
 
     private static Option<string?> Consumer() => new("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" };
 
@@ -226,7 +225,8 @@ internal static class DeadLetterCommand
 
     private static Option<bool> Json() => new("--json") { Description = "As JSON, for other programs." };
 
-    private static void Line(string name, string value) => Console.WriteLine($"{name,-9} {value}");
+    // Whatever a foreign publisher sent must not move the cursor.
+    private static void Line(string name, string value) => Console.WriteLine($"{name,-9} {Terminal.OneLine(value)}");
 
     private static string Time(DateTime at) => at.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 }

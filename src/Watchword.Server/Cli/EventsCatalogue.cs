@@ -14,7 +14,14 @@ internal static class EventsCatalogue
         var asyncApi = new Option<bool>("--asyncapi") { Description = "As the AsyncAPI 3 document that GET /asyncapi.json answers." };
         var published = new Option<bool>("--published") { Description = "As the baseline src/Watchword.Events/Contracts/published.json." };
         var since = new Option<FileInfo>("--since") { Description = "What changed since such a baseline; exit code 1 if it breaks readers.", HelpName = "file" };
-        var command = new Command("catalogue", "List the events that are published, with their streams.") { markdown, asyncApi, published, since };
+        var command = new Command("catalogue", """
+            List the events that are published, with their streams. Needs no running server.
+
+            Examples:
+              ./run events catalogue
+              ./run events catalogue --asyncapi > asyncapi.json
+              ./run events catalogue --since published.json
+            """) { markdown, asyncApi, published, since };
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(since) is { } file)

@@ -12,13 +12,13 @@ internal static class EventsReplay
     public static Command Create()
     {
         var stream = new Option<string>("--stream") { Description = "The stream: auth-events, identity-changes, or another.", HelpName = "name", Required = true };
-        var from = new Option<ulong?>("--from-sequence") { Description = "The first sequence. Default: the oldest that stream or outbox keeps.", HelpName = "number" };
-        var to = new Option<ulong?>("--to-sequence") { Description = "The last sequence. Default: the stream's last at the start.", HelpName = "number" };
+        var from = WholeNumber.Option("--from-sequence", "The first sequence. Default: the oldest that stream or outbox keeps.", "number", least: 0);
+        var to = WholeNumber.Option("--to-sequence", "The last sequence. Default: the stream's last at the start.", "number", least: 0);
         var since = MomentOption.Create("--since", "Only what happened then or later.");
         var until = MomentOption.Create("--until", "Only what happened then or earlier.");
         var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
         var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" };
-        var file = new Option<string?>("--to-file") { Description = "A line of JSON for each, into a file that appears when it is whole; - is standard output.", HelpName = "path" };
+        var file = new Option<string?>("--to-file") { Description = "A line of JSON for each, into a file that appears when it is whole, its owner's alone; - is standard output.", HelpName = "path" };
         var subject = new Option<string?>("--to-subject") { Description = "Publish again, marked with Watchword-Replay, on a subject or under a prefix such as 'replay.>'.", HelpName = "subject" };
         var consumer = new Option<string?>("--to-consumer") { Description = "Make a durable consumer that begins there and goes on with what comes.", HelpName = "name" };
         var force = new Option<bool>("--force") { Description = "Publish also to Watchword's own streams, where everybody takes it for news." };
@@ -47,8 +47,8 @@ internal static class EventsReplay
             var clock = Stopwatch.StartNew();
             var plan = await events.PlanAsync(new(parsed.GetValue(stream)!)
             {
-                FromSequence = parsed.GetValue(from),
-                ToSequence = parsed.GetValue(to),
+                FromSequence = (ulong?)parsed.GetValue(from),
+                ToSequence = (ulong?)parsed.GetValue(to),
                 Since = parsed.GetValue(since),
                 Until = parsed.GetValue(until),
                 User = parsed.GetValue(user),
@@ -73,7 +73,7 @@ internal static class EventsReplay
 
     private static async Task<ReplayResult> ToStandardOutputAsync(EventReplay events, ReplayPlan plan, CancellationToken ct)
     {
-        await using var output = Console.OpenStandardOutput();
+        await using var output = Terminal.OpenOutput();
         return await events.ToStreamAsync(plan, output, ct);
     }
 

@@ -12,7 +12,7 @@ internal static class EventsTail
 {
     private static readonly string[] Followed = [Streams.AuthEvents.Name, Streams.IdentityChanges.Name];
 
-    private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, int Count, bool Json);
+    private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, long? Count, bool Json);
 
     public static Command Create()
     {
@@ -21,7 +21,7 @@ internal static class EventsTail
         var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
         var since = MomentOption.Create("--since", "From then on, by the events' own time.");
         var all = new Option<bool>("--all") { Description = "From the oldest event that the streams hold; without it, from now on." };
-        var count = new Option<int>("--count") { Description = "Stop after so many events.", HelpName = "number" };
+        var count = WholeNumber.Option("--count", "Stop after so many events.", "number");
         var json = new Option<bool>("--json") { Description = "A line of JSON for each, with headers: for other programs." };
         var tail = new Command("tail", """
             Print events as they pass: time, subject, JSON. Goes on while NATS restarts; Ctrl-C stops.
@@ -39,6 +39,8 @@ internal static class EventsTail
             foreach (var pattern in wanted.Type is null ? wanted.Subjects : [.. wanted.Subjects, wanted.Type])
                 if (SubjectPattern.Fault(pattern) is { } fault)
                     throw new CommandException($"A subject {fault}.");
+            if (wanted.Since > DateTimeOffset.UtcNow)
+                throw new CommandException($"--since is {wanted.Since:O}, which lies in the future: leave it out to begin now.");
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);
             var jetStream = new JetStream(nats);
             if (wanted.Type is { } wantedType)
@@ -50,11 +52,11 @@ internal static class EventsTail
 
     private static async Task FollowAsync(JetStream jetStream, Wanted wanted, CancellationToken ct)
     {
-        await using var output = Console.OpenStandardOutput();
+        await using var output = Terminal.OpenOutput();
         using var lines = new EventLines(output);
         using var turn = new SemaphoreSlim(1, 1);   // of the two streams, for the one output
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var printed = 0;
+        var printed = 0L;
         try
         {
             await Task.WhenAll(Followed.Select(FollowAsync));
@@ -66,19 +68,27 @@ internal static class EventsTail
 
         async Task FollowAsync(string stream)
         {
-            var filter = new ReplayFilter(stream) { Type = wanted.Type, User = wanted.User, Since = wanted.Since };
-            await using var messages = await jetStream.OrderedConsumeAsync(stream, new()
+            try
             {
-                DeliverPolicy = wanted.Since is not null ? DeliverPolicy.ByStartTime : wanted.All ? DeliverPolicy.All : DeliverPolicy.New,
-                StartTime = filter.StoredSince,
-            }, enough.Token);
-            await foreach (var message in messages.ReadAllAsync(enough.Token))
-                using (message)
+                var filter = new ReplayFilter(stream) { Type = wanted.Type, User = wanted.User, Since = wanted.Since };
+                await using var messages = await jetStream.OrderedConsumeAsync(stream, new()
                 {
-                    var e = ReplayEvent.Of(message);
-                    if (filter.Matches(e) && (wanted.Subjects.Count == 0 || wanted.Subjects.Any(p => SubjectPattern.Covers(p, e.Subject))))
-                        await PrintAsync(e);
-                }
+                    DeliverPolicy = wanted.Since is not null ? DeliverPolicy.ByStartTime : wanted.All ? DeliverPolicy.All : DeliverPolicy.New,
+                    StartTime = filter.StoredSince,
+                }, enough.Token);
+                await foreach (var message in messages.ReadAllAsync(enough.Token))
+                    using (message)
+                    {
+                        var e = ReplayEvent.Of(message);
+                        if (filter.Matches(e) && (wanted.Subjects.Count == 0 || wanted.Subjects.Any(p => SubjectPattern.Covers(p, e.Subject))))
+                            await PrintAsync(e);
+                    }
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                await enough.CancelAsync();   // half of the events would look like all
+                throw e is NatsException ? new CommandException($"Stream {stream} cannot be followed: {e.Message}") : e;
+            }
         }
 
         async Task PrintAsync(ReplayEvent e)
@@ -94,7 +104,7 @@ internal static class EventsTail
                 }
                 else
                 {
-                    await output.WriteAsync(Encoding.UTF8.GetBytes($"{e.Time.UtcDateTime:HH:mm:ss.fff} {Colored(e.Subject)} {OneLine(e.Payload)}\n"), ct);
+                    await output.WriteAsync(Encoding.UTF8.GetBytes($"{e.Time.UtcDateTime:HH:mm:ss.fff} {Colored(Terminal.OneLine(e.Subject))} {OneLine(e.Payload)}\n"), ct);
                 }
                 if (++printed == wanted.Count)
                     await enough.CancelAsync();
@@ -132,7 +142,7 @@ internal static class EventsTail
         catch (JsonException)
         {
             // Whatever a foreign publisher sent must not move the cursor.
-            return string.Concat(Encoding.UTF8.GetString(payload.Span).Select(c => char.IsControl(c) ? ' ' : c));
+            return Terminal.OneLine(Encoding.UTF8.GetString(payload.Span));
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 using Spectre.Console;
 
 namespace Watchword.Server.Cli;
@@ -23,12 +24,23 @@ internal static class Terminal
     public static bool IsColored { get; } = Out.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };
 
     /// <summary>
+    /// Standard output as bytes. A pipe whose reader has gone is an error here, where the console's own stream would write
+    /// on to nobody.
+    /// </summary>
+    public static Stream OpenOutput()
+    {
+        var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        // In a file it would not move the place at which the shell's next command goes on.
+        return output.CanSeek ? Console.OpenStandardOutput() : output;
+    }
+
+    /// <summary>
     /// Prints a table. Where the window is too narrow the last column is folded, which is where long texts belong; where
     /// that does not suffice, the lines are as long as they must be.
     /// </summary>
     public static void WriteTable(string[] columns, IEnumerable<string[]> rows)
     {
-        var cells = rows.ToList();
+        var cells = rows.Select(row => row.Select(OneLine).ToArray()).ToList();
         var widths = columns.Select((column, i) => Math.Max(column.Length, cells.Select(row => row[i].Length).DefaultIfEmpty().Max())).ToList();
         var table = new Table().Border(TableBorder.None).Collapse();
         for (var i = 0; i < columns.Length; i++)
@@ -40,6 +52,9 @@ internal static class Terminal
         Out.Write(table);
         Out.Profile.Width = window;
     }
+
+    /// <summary>Without what would move the cursor or break the line.</summary>
+    public static string OneLine(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c)) : text;
 
     /// <summary>How long ago it was, for people: "12 s ago"; null for null.</summary>
     public static string? Age(DateTimeOffset? time) => (DateTimeOffset.UtcNow - time) switch

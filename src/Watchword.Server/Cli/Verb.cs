@@ -10,13 +10,19 @@ namespace Watchword.Server.Cli;
 /// <summary>A command cannot do what it was asked to; the message says why and what to do.</summary>
 internal sealed class CommandException(string message) : Exception(message);
 
-/// <summary>How every verb ends: with 0 when it is done, 1 when it is refused or fails, 78 when the configuration is at fault.</summary>
+/// <summary>
+/// How every verb ends: with 0 when it is done, 1 when it is refused or fails, 78 when the configuration is at fault, 141
+/// when nobody reads its output any more, and 70 by a fault of its own.
+/// </summary>
 internal static class Verb
 {
     /// <summary>sysexits.h: the configuration, or what it names, cannot be used.</summary>
     public const int ExitConfiguration = 78;
 
     private const int ExitRefused = 1;
+    private const int ExitSoftware = 70;     // sysexits.h
+    private const int ExitBrokenPipe = 141;  // as a shell reports SIGPIPE
+    private const int BrokenPipe = 32;       // EPIPE
 
     /// <param name="command">The command.</param>
     /// <param name="run">What it does, until Ctrl-C. What it throws is said in one line on standard error.</param>
@@ -44,10 +50,19 @@ internal static class Verb
                 await Console.Error.WriteLineAsync(error);
             return ExitConfiguration;
         }
-        catch (Exception e) when (e is CommandException or DeadLetterException or NatsException or NpgsqlException or IOException or UnauthorizedAccessException)
+        catch (IOException e) when (e.HResult == BrokenPipe)
+        {
+            return ExitBrokenPipe;
+        }
+        catch (Exception e) when (e is CommandException or DeadLetterException or ReplayStoppedException or NatsException or NpgsqlException or IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync(e.Message);
             return ExitRefused;
+        }
+        catch (Exception e)
+        {
+            await Console.Error.WriteLineAsync($"This is a fault of Watchword, please report it: {e.GetType().Name}: {e.Message}");
+            return ExitSoftware;
         }
     });
 

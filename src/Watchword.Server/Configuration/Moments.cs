@@ -7,14 +7,18 @@ internal static class Moments
 {
     public const string Expected = "expected a time such as 2026-11-21T12:00:00Z, or how long ago: 90s, 10m, 24h, 7d";
 
-    /// <summary>A time without a zone is UTC.</summary>
+    private static readonly string[] Forms = [.. from zone in (string[])["'Z'", "zzz"]
+        from time in (string[])["HH:mm", "HH:mm:ss", "HH:mm:ss.FFFFFFF"]
+        select $"yyyy-MM-dd'T'{time}{zone}"];
+
+    /// <summary>A time names its zone, and a duration its unit: nothing is left to guess.</summary>
     public static bool TryParse(string text, out DateTimeOffset moment)
     {
-        if (text.Length > 0 && Durations.TryParse(text, out var ago))
+        if (text.Length > 0 && !char.IsAsciiDigit(text[^1]) && Durations.TryParse(text, out var ago))
         {
             moment = DateTimeOffset.UtcNow - ago;
             return true;
         }
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out moment);
+        return DateTimeOffset.TryParseExact(text, Forms, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out moment);
     }
 }

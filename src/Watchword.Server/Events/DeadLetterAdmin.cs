@@ -18,8 +18,9 @@ internal static class DeadLetterAdmin
         admin.MapGet("", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate) =>
         {
             await authenticate(context);
-            var query = context.Request.Query;
-            var (consumer, key) = (Text(query["consumer"]), Text(query["key"]));
+            var query = new RequestQuery(context.Request.Query, "consumer", "key");
+            var (consumer, key) = (query.Text("consumer"), query.Text("key"));
+            query.ThrowIfInvalid();
             var found = await letters.ListAsync(consumer, key, MostLetters, context.RequestAborted);
             var all = found.Count < MostLetters ? found.Count : await letters.CountAsync(consumer, key, context.RequestAborted);
             context.Response.Headers["X-Total-Count"] = all.ToString(CultureInfo.InvariantCulture);
@@ -31,13 +32,14 @@ internal static class DeadLetterAdmin
             await authenticate(context);
             return await letters.FindAsync(id, context.RequestAborted) is { } letter
                 ? Results.Json(letter, DeadLetterJson.Default.ParkedEventDetails)
-                : throw new ApiException(StatusCodes.Status404NotFound, $"There is no dead letter {id}");
+                : throw NotFound(id);
         });
 
         admin.MapPost("/redrive", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] ILogger<DeadLetters> logger) =>
         {
             var actor = (await authenticate(context)).Subject;
             var body = await RequestBody.ReadAsync(context.Request);
+            body.Only("consumer", "key", "id");
             var (consumer, key) = (body.TextIfAny("consumer", 1, MaxText), body.TextIfAny("key", 1, MaxText));
             var id = body.WholeIfAny("id");
             if (id is null == consumer is null)
@@ -55,8 +57,13 @@ internal static class DeadLetterAdmin
         {
             var actor = (await authenticate(context)).Subject;
             var body = await RequestBody.ReadAsync(context.Request);
+            body.Only("reason");
             var reason = body.Text("reason", 1, MaxText);
+            if (string.IsNullOrWhiteSpace(reason) && body.IsValid)
+                body.Fault("reason", "is blank: say why the event may be given up");
             body.ThrowIfInvalid();
+            if (await letters.FindAsync(id, context.RequestAborted) is null)
+                throw NotFound(id);
             await RefusedAs409Async(async () =>
             {
                 await letters.DiscardAsync(id, reason, actor, context.RequestAborted);
@@ -67,7 +74,7 @@ internal static class DeadLetterAdmin
         });
     }
 
-    private static string? Text(Microsoft.Extensions.Primitives.StringValues value) => value.ToString() is { Length: > 0 } text && !text.Contains('\0', StringComparison.Ordinal) ? text : null;
+    private static ApiException NotFound(long id) => new(StatusCodes.Status404NotFound, $"There is no dead letter {id}");
 
     private static async Task<T> RefusedAs409Async<T>(Func<Task<T>> work)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Mvc;
 using Npgsql;
 using Watchword.Events.Replay;
@@ -27,6 +26,7 @@ internal static class EventAdmin
     {
         var admin = await authenticate(context);
         var body = await RequestBody.ReadAsync(context.Request);
+        body.Only("stream", "fromSequence", "toSequence", "since", "until", "user", "type", "to");
         var filter = new ReplayFilter(body.Text("stream", 1, MaxText))
         {
             FromSequence = body.WholeIfAny("fromSequence"),
@@ -37,6 +37,7 @@ internal static class EventAdmin
             Type = body.TextIfAny("type", 1, MaxText),
         };
         var to = body.Object("to");
+        to?.Only("subject", "consumer");
         var (subject, consumer) = (to?.TextIfAny("subject", 1, MaxText), to?.TextIfAny("consumer", 1, MaxText));
         if (to is { IsValid: true } && subject is null == consumer is null)
             body.Fault("to", "must name a subject or a consumer");
@@ -47,9 +48,17 @@ internal static class EventAdmin
             var replay = new EventReplay(nats, database);
             var plan = await replay.PlanAsync(filter, context.RequestAborted);
             logger.ReplayAsked(admin.Subject, plan.Id, filter.Stream, plan.From, plan.To, filter.User ?? "any", filter.Type ?? "any", subject ?? $"consumer {consumer}");
-            return subject is not null
-                ? await replay.ToSubjectAsync(plan, subject, force: false, context.RequestAborted)
-                : await replay.ToConsumerAsync(plan, consumer!, context.RequestAborted);
+            try
+            {
+                return subject is not null
+                    ? await replay.ToSubjectAsync(plan, subject, force: false, context.RequestAborted)
+                    : await replay.ToConsumerAsync(plan, consumer!, context.RequestAborted);
+            }
+            catch (ReplayStoppedException e)
+            {
+                logger.ReplayEndedEarly(filter.Stream, admin.Subject, e.Message);   // who asked may be gone
+                throw;
+            }
         });
         logger.ReplayDone(admin.Subject, result.ReplayId, result.Events);
         return Results.Json(result, EventAdminJson.Default.ReplayResult);
@@ -59,7 +68,7 @@ internal static class EventAdmin
         HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
         var admin = await authenticate(context);
-        var filter = Query(context.Request.Query);
+        var filter = Filter(context.Request.Query);
         var replay = new EventReplay(nats, database);
         var plan = await RefusedAs400Async(() => replay.PlanAsync(filter, context.RequestAborted));
         logger.EventsDownloaded(admin.Subject, filter.Stream, plan.From, plan.To, filter.User ?? "any", filter.Type ?? "any");
@@ -95,50 +104,30 @@ internal static class EventAdmin
         return null;
     }
 
-    private static ReplayFilter Query(IQueryCollection query)
+    private static ReplayFilter Filter(IQueryCollection asked)
     {
-        var faults = new Dictionary<string, string>();
-        foreach (var name in query.Keys)
-            if (name is not ("stream" or "fromSequence" or "toSequence" or "since" or "until" or "user" or "type"))
-                faults[name] = "is unknown: choose from stream, fromSequence, toSequence, since, until, user, type";
-        if (Text("stream") is null)
-            faults["stream"] = "is missing";
-        var filter = new ReplayFilter(Text("stream") ?? "")
+        var query = new RequestQuery(asked, "stream", "fromSequence", "toSequence", "since", "until", "user", "type");
+        if (query.Text("stream") is null)
+            query.Fault("stream", "is missing");
+        var filter = new ReplayFilter(query.Text("stream") ?? "")
         {
-            FromSequence = Whole("fromSequence"),
-            ToSequence = Whole("toSequence"),
-            Since = Time("since"),
-            Until = Time("until"),
-            User = Text("user"),
-            Type = Text("type"),
+            FromSequence = query.Whole("fromSequence"),
+            ToSequence = query.Whole("toSequence"),
+            Since = Moment("since"),
+            Until = Moment("until"),
+            User = query.Text("user"),
+            Type = query.Text("type"),
         };
-        return faults.Count == 0 ? filter : throw ApiException.InvalidFields(faults);
+        query.ThrowIfInvalid();
+        return filter;
 
-        string? Text(string field)
+        DateTimeOffset? Moment(string field)
         {
-            var text = query[field].ToString();
-            if (text.Contains('\0', StringComparison.Ordinal))
-                faults[field] = "must not contain NUL characters";
-            return text.Length > 0 ? text : null;
-        }
-
-        ulong? Whole(string field)
-        {
-            if (Text(field) is not { } text)
-                return null;
-            if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= long.MaxValue)
-                return number;
-            faults[field] = "must be a whole number";
-            return null;
-        }
-
-        DateTimeOffset? Time(string field)
-        {
-            if (Text(field) is not { } text)
+            if (query.Text(field) is not { } text)
                 return null;
             if (Moments.TryParse(text, out var moment))
                 return moment;
-            faults[field] = $"is '{text}': {Moments.Expected}";
+            query.Fault(field, $"is '{text}': {Moments.Expected}");
             return null;
         }
     }

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
+using Watchword.Events.Replay;
 using Watchword.Nats;
 using Watchword.Server.Passwords;
 
@@ -50,6 +51,8 @@ internal static class ErrorHandling
         BadHttpRequestException e => new(e.StatusCode, e.Message),
         // Kestrel tells the reader of a body that its sender has gone before it tells the request.
         IOException => new(StatusCodes.Status400BadRequest, "The request was cut off"),
+        // Tried again it would begin anew: the caller has to go on from the place that is named.
+        ReplayStoppedException e => new(StatusCodes.Status502BadGateway, e.Message),
         HashingBusyException e => new(StatusCodes.Status503ServiceUnavailable, "Too many sign-ins at once, try again shortly") { RetryAfter = e.RetryAfter },
         NpgsqlException e when IsPassing(e) => Unavailable(),
         NatsException { IsTransient: true } => new(StatusCodes.Status503ServiceUnavailable, "NATS does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },

@@ -100,6 +100,16 @@ internal sealed class RequestBody
         return null;
     }
 
+    /// <summary>Refuses members that nobody asks for, and null: where a field narrows what is done, a misspelt one must not mean everything.</summary>
+    public void Only(params string[] fields)
+    {
+        foreach (var (name, value) in _members)
+            if (!fields.Contains(name, StringComparer.Ordinal))
+                Fault(name, $"is unknown: choose from {string.Join(", ", fields)}");
+            else if (value.ValueKind == JsonValueKind.Null)
+                Fault(name, "is null: leave it out instead");
+    }
+
     /// <summary>Whether no fault was found so far, here or in the object that this one is part of.</summary>
     public bool IsValid => _faults.Count == 0;
 

@@ -76,7 +76,7 @@ internal sealed class AuditRows(Stream copy)
                 return false;
         }
         missing = 0;
-        Position = BinaryPrimitives.ReadInt64BigEndian(Column(0));
+        Position = Column(0).Length == sizeof(long) ? BinaryPrimitives.ReadInt64BigEndian(Column(0)) : 0;   // NULL, where the log's owner allowed it
         _next = at;
         return true;
     }

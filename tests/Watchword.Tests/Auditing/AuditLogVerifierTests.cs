@@ -48,6 +48,8 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
     // A row between 4 and 5, those behind it moved on.
     [InlineData("UPDATE watchword.audit_log SET position = -position - 1 WHERE position > 4; UPDATE watchword.audit_log SET position = -position WHERE position < 0; INSERT INTO watchword.audit_log SELECT 5, 'forged', stream, sequence, subject, key, actor, origin, correlation_id, occurred_at, payload, hash, previous_hash FROM watchword.audit_log WHERE position = 4", AuditFaultKind.Changed, 5)]
     [InlineData("INSERT INTO watchword.audit_log SELECT 10, 'forged', stream, sequence, subject, key, actor, origin, correlation_id, occurred_at, payload, hash, previous_hash FROM watchword.audit_log WHERE position = 9", AuditFaultKind.BeyondHead, 10)]
+    [InlineData("ALTER TABLE watchword.audit_log DROP CONSTRAINT audit_log_pkey; ALTER TABLE watchword.audit_log ALTER position DROP NOT NULL; UPDATE watchword.audit_log SET position = NULL WHERE position = 5", AuditFaultKind.Missing, 5)]
+    [InlineData("ALTER TABLE watchword.audit_log DROP CONSTRAINT audit_log_pkey; ALTER TABLE watchword.audit_log ALTER position DROP NOT NULL; UPDATE watchword.audit_log SET position = NULL WHERE position = 9", AuditFaultKind.OutOfChain, 0)]
     [InlineData("UPDATE watchword.audit_head SET hash = sha256('x')", AuditFaultKind.Head, 9)]
     [InlineData("UPDATE watchword.audit_head SET position = 8", AuditFaultKind.BeyondHead, 9)]
     [InlineData("UPDATE watchword.audit_head SET position = 10", AuditFaultKind.EndMissing, 10)]

@@ -36,7 +36,7 @@ public class DeadLetterCommandTests(ServerFixture fixture)
         Assert.Single(JsonDocument.Parse((await RunAsync("list", "--limit", "1", "--json")).Output).RootElement.EnumerateArray());
         Assert.True(JsonDocument.Parse((await RunAsync("list", "--json")).Output).RootElement.GetArrayLength() >= 2);
         Assert.DoesNotContain("These are the oldest", (await RunAsync("list")).Output, StringComparison.Ordinal);
-        Assert.Equal((2, "--limit is 0: expected 1 or more."), (await RunAsync("list", "--limit", "0")) is var refused ? (refused.ExitCode, refused.Errors.Split('\n')[0]) : default);
+        Assert.Equal((2, "--limit is '0': expected a whole number from 1 to 9223372036854775807."), (await RunAsync("list", "--limit", "0")) is var refused ? (refused.ExitCode, refused.Errors.Split('\n')[0]) : default);
     }
 
     [Fact]
@@ -87,13 +87,41 @@ public class DeadLetterCommandTests(ServerFixture fixture)
         Assert.EndsWith(": a test account\n", again.Errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_only_waits_cannot_be_given_up()
+    {
+        await using var user = await RefusedUser.CreateAsync(fixture);
+        var waiting = (await user.Letters.FindAsync(user.Letter.Id))!.Behind[0].Id;
+
+        var run = await RunAsync("discard", $"{waiting}", "--reason", "why not");
+
+        Assert.Equal((1, $"event {waiting} is no dead letter: it only waits behind one of its key\n"), (run.ExitCode, run.Errors));
+        Assert.Equal("waiting", (await user.Letters.FindAsync(waiting))!.State);
+        Assert.Empty(await user.ActionsAsync());
+    }
+
+    [Fact]
+    public async Task A_preview_says_no_where_a_redrive_would()
+    {
+        await using var user = await RefusedUser.CreateAsync(fixture);
+        Assert.Equal(0, (await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account")).ExitCode);
+
+        var dry = await RunAsync("redrive", $"{user.Letter.Id}", "--dry-run");
+        var real = await RunAsync("redrive", $"{user.Letter.Id}");
+
+        Assert.Equal((1, ""), (dry.ExitCode, dry.Output));
+        Assert.Contains(": a test account", dry.Errors, StringComparison.Ordinal);
+        Assert.Equal(real, dry);
+    }
+
     [Theory]
     [InlineData(1, "nothing of nobody is set aside for consumer user-sync", "redrive", "--consumer", "user-sync", "--key", "nobody")]
     [InlineData(1, "nothing is set aside for consumer nobody", "redrive", "--consumer", "nobody")]
-    [InlineData(1, "there is no such dead letter", "redrive", "--consumer", "nobody", "--dry-run")]
+    [InlineData(1, "nothing is set aside for consumer nobody", "redrive", "--consumer", "nobody", "--dry-run")]
     [InlineData(1, "there is no dead letter 999999999", "redrive", "999999999")]
     [InlineData(1, "there is no dead letter 999999999", "show", "999999999")]
     [InlineData(1, "there is no dead letter 999999999", "discard", "999999999", "--reason", "why not")]
+    [InlineData(2, "id is 'seven': expected a whole number", "show", "seven")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive", "7", "--consumer", "user-sync")]
     public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)

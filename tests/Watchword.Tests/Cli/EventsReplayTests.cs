@@ -45,11 +45,16 @@ public class EventsReplayTests(NatsFixture nats)
     [InlineData(1, "--to-sequence is 0: sequences begin at 1", "--to-sequence", "0", "--dry-run")]
     [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events", "--to-subject", "auth.user.x")]
     [InlineData(1, "There is nothing to replay: stream auth-events has no event of user nobody", "--user", "nobody", "--to-file", "-")]
-    [InlineData(1, "/nowhere/at/all", "--to-file", "/nowhere/at/all")]
+    [InlineData(1, "--to-file is '/nowhere/at/all', and its folder is not there", "--to-file", "/nowhere/at/all")]
+    [InlineData(1, "--to-file is empty", "--to-file", "")]
     [InlineData(2, "Give one of --to-file, --to-subject and --to-consumer, or --dry-run.", "--from-sequence", "1")]
     [InlineData(2, "Give one of", "--to-file", "-", "--to-consumer", "c")]
     [InlineData(2, "--since is 'yesterday': expected a time such as", "--since", "yesterday", "--dry-run")]
-    [InlineData(2, "twelve", "--from-sequence", "twelve", "--dry-run")]
+    [InlineData(2, "--since is '2026-11-21T12:00:00': expected a time such as", "--since", "2026-11-21T12:00:00", "--dry-run")]
+    [InlineData(2, "--since is '2026': expected a time such as", "--since", "2026", "--dry-run")]
+    [InlineData(2, "--until is '03/04/2026': expected a time such as", "--until", "03/04/2026", "--dry-run")]
+    [InlineData(2, "--from-sequence is 'twelve': expected a whole number from 0 to", "--from-sequence", "twelve", "--dry-run")]
+    [InlineData(2, "--to-sequence is '99999999999999999999': expected a whole number", "--to-sequence", "99999999999999999999", "--dry-run")]
     public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
@@ -74,11 +79,92 @@ public class EventsReplayTests(NatsFixture nats)
         Assert.Contains(words, run.Errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task It_ends_quietly_when_nobody_reads_on()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        for (var i = 0; i < 2_000; i++)
+            await world.PublishAsync("auth.user.registered", $"u{i}", ReplayWorld.Noon, $"id-{i}");
+
+        var replay = await HeadAsync("events replay --stream auth-events --to-file -");
+        var tail = await HeadAsync("events tail --all");
+
+        Assert.Equal(("141", "141"), (replay, tail));
+
+        async Task<string> HeadAsync(string command)
+        {
+            using var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("bash",
+                ["-c", $"dotnet '{Path.Combine(AppContext.BaseDirectory, "Watchword.Server.dll")}' {command} 2>&1 | head -1 | cut -c1-1; echo ${{PIPESTATUS[0]}}"])
+            {
+                UseShellExecute = false,
+                RedirectStandardOutput = true,
+                Environment = { ["NATS_URL"] = world.Account.Url, ["WATCHWORD_DATA"] = "/nonexistent" },
+            })!;
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+            var output = shell.StandardOutput.ReadToEndAsync(patience.Token);
+            try
+            {
+                return (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries)[1];
+            }
+            finally
+            {
+                shell.Kill(entireProcessTree: true);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_else_is_written_to_the_same_file_is_not_overwritten()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        using var shell = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("bash",
+            ["-c", $"(echo before; dotnet '{Path.Combine(AppContext.BaseDirectory, "Watchword.Server.dll")}' events replay --stream auth-events --to-file - 2>/dev/null; echo after) > '{world.File}'"])
+        {
+            UseShellExecute = false,
+            Environment = { ["NATS_URL"] = world.Account.Url, ["WATCHWORD_DATA"] = "/nonexistent" },
+        })!;
+        await shell.WaitForExitAsync();
+
+        var lines = await File.ReadAllLinesAsync(world.File);
+        Assert.Equal((8, "before", "after"), (lines.Length, lines[0], lines[^1]));
+    }
+
+    [Fact]
+    public async Task The_outbox_of_one_server_does_not_fill_up_the_streams_of_another()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        await world.JetStream.PurgeStreamAsync("auth-events", before: 3);
+        await WriteEndpointsAsync("nats://127.0.0.1:1");
+        var other = await RunAsync(world, "--data", world.Folder, "--dry-run");
+        await WriteEndpointsAsync(new Uri(world.Account.Url).Authority is var place ? $"nats://{place}" : "");
+        var own = await RunAsync(world, "--data", world.Folder, "--dry-run");
+        await File.WriteAllTextAsync(Path.Combine(world.Folder, "endpoints.json"), "{");
+        var broken = await RunAsync(world, "--data", world.Folder, "--dry-run");
+
+        Assert.Contains("what is older lies in the outbox (DATABASE_URL)", other.Errors, StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1:2", own.Errors, StringComparison.Ordinal);   // its database was asked
+        Assert.Equal((1, 1), (broken.ExitCode, broken.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Contains("endpoints.json is not as a server writes it", broken.Errors, StringComparison.Ordinal);
+
+        Task WriteEndpointsAsync(string url) => File.WriteAllTextAsync(Path.Combine(world.Folder, "endpoints.json"), JsonSerializer.Serialize(new
+        {
+            http = "http://127.0.0.1:1",
+            nats = url,
+            database = "postgres://u@127.0.0.1:2/d",
+            targetDatabase = "postgres://u@127.0.0.1:2/t",
+            natsPid = (int?)null,
+            postgresPid = (int?)null,
+        }));
+    }
+
     [Theory]
     [InlineData("events", "tail")]
     [InlineData("events", "replay")]
     [InlineData("stream", "status")]
     [InlineData("consumer", "status")]
+    [InlineData("consumer", "create")]
     public async Task Help_shows_examples(params string[] verb)
     {
         var run = await CommandRun.RunAsync([], [.. verb, "--help"]);

@@ -63,6 +63,30 @@ public class EventsTailTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_stream_that_is_gone_ends_it_for_both()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.DeleteStreamAsync("identity-changes");
+
+        var run = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail"]);
+
+        Assert.Equal((1, ""), (run.ExitCode, run.Output));
+        Assert.StartsWith("Stream identity-changes cannot be followed: ", run.Errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "--count is '0': expected a whole number from 1 to", "--count", "0")]
+    [InlineData(2, "--count is '-1'", "--count", "-1")]
+    [InlineData(1, "--since is 2999-01-01T00:00:00.0000000+00:00, which lies in the future", "--since", "2999-01-01T00:00:00Z")]
+    public async Task What_would_never_end_is_refused(int exitCode, string words, params string[] arguments)
+    {
+        var run = await CommandRun.RunAsync([("NATS_URL", "nats://127.0.0.1:1")], ["events", "tail", .. arguments]);
+
+        Assert.Equal(exitCode, run.ExitCode);
+        Assert.Contains(words, run.Errors, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task It_goes_on_after_nats_restarts_and_misses_nothing()
     {
         await using var server = new NatsServer();

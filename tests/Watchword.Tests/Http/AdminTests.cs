@@ -125,10 +125,14 @@ public class AdminTests(ServerFixture fixture)
     [InlineData("""{"stream":"auth-events","toSequence":"7","to":{"subject":"x"}}""", "toSequence")]
     [InlineData("""{"stream":"auth-events","toSequence":1.5,"to":{"subject":"x"}}""", "toSequence")]
     [InlineData("""{"stream":"auth-events","since":"yesterday","to":{"subject":"x"}}""", "since")]
-    [InlineData("""{"stream":"auth-events","until":"2999-01-01","to":{"subject":"x"}}""", "until")]
+    [InlineData("""{"stream":"auth-events","until":"2999-01-01T00:00:00Z","to":{"subject":"x"}}""", "until")]
     [InlineData("""{"stream":"auth-events","type":"auth.user.unheard_of","to":{"subject":"x"}}""", "type")]
     [InlineData("""{"stream":"auth-events","user":"u1","to":{"consumer":"x"}}""", "user")]
     [InlineData("""{"stream":"auth-events","to":{"\ud800":"x"}}""", "to")]
+    [InlineData("""{"stream":"auth-events","formSequence":3,"to":{"subject":"x"}}""", "formSequence")]
+    [InlineData("""{"stream":"auth-events","user":null,"to":{"subject":"x"}}""", "user")]
+    [InlineData("""{"stream":"auth-events","to":{"subject":"x","force":true}}""", "to.force")]
+    [InlineData("""{"stream":"auth-events","since":"2026-11-21T12:00:00","to":{"subject":"x"}}""", "since")]
     public async Task A_fault_names_its_field(string body, string field)
     {
         var (server, admin) = await AdminAsync();
@@ -155,6 +159,24 @@ public class AdminTests(ServerFixture fixture)
 
         Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
         Assert.Equal(field, Assert.Single(answer.Json.GetProperty("fields").EnumerateObject()).Name);
+    }
+
+    [Fact]
+    public async Task A_replay_that_stops_half_way_says_where_and_does_not_ask_to_be_tried_again()
+    {
+        var (server, admin) = await AdminAsync();
+        await using var nats = await fixture.Account.ConnectAsync();
+        var jetStream = new JetStream(nats);
+        var name = "small-" + Guid.NewGuid().ToString("N");
+        await jetStream.CreateStreamAsync(new() { Name = name, Subjects = [name], MaxMessages = 1, Discard = StreamDiscard.New });
+        await PublishedAsync(server, admin);
+        await PublishedAsync(server, await server.RegisterAsync());
+
+        var answer = await ReplayAsync(server, admin, new { stream = "auth-events", type = "auth.user.registered", since = "1h", to = new { subject = name } });
+
+        Assert.Equal((HttpStatusCode.BadGateway, null), (answer.Status, answer.Header("Retry-After")));
+        Assert.Matches("^The replay stopped: .* Go on from sequence [0-9]+: all before it are there.$", answer.Message);
+        Assert.Equal(1UL, (await jetStream.FindStreamAsync(name))!.State.Messages);
     }
 
     private static ByteArrayContent? Body(HttpMethod method) => method == HttpMethod.Post ? TokenApiCalls.JsonContent("""{"stream":"auth-events","to":{"subject":"x"}}""") : null;

@@ -59,7 +59,8 @@ public class DeadLetterAdminTests(ServerFixture fixture)
         await using var user = await RefusedUser.CreateAsync(fixture);
         await user.HealAsync();
 
-        Assert.Equal(HttpStatusCode.BadRequest, (await DiscardAsync("{}")).Status);
+        foreach (var fault in (string[])["{}", """{"reason":" "}""", """{"reason":"a test account","resaon":""}"""])
+            Assert.Equal(HttpStatusCode.BadRequest, (await DiscardAsync(fault)).Status);
         Assert.Equal(HttpStatusCode.NoContent, (await DiscardAsync("""{"reason":"a test account"}""")).Status);
         await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
         var again = await DiscardAsync("""{"reason":"once more"}""");
@@ -75,6 +76,8 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     [InlineData("""{"consumer":"user-sync","id":7}""", HttpStatusCode.BadRequest)]
     [InlineData("""{"id":"7"}""", HttpStatusCode.BadRequest)]
     [InlineData("""{"id":999999999}""", HttpStatusCode.Conflict)]
+    [InlineData("""{"consumer":"user-sync","kye":"ada"}""", HttpStatusCode.BadRequest)]
+    [InlineData("""{"consumer":"user-sync","key":null}""", HttpStatusCode.BadRequest)]
     [InlineData("""{"id":18446744073709551615}""", HttpStatusCode.BadRequest)]
     [InlineData("""{"consumer":"nobody"}""", HttpStatusCode.Conflict)]
     public async Task A_redrive_of_nothing_is_refused(string json, HttpStatusCode status)
@@ -92,6 +95,20 @@ public class DeadLetterAdminTests(ServerFixture fixture)
         var (server, admin) = await AdminAsync();
 
         Assert.Equal(HttpStatusCode.NotFound, (await server.SendAsync(HttpMethod.Get, Root + "/999999999", token: admin.AccessToken)).Status);
+        Assert.Equal(HttpStatusCode.NotFound, (await server.SendAsync(HttpMethod.Post, Root + "/999999999/discard", TokenApiCalls.JsonContent("""{"reason":"why not"}"""), admin.AccessToken)).Status);
+    }
+
+    [Theory]
+    [InlineData("?consumre=user-sync", "consumre")]
+    [InlineData("?key=%00", "key")]
+    public async Task A_filter_that_is_not_understood_does_not_list_everything(string query, string field)
+    {
+        var (server, admin) = await AdminAsync();
+
+        var answer = await server.SendAsync(HttpMethod.Get, Root + query, token: admin.AccessToken);
+
+        Assert.Equal(HttpStatusCode.BadRequest, answer.Status);
+        Assert.Equal(field, Assert.Single(answer.Json.GetProperty("fields").EnumerateObject()).Name);
     }
 
     private async Task<(ServerProcess Server, Person Admin)> AdminAsync()

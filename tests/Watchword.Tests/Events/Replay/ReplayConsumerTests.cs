@@ -35,6 +35,7 @@ public class ReplayConsumerTests(NatsFixture nats)
     {
         { "user", new("auth-events") { User = "ada" }, "c", "to a subject or a file instead" },
         { "toSequence", new("auth-events") { ToSequence = 4 }, "c", "leave it out" },
+        { "since", new("auth-events") { Since = ReplayWorld.Noon, FromSequence = 1 }, "c", "give one of the two" },
         { "until", new("auth-events") { Until = ReplayWorld.Noon }, "c", "leave it out" },
         { "toConsumer", new("auth-events"), "taken", "has already" },
         { "toConsumer", new("auth-events"), "no.name", "no blanks, dots" },
@@ -66,7 +67,7 @@ public class ReplayConsumerTests(NatsFixture nats)
         await using var database = Npgsql.NpgsqlDataSource.Create("Host=127.0.0.1;Database=unused");
         var replay = new EventReplay(world.Nats, database);
 
-        var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(async () => await replay.ToConsumerAsync(await replay.PlanAsync(new("auth-events") { FromSequence = 2 }), "c"));
+        var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(async () => await replay.ToConsumerAsync(await replay.PlanAsync(new("auth-events")), "c"));
 
         Assert.Contains("must be 4 or more for a consumer", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("to a subject or a file", refusal.Message, StringComparison.Ordinal);

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Watchword.Events.Replay;
 
 namespace Watchword.Tests.Events.Replay;
 
@@ -68,17 +69,87 @@ public class ReplayFileTests(NatsFixture nats)
         await world.JetStream.PublishAsync("auth.user.logged_in", "no JSON\n"u8.ToArray());
         await world.JetStream.PublishAsync("auth.user.logged_in", new byte[] { (byte)'"', 0xff, (byte)'"' });
         await world.JetStream.PublishAsync("auth.user.logged_in", ReadOnlyMemory<byte>.Empty);
+        await world.JetStream.PublishAsync("auth.user.logged_in", "{\n\"cut\":\"\\ud83d\"}"u8.ToArray());   // as JavaScript cuts an emoji in two
 
         var lines = await world.LinesAsync(new("auth-events"));
 
-        Assert.Equal("""{"data":{"userId":"añ"},"n":1.50}""", lines[0].GetProperty("event").GetRawText());
+        Assert.Equal("""{    "data": {  "userId": "añ" }, "n": 1.50 }""", lines[0].GetProperty("event").GetRawText());
         Assert.Equal("añ", lines[0].GetProperty("key").GetString());
         Assert.Equal(JsonValueKind.Null, lines[0].GetProperty("id").ValueKind);
         Assert.Equal("""{"X":["one","two"],"Y":"y"}""", lines[0].GetProperty("headers").GetRawText());
         Assert.Equal("no JSON\n", Encoding.UTF8.GetString(lines[1].GetProperty("base64").GetBytesFromBase64()));
         Assert.Equal([(byte)'"', 0xff, (byte)'"'], lines[2].GetProperty("base64").GetBytesFromBase64());
         Assert.Equal("", lines[3].GetProperty("base64").GetString());
-        Assert.Equal(4, lines.Count);
+        Assert.Equal("""{ "cut":"\ud83d"}""", lines[4].GetProperty("event").GetRawText());
+        Assert.Equal(5, lines.Count);
+    }
+
+    [Fact]
+    public async Task A_new_file_is_its_owners_and_an_old_one_keeps_its_rights_and_its_links()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        var link = Path.Combine(world.Folder, "link");
+        File.CreateSymbolicLink(link, world.File);
+
+        await ToFileAsync(world, world.File);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(world.File));
+        File.WriteAllText(world.File, "the old one");
+        File.SetUnixFileMode(world.File, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        await ToFileAsync(world, link);
+
+        Assert.Equal(world.File, new FileInfo(link).LinkTarget);
+        Assert.Equal(6, File.ReadAllLines(world.File).Length);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead, File.GetUnixFileMode(world.File));
+        Assert.Equal(2, Directory.GetFileSystemEntries(world.Folder).Length);
+    }
+
+    [Fact]
+    public async Task A_pipe_and_a_device_are_written_to_and_stay_what_they_are()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        using var make = System.Diagnostics.Process.Start("mkfifo", world.File);
+        await make.WaitForExitAsync();
+
+        var writing = ToFileAsync(world, world.File);
+        using var reader = await Task.Run(() => new StreamReader(new FileStream(world.File, FileMode.Open, FileAccess.Read)));
+        var lines = (await reader.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal((6, 6), (lines.Length, (await writing).Events));
+        Assert.Equal([world.File], Directory.GetFiles(world.Folder));
+
+        Assert.Equal(6, (await ToFileAsync(world, "/dev/null")).Events);
+        Assert.Equal("", await File.ReadAllTextAsync("/dev/null"));
+        Assert.Equal(["/dev/null"], Directory.GetFiles("/dev", "null*"));
+    }
+
+    [Fact]
+    public async Task A_pipe_that_nobody_reads_is_waited_for_no_longer_than_wanted()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+        using var make = System.Diagnostics.Process.Start("mkfifo", world.File);
+        await make.WaitForExitAsync();
+        using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(300));
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => ToFileAsync(world, world.File, stop.Token));
+
+        using var late = new FileStream(world.File, FileMode.Open, FileAccess.Read);   // the thread that waits for one is let go
+    }
+
+    [Theory]
+    [InlineData("", "is empty")]
+    [InlineData("/", "a folder")]
+    [InlineData("/nowhere/at/all", "folder is not there")]
+    public async Task Where_no_file_can_be_it_is_refused_before_anything_is_read(string path, string reason)
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+
+        var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(() => ToFileAsync(world, path));
+
+        Assert.Equal("toFile", refusal.Field);
+        Assert.Contains(reason, refusal.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,5 +204,11 @@ public class ReplayFileTests(NatsFixture nats)
 
         Assert.Equal([world.File], Directory.GetFiles(world.Folder));
         Assert.Equal("the old one", await File.ReadAllTextAsync(world.File));
+    }
+
+    private static async Task<ReplayResult> ToFileAsync(ReplayWorld world, string path, CancellationToken ct = default)
+    {
+        var replay = world.Replay();
+        return await replay.ToFileAsync(await replay.PlanAsync(new("auth-events"), ct), path, ct);
     }
 }

@@ -47,6 +47,25 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_beginning_that_neither_keeps_is_refused_and_not_passed_over()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await using var db = await PublishedAsync(world);
+        await world.JetStream.PurgeStreamAsync("auth-events", before: 13);
+        Assert.Equal(Users, (await world.LinesAsync(new("auth-events") { FromSequence = 1 }, db)).Count);
+        File.Delete(world.File);
+        await db.ExecuteAsync("DELETE FROM watchword.outbox WHERE starts_with(subject, 'auth.user.') AND stream_seq < 6");
+
+        var refusal = await world.RefusedAsync(new("auth-events") { FromSequence = 1 }, db);
+        Assert.Equal(("fromSequence", true), (refusal.Field, refusal.Reason.Contains("begins at 6", StringComparison.Ordinal)));
+        Assert.Equal(Users - 5, (await world.LinesAsync(new("auth-events") { FromSequence = 6 }, db)).Count);
+        Assert.Equal(Users - 5, (await world.LinesAsync(new("auth-events"), db)).Count);   // all there is
+        File.Delete(world.File);
+        await db.ExecuteAsync("DELETE FROM watchword.outbox");
+        Assert.Contains("begins at 13", (await world.RefusedAsync(new("auth-events") { FromSequence = 6 }, db)).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_emptied_stream_is_replayed_from_the_outbox_alone_by_user_and_time_too()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);

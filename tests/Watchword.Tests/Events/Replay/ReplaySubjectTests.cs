@@ -45,7 +45,7 @@ public class ReplaySubjectTests(NatsFixture nats)
         await using var connection = new NatsConnection(new() { Url = $"nats://{world.Account.User}:{world.Account.Password}@127.0.0.1:{proxy.Port}" });
         await connection.ConnectAsync();
         await using var target = new SubjectTarget(connection, new(connection), "r", "nobody.stores.this");
-        var stopped = await Assert.ThrowsAsync<NatsException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), TestContext.Current.CancellationToken));
+        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), TestContext.Current.CancellationToken));
         Assert.Contains("the connection broke meanwhile", stopped.Message, StringComparison.Ordinal);
         Assert.EndsWith("Go on from sequence 5: all before it are there.", stopped.Message, StringComparison.Ordinal);
 
@@ -131,7 +131,7 @@ public class ReplaySubjectTests(NatsFixture nats)
             await jetStream.PublishAsync(subject, "{}"u8.ToArray());
         var replay = new EventReplay(connection, database: null);
 
-        var stopped = await Assert.ThrowsAsync<NatsException>(async () => await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "closed.>"));
+        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(async () => await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "closed.>"));
         var passed = await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "open.>");
 
         Assert.IsType<NatsPermissionException>(stopped.InnerException);
@@ -144,6 +144,7 @@ public class ReplaySubjectTests(NatsFixture nats)
     [InlineData("auth.user.registered", "everybody would take the replay for news")]
     [InlineData("auth.>", "everybody would take the replay for news")]
     [InlineData("dlq.sync", "dead-letters")]
+    [InlineData("security.alert", "security-alerts")]
     [InlineData("$JS.API.STREAM.DELETE.copies", "belongs to NATS")]
     [InlineData("replay.*", "prefix that ends in .>")]
     [InlineData(">", "prefix that ends in .>")]
@@ -152,6 +153,7 @@ public class ReplaySubjectTests(NatsFixture nats)
     public async Task A_target_that_does_harm_is_refused(string target, string reason)
     {
         await using var world = await FilledAsync("copies", "replay.>");
+        await world.JetStream.CreateStreamAsync(Watchword.Events.Contracts.Streams.SecurityAlerts);
 
         var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(() => ToAsync(world, new("auth-events"), target));
 
@@ -180,10 +182,39 @@ public class ReplaySubjectTests(NatsFixture nats)
         await world.FillAsync();
         await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], MaxMessages = 4, Discard = StreamDiscard.New });
 
-        var stopped = await Assert.ThrowsAsync<NatsException>(() => ToAsync(world, new("auth-events"), "copy"));
+        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("auth-events"), "copy"));
 
         Assert.Contains("Go on from sequence 5", stopped.Message, StringComparison.Ordinal);
         Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task Whoever_stops_it_and_whatever_it_reads_from_the_place_is_named()
+    {
+        await using var world = await FilledAsync("copies", "replay.>");
+        var plan = new ReplayPlan("r", new("auth-events"), 5, 9, 1, "");
+        using var stop = new CancellationTokenSource();
+
+        var byUser = await StopsAsync(stop.CancelAsync, stop.Token);
+        var byDatabase = await StopsAsync(() => throw new Npgsql.NpgsqlException("the outbox is away"), CancellationToken.None);
+
+        Assert.Equal((7UL, "The replay stopped. Go on from sequence 7: all before it are there."), (byUser.Next, byUser.Message));
+        Assert.Equal((7UL, "The replay stopped: the outbox is away Go on from sequence 7: all before it are there."), (byDatabase.Next, byDatabase.Message));
+        Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+
+        async Task<ReplayStoppedException> StopsAsync(Func<Task> after, CancellationToken ct)
+        {
+            await using var target = new SubjectTarget(world.Nats, world.JetStream, Guid.NewGuid().ToString(), "replay.>");
+            return await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(after, ct), new(plan), ct));
+        }
+
+        static async IAsyncEnumerable<ReplayEvent> EventsAsync(Func<Task> after, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+        {
+            for (ulong i = 5; i < 7; i++)
+                yield return new("auth-events", i, "auth.user.registered", null, "{}"u8.ToArray(), ReplayWorld.Noon, false);
+            await after();
+            ct.ThrowIfCancellationRequested();
+        }
     }
 
     [Fact]
