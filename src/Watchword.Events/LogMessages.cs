@@ -66,6 +66,12 @@ internal static partial class LogMessages
     [LoggerMessage(2210, LogLevel.Warning, "Subscriber {Subscriber} reads its durable consumer of {Stream} as it is, for this user may not change it: {Differences}")]
     public static partial void ConsumerNotChanged(this ILogger logger, string subscriber, string stream, string differences);
 
+    [LoggerMessage(2211, LogLevel.Warning, "What {Subscriber} handled long ago could not be forgotten, trying again in an hour: {Reason}")]
+    public static partial void PruneFailed(this ILogger logger, string subscriber, string reason);
+
+    [LoggerMessage(2212, LogLevel.Debug, "A handler of {Subscriber} failed on event {Sequence} ({Subject})")]
+    public static partial void HandlerFailed(this ILogger logger, Exception exception, string subscriber, string subject, long sequence);
+
     [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}), which is passed over: {Reason}")]
     public static partial void FanOutFailed(this ILogger logger, string subscriber, string subject, long sequence, string reason);
 

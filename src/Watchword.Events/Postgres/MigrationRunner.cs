@@ -19,16 +19,17 @@ public static class MigrationRunner
         await ExecuteAsync(connection, $"SELECT pg_advisory_lock({LockKey})", ct);
         try
         {
-            await ExecuteAsync(connection, """
-                CREATE SCHEMA IF NOT EXISTS watchword;
-                CREATE TABLE IF NOT EXISTS watchword.migration (
-                  set_name   text        NOT NULL,
-                  number     integer     NOT NULL,
-                  name       text        NOT NULL,
-                  checksum   text        NOT NULL,
-                  applied_at timestamptz NOT NULL DEFAULT now(),
-                  PRIMARY KEY (set_name, number))
-                """, ct);
+            if (!await IsPreparedAsync(connection, ct))
+                await ExecuteAsync(connection, """
+                    CREATE SCHEMA IF NOT EXISTS watchword;
+                    CREATE TABLE IF NOT EXISTS watchword.migration (
+                      set_name   text        NOT NULL,
+                      number     integer     NOT NULL,
+                      name       text        NOT NULL,
+                      checksum   text        NOT NULL,
+                      applied_at timestamptz NOT NULL DEFAULT now(),
+                      PRIMARY KEY (set_name, number))
+                    """, ct);
             foreach (var set in sets)
                 await ApplySetAsync(connection, set, logger, ct);
         }
@@ -37,6 +38,13 @@ public static class MigrationRunner
             // The pool would hand the lock on with the connection.
             await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey})", CancellationToken.None);
         }
+    }
+
+    // Where an administrator has migrated, a service needs no right to create: not even IF NOT EXISTS may be asked without.
+    private static async Task<bool> IsPreparedAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand("SELECT to_regclass('watchword.migration') IS NOT NULL", connection);
+        return await command.ExecuteScalarAsync(ct) is true;
     }
 
     private static async Task ApplySetAsync(NpgsqlConnection connection, MigrationSet set, ILogger logger, CancellationToken ct)

@@ -45,6 +45,7 @@ internal sealed class DurableReader(
         {
             if (!told)
                 logger.WaitsForStream(name, Stream);
+            _settled.TrySetResult();   // nothing of it is under way
             await Task.Delay(StreamPoll, ct);
         }
         var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream, found.Config.Subjects ?? []), ct);

@@ -4,13 +4,15 @@ using Npgsql;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// A transaction of handlers' effects. A handler that was given up may be at work in it still: then its session is ended
-/// on the server first. Closed under a running statement, a connection hangs (npgsql #3457); back in the pool, it would
-/// have that handler's next statement in another event's transaction.
+/// A transaction of handlers' effects, which handlers may misuse: one that was given up is at work in it still, another
+/// left a statement running. Then its session is ended on the server first: closed under a running statement a connection
+/// hangs (npgsql #3457), and back in the pool it would have that statement in another event's transaction.
 /// </summary>
 internal sealed class EffectsTransaction : IAsyncDisposable
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LaterPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ReaderPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly NpgsqlDataSource _database;
@@ -21,6 +23,10 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         (_database, _connection, Transaction) = (database, connection, transaction);
 
     public NpgsqlTransaction Transaction { get; }
+
+    private bool IsExecuting => _connection.FullState.HasFlag(ConnectionState.Executing);
+
+    private bool IsBusy => IsExecuting || _connection.FullState.HasFlag(ConnectionState.Fetching);
 
     public static async Task<EffectsTransaction> BeginAsync(NpgsqlDataSource database, CancellationToken ct)
     {
@@ -37,6 +43,7 @@ internal sealed class EffectsTransaction : IAsyncDisposable
     }
 
     /// <inheritdoc cref="HandlerCall.RunAsync"/>
+    /// <exception cref="InvalidOperationException">The handler left the transaction as nobody can go on with it; says how.</exception>
     public async ValueTask RunAsync(HandlerCall call, Func<EventContext, CancellationToken, Task> handle, EventContext context)
     {
         if (context.IsAbandoned)
@@ -45,10 +52,14 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         try
         {
             await call.RunAsync(handle, context);
+            if (IsBusy)
+                throw new InvalidOperationException("the handler returned while a statement of its was running, or a reader open: await and dispose what it begins");
+            if (!IsOpen())
+                throw new InvalidOperationException("the handler ended the transaction or closed its connection: both are its subscriber's to end");
         }
         finally
         {
-            _isShared |= context.IsAbandoned;
+            _isShared |= context.IsAbandoned || IsBusy;
         }
     }
 
@@ -56,9 +67,22 @@ internal sealed class EffectsTransaction : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (_isShared && !await TryEndSessionAsync())
-            return;   // left to the garbage collector: one place less in the pool, where the lane would hang
-        await Transaction.DisposeAsync();
-        await _connection.DisposeAsync();
+            _ = CloseLaterAsync();
+        else
+            await CloseAsync();
+    }
+
+    // False only by a handler's doing: a connection that broke is found out by the commit.
+    private bool IsOpen()
+    {
+        try
+        {
+            return _connection.FullState == ConnectionState.Broken || (_connection.FullState != ConnectionState.Closed && Transaction.IsolationLevel != IsolationLevel.Chaos);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     private async Task<bool> TryEndSessionAsync()
@@ -71,13 +95,37 @@ internal sealed class EffectsTransaction : IAsyncDisposable
             end.Parameters.Add(new() { Value = session });
             while (await end.ExecuteScalarAsync(patience.Token) is not null)
                 await Task.Delay(Poll, patience.Token);
-            while (_connection.FullState is var state && (state.HasFlag(ConnectionState.Executing) || state.HasFlag(ConnectionState.Fetching)))
-                await Task.Delay(Poll, patience.Token);   // the statement in it has yet to notice
+            // The statement in it has yet to notice; a reader that nobody reads never does.
+            for (var since = Environment.TickCount64; IsBusy && (IsExecuting || Environment.TickCount64 - since < ReaderPatience.TotalMilliseconds);)
+                await Task.Delay(Poll, patience.Token);
             return true;
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
             return false;
         }
+    }
+
+    private async Task CloseLaterAsync()
+    {
+        while (IsExecuting)
+            await Task.Delay(LaterPoll);
+        await CloseAsync();
+    }
+
+    // In this order: the other way round the pool would use the transaction object again, for whoever comes next, and
+    // whoever had kept it would be in there.
+    private async Task CloseAsync()
+    {
+        try
+        {
+            await _connection.DisposeAsync();
+        }
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+        {
+            // Broken, and undone by the server; what failed before is what is told. Closed only by the second time.
+            await _connection.DisposeAsync();
+        }
+        await Transaction.DisposeAsync();
     }
 }

@@ -15,6 +15,7 @@ public sealed class EventContext
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
     private AsyncServiceScope? _scope;
+    private bool _isOver;
 
     internal EventContext(JetStreamMessage message, int attempt)
     {
@@ -75,7 +76,10 @@ public sealed class EventContext
     public string? Origin => Headers?[EventHeaders.Origin];
 
     /// <summary>The application's services, in a scope of this delivery's own.</summary>
-    public IServiceProvider Services => (_scope ??= Host.CreateAsyncScope()).ServiceProvider;
+    /// <exception cref="InvalidOperationException">The handler has returned, or was given up.</exception>
+    public IServiceProvider Services => _isOver
+        ? throw new InvalidOperationException("the delivery is over: what a handler leaves running has no services any more")
+        : (_scope ??= Host.CreateAsyncScope()).ServiceProvider;
 
     /// <summary>With <see cref="SubscriberBuilder.ExactlyOnce"/>: the open transaction. What is written in it commits together with the mark that the event was handled, or not at all.</summary>
     /// <exception cref="InvalidOperationException">The subscriber is not exactly-once.</exception>
@@ -105,15 +109,43 @@ public sealed class EventContext
     internal EventContext Again()
     {
         var again = (EventContext)MemberwiseClone();
-        again.IsAbandoned = false;
+        (again.IsAbandoned, again._isOver, again._scope) = (false, false, null);
         return again;
     }
 
-    internal ValueTask EndAsync()
+    /// <summary>After its handler, or after waiting for it in vain.</summary>
+    /// <param name="handling">Its handler, which keeps its services while it goes on.</param>
+    /// <param name="limit">How long their disposal may take.</param>
+    /// <param name="stop">Waits no longer.</param>
+    /// <exception cref="TimeoutException">The services take too long to dispose of.</exception>
+    internal Task EndAsync(Task handling, TimeSpan limit, CancellationToken stop)
     {
-        Transaction = null!;   // what goes on unseen must not write into it, or into the one that its connection has next
-        var scope = (IAsyncDisposable?)_scope;
+        Transaction = null!;   // what goes on unseen must not write into it
+        _isOver = true;
+        if (_scope is not { } scope)
+            return Task.CompletedTask;
         _scope = null;
-        return scope?.DisposeAsync() ?? default;
+        if (handling.IsCompleted)
+            return EndAsync(scope.DisposeAsync().AsTask(), limit, stop);
+        _ = DisposeAfterAsync(handling, scope);
+        return Task.CompletedTask;
+
+        static async Task EndAsync(Task disposing, TimeSpan limit, CancellationToken stop)
+        {
+            try
+            {
+                await disposing.WaitAsync(limit, stop);
+            }
+            catch (TimeoutException e) when (!disposing.IsCompleted)
+            {
+                throw new TimeoutException($"the handler's services took longer than {limit} to be disposed of", e);
+            }
+        }
+
+        static async Task DisposeAfterAsync(Task handling, AsyncServiceScope scope)
+        {
+            await handling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await scope.DisposeAsync();
+        }
     }
 }

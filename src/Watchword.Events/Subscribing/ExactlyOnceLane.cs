@@ -82,9 +82,10 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
     {
         if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
         {
-            await Task.Delay(RetryDelay, abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _together &= !SubscriberFailure.IsConflict(e);
+            await Task.Delay(RetryDelay * Random.Shared.NextDouble(), abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        else if (culprit is { } taken && part.First(t => t.Context.Queue == taken.Context.Queue) == taken)
+        else if (culprit is { } taken && (part.Length == 1 || !SubscriberFailure.IsOfAStatement(e)) && part.First(t => t.Context.Queue == taken.Context.Queue) == taken)
         {
             _batch.Remove(taken);
             await _setting.Failures.HandleAsync(taken, e, abort);
@@ -96,9 +97,9 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         }
         else
         {
-            // Undone with it was what its key did before: that goes first, or it would wait behind its own successor. Or
-            // the commit was refused for what one of them left behind: a deferred constraint, or an error that its
-            // handler swallowed. One by one both are seen to.
+            // Undone with it was what its key did before: that goes first, or it would wait behind its own successor. Or a
+            // statement was refused, or the commit, for what an earlier one left behind: an error that its handler
+            // swallowed, a deferred constraint. One by one both are seen to.
             _together = false;
         }
     }

@@ -8,6 +8,7 @@ internal sealed class FailurePolicy(string name, SubscriberOptions options, Park
 {
     public async Task HandleAsync(Taken taken, Exception e, CancellationToken ct)
     {
+        logger.HandlerFailed(e, name, taken.Context.Subject, taken.Context.Sequence);
         if (lot is null)
             await DeliverAgainAsync(taken, e, ct);
         else

@@ -23,12 +23,12 @@ internal static class HandledEvents
         return fresh;
     }
 
-    /// <summary>Commits, and fails where PostgreSQL would silently roll back: after an error that a handler swallowed.</summary>
+    /// <summary>Commits, which nobody else may, and fails where PostgreSQL would silently roll back: after an error that a handler swallowed.</summary>
     public static async Task CommitAsync(NpgsqlTransaction transaction, CancellationToken ct)
     {
         try
         {
-            await using var alive = new NpgsqlCommand("SELECT", transaction.Connection, transaction);
+            await using var alive = new NpgsqlCommand("SELECT set_config('watchword.commit', 'on', true)", transaction.Connection, transaction);
             await alive.ExecuteNonQueryAsync(ct);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InFailedSqlTransaction)
@@ -46,6 +46,7 @@ internal static class HandledEvents
             "DELETE FROM watchword.handled_event WHERE consumer = $1 AND handled_at < now() - $2",
             "DELETE FROM watchword.parked_event WHERE consumer = $1 AND resolved_at < now() - $2"])
             batch.BatchCommands.Add(new(sql) { Parameters = { new() { Value = consumer }, new() { Value = retention } } });
+        batch.Timeout = 0;   // the first after a long while has much to do
         await batch.ExecuteNonQueryAsync(ct);
     }
 }

@@ -9,28 +9,15 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
     public async ValueTask RunAsync(Func<EventContext, CancellationToken, Task> handle, EventContext context)
     {
         context.Host = services;
-        try
-        {
-            var handling = handle(context, _limit.Token);
-            if (!handling.IsCompletedSuccessfully)
-                await WithinLimitAsync(handling, context);
-        }
-        finally
-        {
-            await context.EndAsync();
-        }
-    }
-
-    public void Dispose() => _limit.Dispose();
-
-    private async Task WithinLimitAsync(Task handling, EventContext context)
-    {
+        var limit = _limit.Token;
         _limit.CancelAfter(timeout);
+        // Not on this thread: one that blocks it can be given up too.
+        var handling = Task.Run(async () => await handle(context, limit), CancellationToken.None);
         try
         {
-            await handling.WaitAsync(_limit.Token);
+            await handling.WaitAsync(limit);
         }
-        catch (OperationCanceledException e) when (_limit.IsCancellationRequested && !stop.IsCancellationRequested)
+        catch (OperationCanceledException e) when (limit.IsCancellationRequested && !stop.IsCancellationRequested)
         {
             throw new TimeoutException($"the handler took longer than {timeout}", e);
         }
@@ -43,6 +30,9 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
                 _limit.Dispose();
                 _limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
             }
+            await context.EndAsync(handling, timeout, stop);
         }
     }
+
+    public void Dispose() => _limit.Dispose();
 }

@@ -14,6 +14,7 @@ internal sealed class ParkingService
     private readonly NpgsqlDataSource _database;
     private readonly string _consumer;
     private readonly SubscriberOptions _options;
+    private readonly ILogger _logger;
     private readonly Redriver _redriver;
     private readonly DeadLetterCopies _copies;
 
@@ -28,7 +29,7 @@ internal sealed class ParkingService
         NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, HandleParked handle,
         Action<ParkRequest> answered, ILogger logger)
     {
-        (_database, _consumer, _options) = (database, consumer, options);
+        (_database, _consumer, _options, _logger) = (database, consumer, options, logger);
         var store = new ParkedEvents(database, consumer);
         Lot = new(consumer, store, answered, logger);
         _redriver = new(database, store, Lot, options, handle, logger);
@@ -57,8 +58,20 @@ internal sealed class ParkingService
         Lot.WriteAsync(lease, ct),
         _copies.RunAsync(ct),
         EveryAsync(LeaseCheck, () => lease.CheckAsync(ct), ct),
-        EveryAsync(PruneInterval, () => HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct), ct),
+        EveryAsync(PruneInterval, () => PruneAsync(ct), ct),
     ];
+
+    private async Task PruneAsync(CancellationToken ct)
+    {
+        try
+        {
+            await HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct);
+        }
+        catch (NpgsqlException e)
+        {
+            _logger.PruneFailed(_consumer, e.Message);   // nobody waits for it, and the next hour comes
+        }
+    }
 
     private static async Task EveryAsync(TimeSpan interval, Func<Task> work, CancellationToken ct)
     {

@@ -57,7 +57,6 @@ internal sealed class Subscriber(
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
         var parking = _database is null ? null
             : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
-        await Task.WhenAll(readers.Select(r => r.PrepareAsync(ct)));
         if (lease is not null)
             await parking!.LoadAsync(lease, ct);
 
@@ -65,8 +64,6 @@ internal sealed class Subscriber(
         var setting = new LaneSetting(name, _options, services, failures, parking?.Lot, _database, EventMetrics.HandledBy(name));
         var lanes = Enumerable.Range(0, _options.Concurrency)
             .Select(Lane (_) => subscriber.IsExactlyOnce ? new ExactlyOnceLane(setting) : new AtLeastOnceLane(setting)).ToArray();
-        logger.SubscriberReads(name, string.Join(", ", readers.Select(r => r.Stream)));
-
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var abort = new CancellationTokenSource();
         var handling = lanes.Select(l => Task.Run(() => l.RunAsync(stop.Token, abort.Token), CancellationToken.None)).ToList();
@@ -75,8 +72,7 @@ internal sealed class Subscriber(
         List<Task> work =
         [
             .. handling,
-            .. readers.Select(r => r.RunAsync(taken => Dispatch(taken, r), stop.Token)),
-            .. readers.Select(r => ConsumerWatch.RunAsync(jetStream, r.Stream, name, stop.Token)),
+            .. readers.Select(ReadAsync),
             TouchAsync(readers, abort.Token),
         ];
         if (lease is not null)
@@ -91,6 +87,17 @@ internal sealed class Subscriber(
         foreach (var reader in readers)
             await reader.Hand.ReturnAllAsync();
         await Task.WhenAll(work);   // what failed, if anything did
+
+        // By itself: a stream that nobody has made yet must not hold up the others.
+        async Task ReadAsync(DurableReader reader)
+        {
+            await reader.PrepareAsync(stop.Token);
+            logger.SubscriberReads(name, reader.Stream);
+            List<Task> both = [reader.RunAsync(taken => Dispatch(taken, reader), stop.Token), ConsumerWatch.RunAsync(jetStream, reader.Stream, name, stop.Token)];
+            await Task.WhenAny(both);
+            await stop.CancelAsync();
+            await Task.WhenAll(both);
+        }
 
         void Dispatch(in Taken taken, DurableReader reader)
         {
@@ -113,6 +120,9 @@ internal sealed class Subscriber(
         await using var effects = await EffectsTransaction.BeginAsync(_database!, ct);
         if ((await HandledEvents.ClaimAsync(effects.Transaction, name, [context.EventId], ct)).Count > 0)
             await effects.RunAsync(call, handle, context);
+        // A handler may have put on another role, for the rows of one tenant.
+        await using (var reset = new NpgsqlCommand("SET LOCAL ROLE NONE", effects.Transaction.Connection, effects.Transaction))
+            await reset.ExecuteNonQueryAsync(ct);
         await resolve(effects.Transaction, ct);
         await HandledEvents.CommitAsync(effects.Transaction, ct);
     }

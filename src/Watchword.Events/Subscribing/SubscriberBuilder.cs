@@ -106,6 +106,8 @@ public sealed class SubscriberBuilder
             faults.Add("FanOut() remembers nothing, so that it goes with neither ParkIn() nor ExactlyOnce()");
         if (IsExactlyOnce && Database is null)
             faults.Add("ExactlyOnce() needs a database: add .ParkIn(\"postgres://…\")");
+        if (Database is not null && new NpgsqlConnectionStringBuilder(Database.ConnectionString).Multiplexing)
+            faults.Add("Multiplexing=true goes with no subscriber, whose lease is one session's: leave it out of ParkIn()");
         faults.AddRange(Options.Faults());
         if (faults.Count > 0)
             throw new ArgumentException($"subscriber {name}: {string.Join("; ", faults)}", nameof(name));

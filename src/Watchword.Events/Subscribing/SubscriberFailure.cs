@@ -8,12 +8,22 @@ internal static class SubscriberFailure
     private const int LongestReason = 1_000;
 
     /// <summary>Whether another delivery would fail the same.</summary>
-    public static bool IsLasting(Exception e) => e is EventRefusedException { IsLasting: true };
+    public static bool IsLasting(Exception e) => Causes(e).Any(c => c is EventRefusedException { IsLasting: true });
 
-    /// <summary>Whether the subscriber's database is away: nothing that the event is to blame for.</summary>
+    /// <summary>Whether a statement failed, by whatever hand: in a transaction that several events share, any of them may be to blame.</summary>
+    public static bool IsOfAStatement(Exception e) => Causes(e).Any(c => c is NpgsqlException);
+
+    /// <summary>Whether another transaction was in the way (class 40: deadlocks, conflicts): alone, and a moment later, it succeeds.</summary>
+    public static bool IsConflict(Exception e) => Causes(e).Any(c => c is PostgresException p && p.SqlState.StartsWith("40", StringComparison.Ordinal));
+
+    /// <summary>Whether it is the doing of the subscriber's database, away or busy: nothing that the event is to blame for.</summary>
     public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource? database, CancellationToken ct)
     {
-        if (database is null || e is not (NpgsqlException { IsTransient: true } or IOException or TimeoutException))
+        if (database is null)
+            return false;
+        if (IsConflict(e))
+            return true;
+        if (!Causes(e).Any(c => c is NpgsqlException { IsTransient: true } or IOException or TimeoutException))
             return false;
         try
         {
@@ -27,16 +37,23 @@ internal static class SubscriberFailure
         }
     }
 
-    /// <summary>For a person, in one line.</summary>
+    /// <summary>For a person, in one line: what failed, and by what.</summary>
     public static string Reason(Exception e)
     {
-        var text = e switch
-        {
-            EventRefusedException => e.Message,
-            PostgresException p => $"{p.MessageText} ({p.SqlState})",
-            _ => $"{e.GetType().Name}: {e.Message}",
-        };
+        var causes = Causes(e).ToList();
+        var text = causes.FirstOrDefault(c => c is EventRefusedException) is { } refusal ? refusal.Message
+            : causes.Count == 1 || e is TimeoutException or PostgresException ? Said(e)
+            : $"{Said(e)} ({Said(causes[^1])})";
         return OneLine(text);
+    }
+
+    private static string Said(Exception e) => e is PostgresException p ? $"{p.MessageText} ({p.SqlState})" : $"{e.GetType().Name}: {e.Message}";
+
+    // Libraries wrap what a handler is told: DbUpdateException, AggregateException.
+    private static IEnumerable<Exception> Causes(Exception e)
+    {
+        for (Exception? cause = e; cause is not null; cause = cause.InnerException)
+            yield return cause;
     }
 
     /// <summary>As a reason is kept, whoever gave it.</summary>

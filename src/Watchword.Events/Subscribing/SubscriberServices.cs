@@ -23,6 +23,9 @@ public static class SubscriberServices
         var subscriber = new SubscriberBuilder();
         configure(subscriber);
         subscriber.Validate(name);
+        if (services.Any(s => s.ImplementationInstance is RegisteredSubscriber other && other.Name == name))
+            throw new ArgumentException($"subscriber {name} is there already: of two under one name one would only stand by. Choose another name, or give one of them both handlers", nameof(name));
+        services.AddSingleton(new RegisteredSubscriber(name));
         return services.AddSingleton<IHostedService>(host =>
         {
             var logs = host.GetRequiredService<ILoggerFactory>();
@@ -32,6 +35,8 @@ public static class SubscriberServices
                 : new Subscriber(name, subscriber, new JetStream(nats), own, host, logs.CreateLogger<Subscriber>());
         });
     }
+
+    private sealed record RegisteredSubscriber(string Name);
 
     private static (NatsConnection Connection, bool Own) Connect(IServiceProvider host, SubscriberBuilder subscriber, string name, ILoggerFactory logs)
     {

@@ -204,7 +204,8 @@ public sealed class UserSyncWorker(
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)
-    // is found by halving, and stops that user alone. Everything else is the database's trouble: try again.
+    // is found by halving, and stops that user alone. What takes too long is halved too. Everything else is the
+    // database's trouble: try again.
     private async Task ApplyAsync(SyncBatch batch, ArraySegment<UserChange> changes, ParkingLot lot, CancellationToken ct)
     {
         while (changes.Count > 0)
@@ -219,7 +220,7 @@ public sealed class UserSyncWorker(
                 await ApplyOneByOneAsync(batch, changes[0].Data.UserId!, lot, ct);
                 return;
             }
-            catch (PostgresException e) when (IsObjection(e))
+            catch (NpgsqlException e) when (e is PostgresException p && IsObjection(p) || IsTooSlow(e))
             {
                 await ApplyAsync(batch, changes[..(changes.Count / 2)], lot, ct);
                 changes = changes[(changes.Count / 2)..];
@@ -255,7 +256,7 @@ public sealed class UserSyncWorker(
                 await _users.ApplyAsync(changes, ct);
                 return;
             }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)))
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)) && !(changes.Count > 1 && IsTooSlow(e)))
             {
                 logger.TargetFailed(e.Message, delay);
                 await Task.Delay(delay, ct);
@@ -277,9 +278,11 @@ public sealed class UserSyncWorker(
         }
     }
 
-    // Class 22, data exception, and 23, integrity constraint violation.
-    private static bool IsObjection(PostgresException e) =>
-        e.SqlState.StartsWith("22", StringComparison.Ordinal) || e.SqlState.StartsWith("23", StringComparison.Ordinal);
+    // Classes 21, 22 and 23, the data's fault; 44, a view's check option; 54, too large for an index; P0, raised by a trigger.
+    private static bool IsObjection(PostgresException e) => e.SqlState[..2] is "21" or "22" or "23" or "44" or "54" or "P0";
+
+    // A table with slow triggers takes half of them in the time that it has, or one.
+    private static bool IsTooSlow(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException };
 
     private static string Refused(PostgresException e) => $"the users table refuses it: {e.MessageText} ({e.SqlState})";
 }

@@ -202,6 +202,50 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Empty(await host.DeadLetters.ListAsync());
     }
 
+    [Theory]
+    [InlineData("a trigger's own objection", "not this one (P0001)")]
+    [InlineData("too large for an index", "(54000)")]
+    public async Task Whatever_of_the_row_the_database_refuses_stops_that_user_alone(string what, string reason)
+    {
+        var target = await postgres.TargetAsync();
+        await using var host = await StartAsync(new() { MaxDeliver = 1 }, target);
+        if (what.StartsWith('a'))
+            await target.ExecuteAsync("""
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON users FOR EACH ROW WHEN (NEW.auth_id LIKE 'bad%') EXECUTE FUNCTION refuse()
+                """);
+        // What compresses badly and is longer than an index takes.
+        var bad = what.StartsWith('a') ? "bad" : "bad" + Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(4_000));
+        foreach (var user in (string[])["u1", "u2", bad, "u3", "u4"])
+            await host.PublishAsync(Event(user));
+
+        await Eventually.TrueAsync(async () => (await host.UsersAsync()).Count == 4 && await host.DeadLetters.ListAsync() is [_]);
+        Assert.Contains(reason, (await host.DeadLetters.ListAsync())[0].Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_table_that_is_slow_by_its_triggers_takes_what_it_can_at_a_time()
+    {
+        var target = await postgres.TargetAsync();
+        await target.ExecuteAsync("""
+            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION slow()
+            """);
+        await using var hasty = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(target.ConnectionString) { Options = "-c statement_timeout=500" });
+        var connection = await nats.TakeAccount().ConnectAsync();
+        var jetStream = new JetStream(connection);
+        await jetStream.CreateStreamAsync(Streams.IdentityChanges);
+        for (var i = 0; i < 300; i++)
+            await jetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
+        var worker = new UserSyncWorker(hasty, connection, jetStream, new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
+        await using var host = new Host { Target = target, Nats = connection, JetStream = jetStream, Worker = worker };
+
+        await worker.StartAsync(default);
+
+        await Eventually.TrueAsync(async () => (await host.UsersAsync()).Count == 300);
+        Assert.Empty(await host.DeadLetters.ListAsync());
+    }
+
     [Fact]
     public async Task Of_one_user_s_events_in_a_batch_those_before_the_refused_one_are_applied()
     {

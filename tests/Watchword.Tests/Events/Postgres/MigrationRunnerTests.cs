@@ -30,6 +30,22 @@ public class MigrationRunnerTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Where_all_is_applied_no_right_to_create_is_needed()
+    {
+        await using var db = await postgres.EmptyAsync();
+        await ApplyAsync(db, Set("CREATE TABLE one (n int)"));
+        var role = "service_" + Guid.NewGuid().ToString("N");
+        await db.ExecuteAsync($"CREATE ROLE {role}; GRANT USAGE ON SCHEMA watchword TO {role}; GRANT SELECT ON watchword.migration TO {role}");
+        await using var service = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(db.ConnectionString) { Options = $"-c role={role}" });
+
+        await MigrationRunner.ApplyAsync(service, [Set("CREATE TABLE one (n int)")], NullLogger.Instance);
+        var refused = await Assert.ThrowsAnyAsync<Exception>(() => MigrationRunner.ApplyAsync(service, [Set("CREATE TABLE one (n int)", "CREATE TABLE watchword.two (n int)")], NullLogger.Instance));
+
+        Assert.Contains("permission denied", refused.ToString(), StringComparison.Ordinal);
+        await db.ExecuteAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
+    }
+
+    [Fact]
     public async Task A_file_that_fails_leaves_nothing_behind_and_is_named()
     {
         await using var db = await postgres.EmptyAsync();

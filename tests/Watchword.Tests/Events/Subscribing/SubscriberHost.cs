@@ -44,10 +44,11 @@ internal sealed class SubscriberHost : IAsyncDisposable
     }
 
     /// <summary>Starts it; the database, where there is one, is its own.</summary>
-    public async Task StartAsync(Action<SubscriberBuilder> configure, string name = Name, string? url = null)
+    public async Task StartAsync(Action<SubscriberBuilder> configure, string name = Name, string? url = null, Action<IServiceCollection>? services = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddLogging().AddSingleton<ILoggerFactory>(Logs);
+        services?.Invoke(builder.Services);
         builder.Services.AddWatchwordSubscriber(name, s =>
         {
             s.Connect(url ?? Account.Url).With(o => o with { Backoff = TimeSpan.FromMilliseconds(20), AckWait = TimeSpan.FromSeconds(2) });

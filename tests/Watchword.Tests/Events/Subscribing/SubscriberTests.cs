@@ -392,6 +392,57 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Empty(services);
     }
 
+    [Fact]
+    public void Two_of_one_name_and_a_session_that_is_no_session_are_refused()
+    {
+        var services = new Microsoft.Extensions.DependencyInjection.ServiceCollection();
+        Add("one", null);
+        Add("two", null);
+        Assert.Contains("one is there already", Assert.Throws<ArgumentException>(() => Add("one", null)).Message, StringComparison.Ordinal);
+        Assert.Contains("Multiplexing", Assert.Throws<ArgumentException>(() => Add("three", "Host=localhost;Multiplexing=true")).Message, StringComparison.Ordinal);
+
+        void Add(string name, string? database) => Watchword.Events.SubscriberServices.AddWatchwordSubscriber(services, name, s =>
+        {
+            s.On<UserRegistered>(_ => Task.CompletedTask);
+            if (database is not null)
+                s.ParkIn(database);
+        });
+    }
+
+    [Fact]
+    public async Task A_stream_that_is_not_there_holds_up_neither_another_nor_a_redrive()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var (handled, broken) = (new ConcurrentQueue<string>(), true);
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1 })
+            .On<SecurityAlert>((_, context, _) =>
+            {
+                handled.Enqueue(context.Subject);
+                return Task.CompletedTask;
+            })
+            .On<UserRegistered>((_, context, _) =>
+            {
+                if (Volatile.Read(ref broken))
+                    throw new InvalidOperationException("no");
+                handled.Enqueue(context.Subject);
+                return Task.CompletedTask;
+            }));
+        await host.RegisterAsync("u");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [_]);
+        Volatile.Write(ref broken, false);
+        await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "u", "ada");
+        await Eventually.TrueAsync(() => handled.Count == 1);
+        Assert.Single(host.Logs.Of(2202));
+
+        await host.JetStream.CreateStreamAsync(Streams.SecurityAlerts);
+        await host.PublishAsync("security.alert", """
+            {"subject":"security.alert","data":{"kind":"new_device","userId":"u","timestamp":"2026-01-01T00:00:00.000Z","detail":"d"},
+             "metadata":{"service":"security","version":"0.1.0","environment":"test","eventId":"a","correlationId":"c","schemaVersion":1} }
+            """);
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["auth.user.registered", "security.alert"], handled);
+    }
+
     private static void InterlockedMax(ref int target, int value)
     {
         for (var seen = Volatile.Read(ref target); value > seen && Interlocked.CompareExchange(ref target, value, seen) != seen;)
