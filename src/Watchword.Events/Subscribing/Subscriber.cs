@@ -121,7 +121,7 @@ internal sealed class Subscriber(
         if ((await HandledEvents.ClaimAsync(effects.Transaction, name, [context.EventId], ct)).Count > 0)
             await effects.RunAsync(call, handle, context);
         // A handler may have put on another role, for the rows of one tenant.
-        await using (var reset = new NpgsqlCommand("SET LOCAL ROLE NONE", effects.Transaction.Connection, effects.Transaction))
+        await using (var reset = new NpgsqlCommand("RESET ROLE", effects.Transaction.Connection, effects.Transaction))
             await reset.ExecuteNonQueryAsync(ct);
         await resolve(effects.Transaction, ct);
         await HandledEvents.CommitAsync(effects.Transaction, ct);

@@ -410,6 +410,40 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task Once_migrated_it_needs_no_right_to_create()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(_ => Task.CompletedTask));
+        await host.Logs.LineAsync(2200);
+        await host.StopAsync();
+        var role = "service_" + Guid.NewGuid().ToString("N");
+        await host.Database.ExecuteAsync($"""
+            CREATE ROLE {role};
+            GRANT USAGE ON SCHEMA watchword TO {role};
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA watchword TO {role};
+            REVOKE INSERT, UPDATE, DELETE ON watchword.migration FROM {role}
+            """);
+        await using var database = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(host.Database.ConnectionString) { Options = $"-c role={role}" });
+        var broken = true;
+        await host.StartAsync(s => s.ParkIn(database).ExactlyOnce().With(o => o with { MaxDeliver = 1, HandlerTimeout = TimeSpan.FromMilliseconds(200) }).On<UserRegistered>(async (e, context, _) =>
+        {
+            await using var who = new Npgsql.NpgsqlCommand("SELECT current_user", context.Connection);
+            Assert.Equal(role, await who.ExecuteScalarAsync(CancellationToken.None));
+            if (Volatile.Read(ref broken))
+                await Task.Delay(Timeout.Infinite, CancellationToken.None);   // given up: its session is ended, which takes a right too
+        }));
+        await host.RegisterAsync("u", "1");
+        await host.RegisterAsync("u", "2");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: 1 }]);
+        Volatile.Write(ref broken, false);
+        await new DeadLetters(database).RedriveAsync(SubscriberHost.Name, "u", "ada");
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.handled_event") == 2);
+        await host.StopAsync();
+        await database.DisposeAsync();
+        await host.Database.ExecuteAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
+    }
+
+    [Fact]
     public async Task A_stream_that_is_not_there_holds_up_neither_another_nor_a_redrive()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
