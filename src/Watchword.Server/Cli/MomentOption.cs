@@ -8,7 +8,7 @@ internal static class MomentOption
 {
     public static Option<DateTimeOffset?> Create(string name, string description) => new(name)
     {
-        Description = description + " A time, or how long ago: 90s, 10m, 24h, 7d.",
+        Description = description + " A time (2026-11-21T12:00:00Z; without a zone it is UTC), or how long ago: 90s, 10m, 24h, 7d.",
         HelpName = "time",
         CustomParser = result =>
         {

@@ -50,7 +50,6 @@ public class EventsReplayTests(NatsFixture nats)
     [InlineData(2, "Give one of --to-file, --to-subject and --to-consumer, or --dry-run.", "--from-sequence", "1")]
     [InlineData(2, "Give one of", "--to-file", "-", "--to-consumer", "c")]
     [InlineData(2, "--since is 'yesterday': expected a time such as", "--since", "yesterday", "--dry-run")]
-    [InlineData(2, "--since is '2026-11-21T12:00:00': expected a time such as", "--since", "2026-11-21T12:00:00", "--dry-run")]
     [InlineData(2, "--since is '2026': expected a time such as", "--since", "2026", "--dry-run")]
     [InlineData(2, "--until is '03/04/2026': expected a time such as", "--until", "03/04/2026", "--dry-run")]
     [InlineData(2, "--from-sequence is 'twelve': expected a whole number from 0 to", "--from-sequence", "twelve", "--dry-run")]

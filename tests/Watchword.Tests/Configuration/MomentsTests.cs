@@ -11,7 +11,10 @@ public class MomentsTests
     [InlineData("2026-11-21T12:00:30.25Z", "2026-11-21T12:00:30.25Z")]
     [InlineData("2026-11-21T12:00:30+02:00", "2026-11-21T10:00:30Z")]
     [InlineData("2026-11-21T12:00-03:30", "2026-11-21T15:30:00Z")]
-    public void A_time_is_read_with_its_zone(string text, string expected)
+    [InlineData("2026-11-21T12:00:00", "2026-11-21T12:00:00Z")]
+    [InlineData("2026-11-21T12:00:00.123456", "2026-11-21T12:00:00.123456Z")]
+    [InlineData("2026-11-21", "2026-11-21T00:00:00Z")]
+    public void A_time_is_read_with_its_zone_and_is_utc_without_one(string text, string expected)
     {
         Assert.True(Moments.TryParse(text, out var moment));
         Assert.Equal(DateTimeOffset.Parse(expected, System.Globalization.CultureInfo.InvariantCulture), moment);
@@ -34,8 +37,8 @@ public class MomentsTests
     [InlineData("90")]
     [InlineData("1.5")]
     [InlineData("2026")]
-    [InlineData("2026-11-21")]
-    [InlineData("2026-11-21T12:00:00")]
+    [InlineData("2026-11-21T25:00:00")]
+    [InlineData("2026-13-01")]
     [InlineData("2026-11-21 12:00:00Z")]
     [InlineData("03/04/2026")]
     [InlineData("12:00")]

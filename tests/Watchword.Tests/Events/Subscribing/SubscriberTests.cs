@@ -206,7 +206,7 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         }));
         await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: Many - 1 }]);
         await host.DeadLetters.DiscardAsync((await host.DeadLetters.ListAsync())[0].Id, "a test", "ada");
-        await Eventually.TrueAsync(() => handled.Count == Many - 1, TimeSpan.FromSeconds(90));   // one after the other, on a busy disk
+        await Eventually.TrueAsync(() => Task.FromResult(handled.Count == Many - 1), TimeSpan.FromSeconds(90));   // one after the other, on a busy disk
         Assert.Equal(Enumerable.Range(1, Many - 1).Select(i => $"{i}"), handled);
     }
 
