@@ -3,7 +3,6 @@ namespace Watchword.Events.Replay;
 /// <summary>A file that a replay is written to: whole, or as it was before. A pipe or a device is written to as it comes.</summary>
 internal static class ReplayFile
 {
-    private const string Devices = "/dev/";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;   // events name people
 
     /// <summary>Finds out where a path leads, before anything is read.</summary>
@@ -12,7 +11,7 @@ internal static class ReplayFile
     {
         if (path.Length == 0)
             throw new ReplayRefusedException("toFile", "is empty: name a file");
-        if (path.StartsWith(Devices, StringComparison.Ordinal))
+        if (IsDevice(path))
             return path;   // /dev/stdout leads to what is no path
         var full = new FileInfo(path).LinkTarget is null ? Path.GetFullPath(path) : File.ResolveLinkTarget(path, returnFinalTarget: true)!.FullName;
         if (Directory.Exists(full))
@@ -50,6 +49,8 @@ internal static class ReplayFile
         }
     }
 
+    private static bool IsDevice(string path) => path.StartsWith("/dev/", StringComparison.Ordinal) && !path.StartsWith("/dev/shm/", StringComparison.Ordinal);
+
     private static FileStreamOptions Options(string path)
     {
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0 };
@@ -68,7 +69,7 @@ internal static class ReplayFile
         try
         {
             var file = await opening.WaitAsync(ct);
-            if (!file.CanSeek || path.StartsWith(Devices, StringComparison.Ordinal))
+            if (!file.CanSeek || IsDevice(path))
                 return file;
             await file.DisposeAsync();
             return null;

@@ -118,6 +118,14 @@ public class ReplayFileTests(NatsFixture nats)
         Assert.Equal((6, 6), (lines.Length, (await writing).Events));
         Assert.Equal([world.File], Directory.GetFiles(world.Folder));
 
+        if (Directory.Exists("/dev/shm"))
+        {
+            var memory = $"/dev/shm/watchword-{Guid.NewGuid():N}";
+            await File.WriteAllTextAsync(memory, new string('x', 10_000));
+            await ToFileAsync(world, memory);   // a file like any other
+            Assert.Equal(6, (await File.ReadAllLinesAsync(memory)).Length);
+            File.Delete(memory);
+        }
         Assert.Equal(6, (await ToFileAsync(world, "/dev/null")).Events);
         Assert.Equal("", await File.ReadAllTextAsync("/dev/null"));
         Assert.Equal(["/dev/null"], Directory.GetFiles("/dev", "null*"));
