@@ -36,20 +36,15 @@ public class GivenUpHandlerTests(PostgresFixture postgres, NatsFixture nats)
         Exception? refused = null;
         await host.StartAsync(s => s.ExactlyOnce().With(Limited).On<UserRegistered>(async (e, context, ct) =>
         {
-            var (connection, transaction) = (context.Connection, context.Transaction);
+            var late = Keep(context, kept);
             if (e.Data.UserId == "late" && context.Attempt == 1)
             {
                 await release.Task;
-                refused = await Record.ExceptionAsync(() => WriteAsync(kept switch
-                {
-                    "context" => context.Connection,
-                    "connection" => connection,
-                    _ => transaction.Connection!,
-                }, e));
+                refused = await Record.ExceptionAsync(() => WriteAsync(late(), e));
                 written.SetResult();
                 return;
             }
-            await WriteAsync(connection, e);
+            await WriteAsync(context.Connection, e);
             if (e.Data.UserId == "next")
             {
                 // Its transaction is open while the other one writes.
@@ -108,19 +103,14 @@ public class GivenUpHandlerTests(PostgresFixture postgres, NatsFixture nats)
         Exception? refused = null;
         await host.StartAsync(s => s.ExactlyOnce().With(Limited).On<UserRegistered>(async (e, context, ct) =>
         {
-            var (connection, transaction) = (context.Connection, context.Transaction);
-            await WriteAsync(connection, e);
+            var late = Keep(context, kept);
+            await WriteAsync(context.Connection, e);
             if (e.Data.UserId == "careless")
             {
                 _ = Task.Run(async () =>
                 {
                     await release.Task;
-                    refused = await Record.ExceptionAsync(() => WriteAsync(kept switch
-                    {
-                        "context" => context.Connection,
-                        "connection" => connection,
-                        _ => transaction.Connection!,
-                    }, e));
+                    refused = await Record.ExceptionAsync(() => WriteAsync(late(), e));
                     written.SetResult();
                 }, ct);
                 return;
@@ -163,6 +153,18 @@ public class GivenUpHandlerTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     private static SubscriberOptions Limited(SubscriberOptions o) => o with { HandlerTimeout = Limit, Concurrency = 1 };
+
+    /// <summary>What a handler may keep of its transaction, and come to its connection by when it is over.</summary>
+    private static Func<Npgsql.NpgsqlConnection> Keep(EventContext context, string kept)
+    {
+        var (connection, transaction) = (context.Connection, context.Transaction);
+        return () => kept switch
+        {
+            "context" => context.Connection,
+            "connection" => connection,
+            _ => transaction.Connection!,
+        };
+    }
 
     private static Task<int> WriteAsync(Npgsql.NpgsqlConnection connection, UserRegistered e) =>
         connection.ExecuteAsync("INSERT INTO effect (who, what) VALUES (@UserId, @Name)", new { e.Data.UserId, e.Data.Name });
