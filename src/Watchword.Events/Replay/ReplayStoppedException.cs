@@ -4,7 +4,7 @@ namespace Watchword.Events.Replay;
 /// <param name="cause">Why.</param>
 /// <param name="next">Everything before this sequence is there.</param>
 public sealed class ReplayStoppedException(Exception cause, ulong next)
-    : Exception($"The replay stopped{(cause is OperationCanceledException ? "." : $": {cause.Message}")} Go on from sequence {next}: all before it are there.", cause)
+    : Exception($"The replay stopped{(cause is OperationCanceledException ? "" : $": {cause.Message.TrimEnd('.')}")}. Go on from sequence {next}: all before it are there.", cause)
 {
     /// <summary>The sequence to go on from.</summary>
     public ulong Next { get; } = next;

@@ -46,12 +46,12 @@ internal sealed class EffectsTransaction : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The handler left the transaction as nobody can go on with it; says how.</exception>
     public async ValueTask RunAsync(HandlerCall call, Func<EventContext, CancellationToken, Task> handle, EventContext context)
     {
-        if (context.IsAbandoned)
-            context = context.Again();
-        context.Transaction = Transaction;
+        // One of its own for each attempt: what is left of an earlier one must not find this one's transaction in it.
+        var attempt = context.Again();
+        attempt.Transaction = Transaction;
         try
         {
-            await call.RunAsync(handle, context);
+            await call.RunAsync(handle, attempt);
             if (IsBusy)
                 throw new InvalidOperationException("the handler returned while a statement of its was running, or a reader open: await and dispose what it begins");
             if (!IsOpen())
@@ -59,7 +59,8 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         }
         finally
         {
-            _isShared |= context.IsAbandoned || IsBusy;
+            context.IsAbandoned |= attempt.IsAbandoned;
+            _isShared |= attempt.IsAbandoned || IsBusy;
         }
     }
 

@@ -105,7 +105,7 @@ public sealed class EventContext
     private static string? Storable(string? text) =>
         text is null || (text.Length <= LongestName && !text.Contains('\0', StringComparison.Ordinal)) ? text : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>For another attempt, where a handler that was given up may still hold this one.</summary>
+    /// <summary>For an attempt: its scope and transaction are its own.</summary>
     internal EventContext Again()
     {
         var again = (EventContext)MemberwiseClone();

@@ -199,7 +199,7 @@ public class ReplaySubjectTests(NatsFixture nats)
         var byDatabase = await StopsAsync(() => throw new Npgsql.NpgsqlException("the outbox is away"), CancellationToken.None);
 
         Assert.Equal((7UL, "The replay stopped. Go on from sequence 7: all before it are there."), (byUser.Next, byUser.Message));
-        Assert.Equal((7UL, "The replay stopped: the outbox is away Go on from sequence 7: all before it are there."), (byDatabase.Next, byDatabase.Message));
+        Assert.Equal((7UL, "The replay stopped: the outbox is away. Go on from sequence 7: all before it are there."), (byDatabase.Next, byDatabase.Message));
         Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
 
         async Task<ReplayStoppedException> StopsAsync(Func<Task> after, CancellationToken ct)

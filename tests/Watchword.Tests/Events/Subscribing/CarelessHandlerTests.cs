@@ -219,6 +219,25 @@ public class CarelessHandlerTests(PostgresFixture postgres, NatsFixture nats)
         await host.Database.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()");
     }
 
+    private sealed class Scoped;
+
+    [Fact]
+    public async Task Those_that_were_undone_with_it_have_their_services_again()
+    {
+        await using var host = await CreateAsync();
+        for (var i = 0; i <= Others; i++)
+            await host.RegisterAsync($"u{i}", i == Others ? "careless" : "good");
+        await host.StartAsync(s => s.ExactlyOnce().With(o => o with { MaxDeliver = 1, Concurrency = 1, BatchSize = 100 }).On<UserRegistered>(async (e, context, _) =>
+        {
+            Assert.NotNull(context.Services.GetRequiredService<Scoped>());
+            await WriteAsync(context.Connection, e);
+            if (e.Data.Name == "careless")
+                throw new InvalidOperationException("no");
+        }), services: s => s.AddScoped<Scoped>());
+        await Eventually.TrueAsync(async () => await CountAsync(host) + (await host.DeadLetters.ListAsync()).Count == Others + 1);
+        Assert.Equal($"u{Others}", Assert.Single(await host.DeadLetters.ListAsync()).Key);
+    }
+
     [Fact]
     public async Task Another_role_that_it_puts_on_ends_with_it_in_a_redrive_too()
     {
