@@ -28,14 +28,13 @@ public sealed class LeakTests : IAsyncLifetime
         await using (var connection = await ConnectAsync(_server.Url))
             await PullConsumerTests.FilledAsync(connection, 1);
         await LiveAsync(_server.Url, jetStream: true);
-        var before = await MeasureAsync();
+        var before = await MeasureQuietAsync();
         var lives = new WeakReference[10_000];
 
         await Parallel.ForAsync(0, lives.Length, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Ct },
             async (i, _) => lives[i] = await LiveAsync(_server.Url, jetStream: i % 10 == 0));
 
         await SettlesAsync(before);
-        Assert.Equal(0, before.Connections);
         // Each thread may still hold the one that it worked on last.
         Assert.InRange(lives.Count(life => life.IsAlive), 0, 8);
     }
@@ -47,7 +46,7 @@ public sealed class LeakTests : IAsyncLifetime
         await using var proxy = new TcpProxy(_server.Port);
         await using (var connection = await ConnectAsync(_server.Url))
             await PullConsumerTests.FilledAsync(connection, 0);
-        var before = await MeasureAsync();
+        var before = await MeasureQuietAsync();
         await using (var connection = await ConnectAsync(string.Create(CultureInfo.InvariantCulture, $"nats://127.0.0.1:{proxy.Port}")))
         {
             var js = new JetStream(connection);
@@ -156,6 +155,14 @@ public sealed class LeakTests : IAsyncLifetime
         {
             Assert.Fail($"Before: {before}. Now: {now}.");
         }
+    }
+
+    /// <summary>When the server has noticed that the last connection is gone, which it does a moment later.</summary>
+    private async Task<Footprint> MeasureQuietAsync()
+    {
+        Footprint quiet = null!;
+        await Eventually.TrueAsync(async () => (quiet = await MeasureAsync()).Connections == 0);
+        return quiet;
     }
 
     private async Task<Footprint> MeasureAsync()
