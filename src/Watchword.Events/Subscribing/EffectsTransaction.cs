@@ -73,7 +73,8 @@ internal sealed class EffectsTransaction : IAsyncDisposable
             await CloseAsync();
     }
 
-    // False only by a handler's doing: a connection that broke is found out by the commit.
+    // False only by a handler's doing: a connection that broke is found out by the commit. The isolation level is the one
+    // property that fails when the transaction has ended, in SQL too; Chaos is none of PostgreSQL's.
     private bool IsOpen()
     {
         try
@@ -101,9 +102,9 @@ internal sealed class EffectsTransaction : IAsyncDisposable
                 await Task.Delay(Poll, patience.Token);
             return true;
         }
-        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException)
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException or InvalidOperationException)
         {
-            return false;
+            return false;   // also when whoever shares it closes it at this very moment
         }
     }
 

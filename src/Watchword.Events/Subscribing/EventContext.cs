@@ -12,6 +12,7 @@ namespace Watchword.Events.Subscribing;
 public sealed class EventContext
 {
     private const int LongestName = 512;
+    private const string Over = "the delivery is over: what a handler leaves running has neither services nor a transaction any more";
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
     private AsyncServiceScope? _scope;
@@ -78,19 +79,19 @@ public sealed class EventContext
     /// <summary>The application's services, in a scope of this delivery's own.</summary>
     /// <exception cref="InvalidOperationException">The handler has returned, or was given up.</exception>
     public IServiceProvider Services => _isOver
-        ? throw new InvalidOperationException("the delivery is over: what a handler leaves running has no services any more")
+        ? throw new InvalidOperationException(Over)
         : (_scope ??= Host.CreateAsyncScope()).ServiceProvider;
 
     /// <summary>With <see cref="SubscriberBuilder.ExactlyOnce"/>: the open transaction. What is written in it commits together with the mark that the event was handled, or not at all.</summary>
-    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once.</exception>
+    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once, or the handler has returned or was given up.</exception>
     public NpgsqlTransaction Transaction
     {
-        get => field ?? throw new InvalidOperationException("there is no transaction: add .ExactlyOnce() to the subscriber");
+        get => field ?? throw new InvalidOperationException(_isOver ? Over : "there is no transaction: add .ExactlyOnce() to the subscriber");
         internal set;
     }
 
     /// <summary>The connection of <see cref="Transaction"/>.</summary>
-    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once.</exception>
+    /// <exception cref="InvalidOperationException">As for <see cref="Transaction"/>, or the handler has ended it.</exception>
     public NpgsqlConnection Connection => Transaction.Connection ?? throw new InvalidOperationException("the transaction has ended: the handler must neither commit nor roll it back");
 
     /// <summary>What waits for what: the key, or a queue of its own for an event without one.</summary>

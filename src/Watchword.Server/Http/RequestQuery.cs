@@ -18,13 +18,18 @@ internal sealed class RequestQuery
             _faults[name] = $"is unknown: choose from {string.Join(", ", fields)}";
     }
 
-    /// <summary>Null when it is absent or empty.</summary>
+    /// <summary>Null when it is absent or at fault.</summary>
     public string? Text(string field)
     {
-        var text = _query[field].ToString();
-        if (text.Contains('\0', StringComparison.Ordinal))
+        if (!_query.TryGetValue(field, out var values))
+            return null;
+        if (values is not [{ Length: > 0 } text])
+            Fault(field, values.Count > 1 ? "is given more than once: choose one" : "is empty: leave it out instead");
+        else if (text.Contains('\0', StringComparison.Ordinal))
             Fault(field, "must not contain NUL characters");
-        return text.Length > 0 ? text : null;
+        else
+            return text;
+        return null;
     }
 
     /// <summary>A whole number from 0 on; null when it is absent or at fault.</summary>
@@ -38,8 +43,8 @@ internal sealed class RequestQuery
         return null;
     }
 
-    /// <summary>Reports what no rule here finds.</summary>
-    public void Fault(string field, string fault) => _faults[field] = fault;
+    /// <summary>Reports what no rule here finds; of a field's faults the first is told.</summary>
+    public void Fault(string field, string fault) => _faults.TryAdd(field, fault);
 
     /// <exception cref="ApiException">400, naming every field that is at fault.</exception>
     public void ThrowIfInvalid()

@@ -151,6 +151,9 @@ public class AdminTests(ServerFixture fixture)
     [InlineData("stream=auth-events&since=soon", "since")]
     [InlineData("stream=auth-events&user=%00", "user")]
     [InlineData("stream=auth-events&form=1", "form")]
+    [InlineData("stream=", "stream")]
+    [InlineData("stream=auth-events&user=", "user")]
+    [InlineData("stream=auth-events&user=a&user=b", "user")]
     public async Task A_fault_in_a_query_names_its_field(string query, string field)
     {
         var (server, admin) = await AdminAsync();
