@@ -105,6 +105,9 @@ internal static partial class LogMessages
     [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} took longer than {Milliseconds} ms; it is left out for {Seconds} s")]
     public static partial void EnricherOverran(this ILogger logger, string enricher, int milliseconds, int seconds);
 
+    [LoggerMessage(2054, LogLevel.Warning, "Enricher {Enricher} is too slow for so many events: of each second it gets {Milliseconds} ms, and the others go on without it")]
+    public static partial void EnricherUsedItsShare(this ILogger logger, string enricher, int milliseconds);
+
     [LoggerMessage(2052, LogLevel.Information, "Read {Networks} networks from {File}")]
     public static partial void CountriesRead(this ILogger logger, int networks, string file);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Watchword.Events.Outbox;
 using Watchword.Events.Subscribing;
 using Watchword.Nats;
@@ -13,6 +14,10 @@ using Watchword.Server.Sessions;
 using Watchword.Server.Store;
 using Watchword.Server.Tokens;
 using Watchword.UserSync;
+
+// What a client sends as its trace, and is none, begins one of ours.
+Activity.DefaultIdFormat = ActivityIdFormat.W3C;
+Activity.ForceDefaultIdFormat = true;
 
 return await CommandLine.RunAsync(args, async (configuration, stop) =>
 {
@@ -58,7 +63,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.UseForwardedHeaders(ProxyHeaders.Options);
     app.UseErrorBodies();
     app.MapHealth();
-    app.MapCatalogue();
+    app.MapCatalogue(options.Enrichment.FinerSubjects);
     if (options.Roles.HasFlag(Roles.Api))
     {
         app.MapTokenApi();

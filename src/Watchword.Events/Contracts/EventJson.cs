@@ -6,7 +6,7 @@ namespace Watchword.Events.Contracts;
 
 /// <summary>How events are written and read as JSON; generated at build time.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web,
-    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, Converters = [typeof(EventTimeConverter)])]
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, AllowDuplicateProperties = false, Converters = [typeof(EventTimeConverter)])]
 [JsonSerializable(typeof(UserRegistered))]
 [JsonSerializable(typeof(UserLoggedIn))]
 [JsonSerializable(typeof(UserLoggedOut))]

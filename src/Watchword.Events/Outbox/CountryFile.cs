@@ -63,5 +63,12 @@ internal sealed class CountryFile : IDisposable
         }
     }
 
-    private (DateTime, long) Stamp() => new FileInfo(_path) is { Exists: true } file ? (file.LastWriteTimeUtc, file.Length) : default;
+    // Of what its links lead to, as Kubernetes has them.
+    private (DateTime, long) Stamp()
+    {
+        if (!File.Exists(_path))
+            return default;
+        using var file = File.OpenHandle(_path);
+        return (File.GetLastWriteTimeUtc(file), RandomAccess.GetLength(file));
+    }
 }

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Which country an address belongs to: lines <c>192.0.2.0/24,NL</c>, IPv4 and IPv6, the longest prefix wins.</summary>
+/// <summary>Which country an address belongs to: lines <c>192.0.2.0/24,NL</c>, IPv4 and IPv6, the longest prefix wins, of two lines for one network the later.</summary>
 public sealed class CountryTable
 {
     private const int MostFaults = 20;
@@ -14,7 +14,7 @@ public sealed class CountryTable
     private readonly UInt128[] _starts;
     private readonly string?[] _countries;
 
-    private readonly record struct Network(UInt128 Start, int Prefix, string Country)
+    private readonly record struct Network(UInt128 Start, int Prefix, string Country, int Line)
     {
         public UInt128 Last => Prefix == 128 ? Start : Start | (UInt128.MaxValue >> Prefix);
     }
@@ -22,7 +22,7 @@ public sealed class CountryTable
     private CountryTable(List<Network> networks)
     {
         Networks = networks.Count;
-        networks.Sort((a, b) => a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.Prefix.CompareTo(b.Prefix));
+        networks.Sort((a, b) => a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.Prefix != b.Prefix ? a.Prefix.CompareTo(b.Prefix) : a.Line.CompareTo(b.Line));
         var (starts, countries) = (new List<UInt128>(), new List<string?>());
         var open = new Stack<Network>();
         foreach (var network in networks)
@@ -72,7 +72,7 @@ public sealed class CountryTable
             var text = line.AsSpan(0, line.IndexOf('#', StringComparison.Ordinal) is >= 0 and var comment ? comment : line.Length).Trim();
             if (text.IsEmpty)
                 continue;
-            if (ReadNetwork(text) is { } network)
+            if (ReadNetwork(text, number) is { } network)
                 networks.Add(network);
             else if (++bad <= MostFaults)
                 faults.Add($"line {number} is '{text}': expected network and country, for example 192.0.2.0/24,NL");
@@ -91,7 +91,7 @@ public sealed class CountryTable
         return at >= 0 ? _countries[at] : null;
     }
 
-    private static Network? ReadNetwork(ReadOnlySpan<char> text)
+    private static Network? ReadNetwork(ReadOnlySpan<char> text, int line)
     {
         var (slash, comma) = (text.IndexOf('/'), text.IndexOf(','));
         if (slash <= 0 || comma < slash || !IPAddress.TryParse(text[..slash].Trim(), out var address)
@@ -99,12 +99,12 @@ public sealed class CountryTable
             return null;
         var country = text[(comma + 1)..].Trim();
         var bits = address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128;
-        // "192.168" is an address to the parser, and no network to anyone else.
-        if (prefix > bits || country.Length != 2 || !char.IsAsciiLetterUpper(country[0]) || !char.IsAsciiLetterUpper(country[1]) || (bits == 32 && text[..slash].Count('.') != 3))
+        // "192.168" is an address to the parser, and no network to anyone else; so is "010.0.0.0", which it takes for octal.
+        if (prefix > bits || country.Length != 2 || !char.IsAsciiLetterUpper(country[0]) || !char.IsAsciiLetterUpper(country[1]) || (bits == 32 && !text[..slash].Trim().SequenceEqual(address.ToString())))
             return null;
         prefix += 128 - bits;
         var start = prefix == 0 ? UInt128.Zero : Number(address) & (UInt128.MaxValue << (128 - prefix));
-        return new(start, prefix, string.Intern(country.ToString()));
+        return new(start, prefix, string.Intern(country.ToString()), line);
     }
 
     private static UInt128 Number(IPAddress address)

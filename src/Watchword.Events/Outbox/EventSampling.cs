@@ -4,6 +4,7 @@ using System.Collections.Frozen;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Events.Outbox;
 
@@ -39,8 +40,10 @@ public sealed class EventSampling
             else if (!parts[0].StartsWith("auth.user.", StringComparison.Ordinal) || parts[0].Length == "auth.user.".Length
                 || parts[0].AsSpan("auth.user.".Length).ContainsAnyExcept(Letters))
                 faults.Add($"has '{rule}': only subjects auth.user.… can be sampled, {Example}");
+            else if (!EventCatalogue.All.Any(t => t.Subject == parts[0]))
+                faults.Add($"has '{rule}': there is no such event, choose from {string.Join(", ", EventCatalogue.All.Select(t => t.Subject).Where(Streams.IsAuthEvent))}");
             else if (!parts[1].EndsWith('%') || !double.TryParse(parts[1].AsSpan(0, parts[1].Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent)
-                || percent is < 0 or > 100)
+                || percent is not (>= 0 and <= 100))
                 faults.Add($"has '{rule}': expected a share from 0% to 100%, {Example}");
             else if (!shares.TryAdd(parts[0], percent / 100))
                 faults.Add($"names {parts[0]} twice");

@@ -2,11 +2,12 @@ namespace Watchword.Events.Outbox;
 
 /// <summary>
 /// Adds what an operator knows to auth events, on their way to the stream. Register an implementation with the host's
-/// services. It runs on a thread of its own: one that throws is passed over, one that is slow is left out for a while.
+/// services. It runs on a thread of its own: one that throws is passed over, one that is slow is left out for a while,
+/// and of each second all events together wait for it half at most.
 /// </summary>
 public interface IEventEnricher
 {
-    /// <summary>Adds members to the event's <c>data.context</c>. Never called by two threads at once.</summary>
+    /// <summary>Adds members to the event's <c>data.context</c>, 4,096 characters in all at most. Never called by two threads at once.</summary>
     void Enrich(EventFacts facts, IDictionary<string, string> context);
 }
 

@@ -18,6 +18,8 @@ namespace Watchword.Events.Outbox;
 internal readonly record struct OutboxRow(
     long Position, string Id, string Subject, string Key, ReadOnlyMemory<byte> Payload, string? Context, DateTime OccurredAt, bool Republished)
 {
+    private const int LongestContext = 512;
+
     public const string Columns = "position, id, subject, key, payload, headers::text, occurred_at, stream_seq IS NOT NULL";
 
     public static OutboxRow Read(NpgsqlDataReader row) => new(
@@ -30,7 +32,7 @@ internal readonly record struct OutboxRow(
         headers.Clear();
         headers.Add("Nats-Msg-Id", Id);
         if (expectedLastId is not null)
-            headers.Add("Nats-Expected-Last-Msg-Id", expectedLastId);
+            headers.Add(EventHeaders.ExpectedLastMessageId, expectedLastId);
         headers.Add("Content-Type", "application/json");
         headers.Add("ce-specversion", "1.0");
         headers.Add("ce-id", Id);
@@ -63,8 +65,8 @@ internal readonly record struct OutboxRow(
                 "origin" => "Watchword-Origin",
                 _ => null,
             };
-            // Anyone can set the transaction's settings: what no header may hold is left out, not published broken.
-            if (name is not null && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } value && !value.Any(char.IsControl))
+            // Anyone can set the transaction's settings: what no header should hold is left out, not published broken.
+            if (name is not null && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } value && value.Length <= LongestContext && !value.Any(char.IsControl))
                 headers.Add(name, value);
         }
     }

@@ -30,8 +30,8 @@ internal sealed class RelaySweeper(
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
     private const int WrongLastMessageId = 10070;
 
-    // Larger than the stream's own limit: no retry will change it.
-    private const int MessageTooLarge = 10054;
+    // Larger than the stream's limit, or its headers than any server's: no retry will change it.
+    private static readonly int[] TooLarge = [10054, 10097];
 
     /// <summary>Everything that waits, but for the held keys ($1), and not more than $2.</summary>
     internal const string Unpublished = $"""
@@ -236,7 +236,7 @@ internal sealed class RelaySweeper(
             _broken = true;
             return;
         }
-        if (error is JetStreamApiException { ErrorCode: MessageTooLarge } or NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
+        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);

@@ -85,9 +85,10 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     private async Task<bool> EndStandsAsync(StreamConfig stream, CancellationToken ct)
     {
         var since = Stopwatch.GetTimestamp();
-        if (await NewestMarkAsync(stream, ct) is not var (id, sequence))
-            return true;   // nothing was ever published
-        var state = (await FindAsync(stream, ct)).State;
+        var found = await FindAsync(stream, ct);
+        if (await NewestMarkAsync(found, ct) is not var (id, sequence))
+            return true;   // nothing was published that it should still have
+        var state = found.State;
         if (sequence >= state.FirstSequence
             && (sequence > state.LastSequence || (await jetStream.GetMessageAsync(stream.Name, sequence, ct))?.Headers?[EventHeaders.MessageId] != id))
         {
@@ -102,8 +103,9 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     // commits. It forgets their ids after its duplicate window, and published again they would be stored again.
     private async Task MarkStoredAsync(StreamConfig stream, CancellationToken ct)
     {
-        var state = (await FindAsync(stream, ct)).State;
-        var next = Math.Max(state.FirstSequence, (await NewestMarkAsync(stream, ct))?.Sequence + 1 ?? 1);
+        var found = await FindAsync(stream, ct);
+        var state = found.State;
+        var next = Math.Max(state.FirstSequence, (await NewestMarkAsync(found, ct))?.Sequence + 1 ?? 1);
         if (next > state.LastSequence)
             return;
         List<long> positions = [], sequences = [];
@@ -138,18 +140,20 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
             logger.StoredEventsMarked(stream.Name, marked);
     }
 
-    // The highest sequence that a row names, and whose it is.
-    private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamConfig stream, CancellationToken ct)
+    // The highest sequence that a row names, and whose it is. Of rows that are older than the stream's messages can be,
+    // the sequence may be one of an earlier life of the stream's: no audit sets it right any more.
+    private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamInfo stream, CancellationToken ct)
     {
         await using var command = database.CreateCommand("""
             SELECT id, stream_seq FROM (
               SELECT id, stream_seq FROM watchword.outbox
-              WHERE published_at IS NOT NULL AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
+              WHERE published_at > clock_timestamp() - $3 AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
               ORDER BY position DESC LIMIT $2) newest
             ORDER BY stream_seq DESC LIMIT 1
             """);
-        command.Parameters.Add(new() { Value = stream == Streams.AuthEvents });
+        command.Parameters.Add(new() { Value = stream.Config.Name == Streams.AuthEvents.Name });
         command.Parameters.Add(new() { Value = NewestRows });
+        command.Parameters.Add(new() { Value = Kept(stream) });
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct) ? (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1)) : null;
     }
@@ -194,12 +198,11 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
             WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND (o.subject LIKE 'auth.user.%') = $4
             """;
         const string Gone = "s.id IS DISTINCT FROM o.id AND (s.seq IS NOT NULL OR o.stream_seq > $6 OR o.published_at < $5)";
-        var age = stream.Config.MaxAge > TimeSpan.Zero && stream.Config.MaxAge < options.Retention ? stream.Config.MaxAge : options.Retention;
         // A stream that discards in its middle has holes of its own. In any other one, an id that was stored within the
         // duplicate window is remembered longer than its message: published again now, it would be dropped.
         var holesBefore = stream.Config is { MaxMessagesPerSubject: <= 0, Retention: StreamRetention.Limits }
             ? now - (stream.Config.DuplicateWindow ?? TimeSpan.FromMinutes(2)) : DateTime.MinValue;
-        object[] values = [now, now - age, (long)stream.State.FirstSequence, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
+        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSequence, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
 
         var (compared, gone) = await CountAsync($"SELECT count(*), count(*) FILTER (WHERE {Gone}) FROM {Rows}");
         if (gone == 0)
@@ -251,6 +254,10 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
             command.Parameters.Add(new() { Value = value });
         await command.ExecuteNonQueryAsync(ct);
     }
+
+    // How old a row may be to be held against the stream.
+    private TimeSpan Kept(StreamInfo stream) =>
+        stream.Config.MaxAge > TimeSpan.Zero && stream.Config.MaxAge < options.Retention ? stream.Config.MaxAge : options.Retention;
 
     private static async Task<DateTime> NowAsync(NpgsqlConnection connection, CancellationToken ct)
     {

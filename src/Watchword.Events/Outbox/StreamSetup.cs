@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Watchword.Events.Replay;
 using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
@@ -16,7 +17,7 @@ public static class StreamSetup
                 await jetStream.CreateStreamAsync(wanted, ct);
                 logger.StreamCreated(wanted.Name);
             }
-            else if (wanted.Subjects is { } subjects && subjects.Contains(RelayOptions.FinerAuthEvents) && found.Config.Subjects?.Contains(RelayOptions.FinerAuthEvents) != true)
+            else if (wanted.Subjects is { } subjects && subjects.Contains(RelayOptions.FinerAuthEvents) && found.Config.Subjects?.Any(s => SubjectPattern.Covers(s, RelayOptions.FinerAuthEvents)) != true)
             {
                 // Asked for by an option, and without it no event would have a place.
                 await jetStream.UpdateStreamAsync(found.Config with { Subjects = [.. found.Config.Subjects ?? [], RelayOptions.FinerAuthEvents] }, ct);

@@ -7,7 +7,8 @@ namespace Watchword.Server.Catalogue;
 /// <summary>The AsyncAPI 3 document of all that is published.</summary>
 internal static class AsyncApi
 {
-    public static JsonObject Document() => new()
+    /// <param name="finerSubjects">Whether a country is appended to the subjects of auth events.</param>
+    public static JsonObject Document(bool finerSubjects = false) => new()
     {
         ["asyncapi"] = "3.0.0",
         ["id"] = "urn:watchword:events",
@@ -25,14 +26,7 @@ internal static class AsyncApi
         {
             ["nats"] = new JsonObject { ["host"] = "localhost:4222", ["protocol"] = "nats", ["description"] = "The NATS that the server was given as `NATS_URL`." },
         },
-        ["channels"] = Each(type => (type.Subject, new JsonObject
-        {
-            ["address"] = type.Subject,
-            ["title"] = type.Subject,
-            ["description"] = $"Kept in the JetStream stream `{type.Stream}`.",
-            ["messages"] = new JsonObject { [type.Record.Name] = Reference("components", "messages", type.Record.Name) },
-            ["tags"] = new JsonArray(Tag(type.Stream)),
-        })),
+        ["channels"] = Each(type => (type.Subject, Channel(type, finerSubjects && Watchword.Events.Contracts.Streams.IsAuthEvent(type.Subject)))),
         ["operations"] = Each(type => ($"publish{type.Record.Name}", new JsonObject
         {
             ["action"] = "send",
@@ -47,6 +41,21 @@ internal static class AsyncApi
             ["schemas"] = new JsonObject { ["Headers"] = Headers() },
         },
     };
+
+    private static JsonObject Channel(EventType type, bool isFiner)
+    {
+        var channel = new JsonObject
+        {
+            ["address"] = isFiner ? type.Subject + ".{country}" : type.Subject,
+            ["title"] = type.Subject,
+            ["description"] = $"Kept in the JetStream stream `{type.Stream}`.",
+            ["messages"] = new JsonObject { [type.Record.Name] = Reference("components", "messages", type.Record.Name) },
+            ["tags"] = new JsonArray(Tag(type.Stream)),
+        };
+        if (isFiner)
+            channel["parameters"] = new JsonObject { ["country"] = new JsonObject { ["description"] = "Two letters, the country of the client's address; `XX` where it is not known.", ["examples"] = new JsonArray("NL", "XX") } };
+        return channel;
+    }
 
     private static JsonObject Message(EventType type) => new()
     {

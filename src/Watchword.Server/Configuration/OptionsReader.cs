@@ -193,7 +193,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
         var faults = new List<string>();
         try
         {
-            CountryTable.Read(File.ReadLines(file), faults);
+            if (CountryTable.Read(File.ReadLines(file), faults).Networks == 0 && faults.Count == 0)
+                faults.Add("names no network: it needs lines such as 192.0.2.0/24,NL");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -87,9 +87,13 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
 
     private async Task ListenAsync(CancellationToken ct)
     {
-        await using var subscription = await nats.SubscribeAsync("auth.user.logged_out", ct: ct);
-        await foreach (var _ in subscription.ReadAllAsync(ct))
-            _hint.Pulse();
+        // With finer subjects the country follows.
+        await Task.WhenAll(((string[])["auth.user.logged_out", "auth.user.logged_out.*"]).Select(async subject =>
+        {
+            await using var subscription = await nats.SubscribeAsync(subject, ct: ct);
+            await foreach (var _ in subscription.ReadAllAsync(ct))
+                _hint.Pulse();
+        }));
     }
 
     /// <summary>Reads what ended since the last time.</summary>

@@ -65,7 +65,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
                    set_config('watchword.actor', $2, true), set_config('watchword.traceparent', $3, true),
                    set_config('watchword.origin', $4, true), set_config('watchword.client_ip', $5, true),
                    set_config('watchword.user_agent', $6, true)
-            """, context.CorrelationId ?? "", context.Actor ?? "", Activity.Current?.Id ?? "",
+            """, context.CorrelationId ?? "", context.Actor ?? "", TraceParent() ?? "",
             context.Origin ?? "", context.ClientIp ?? "", context.UserAgent ?? "")));
         foreach (var statement in statements)
             batch.BatchCommands.Add(Command(statement));
@@ -79,6 +79,9 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
         }
         return answer;
     }
+
+    // What a client sends as traceparent and is none would be its own text in everybody's headers.
+    private static string? TraceParent() => Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity ? activity.Id : null;
 
     private static NpgsqlBatchCommand Command(Statement statement)
     {

@@ -39,7 +39,8 @@ internal static class SessionStatements
           SELECT $2, session_id, user_id, now() + $3 FROM spent),
         extended AS (
           UPDATE session s SET "expiresAt" = now() + $3, "updatedAt" = now() FROM spent WHERE s.id = spent.session_id)
-        SELECT {UserRow.Columns}, spent.session_id, watchword.append_auth_event('token_refreshed', u.id)
+        SELECT {UserRow.Columns}, spent.session_id,
+               CASE WHEN set_config('watchword.actor', u.id, true) IS NOT NULL THEN watchword.append_auth_event('token_refreshed', u.id) END
         FROM spent JOIN "user" u ON u.id = spent.user_id
         """, hash, successor, lifetime);
 

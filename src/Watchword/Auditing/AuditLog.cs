@@ -42,7 +42,9 @@ public static class AuditLog
         return (long)(await append.ExecuteScalarAsync(ct))!;
     }
 
-    private static NpgsqlParameter Text(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+    // PostgreSQL stores no U+0000, which a foreign publisher's headers may have; the payload is kept as it came.
+    private static NpgsqlParameter Text(string? value) =>
+        new() { Value = (object?)value?.Replace('\0', '\ufffd') ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
 
     private static DateTimeOffset OccurredAt(EventContext context) =>
         DateTimeOffset.TryParse(context.Headers?[EventHeaders.Time], CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : context.StoredAt;

@@ -38,6 +38,15 @@ public class AuditLogTests(PostgresFixture postgres, NatsFixture nats)
             """));
     }
 
+    [Fact]
+    public async Task What_postgres_cannot_store_in_a_text_does_not_keep_an_event_out()
+    {
+        await using var trail = await AuditTrail.CreateAsync(postgres);
+        await trail.AppendAsync([AuditTrail.Entry(1) with { Actor = "a\0b", Origin = "\0", CorrelationId = "c\0" }]);
+        Assert.True((await trail.VerifyAsync()).IsWhole);
+        Assert.Equal("a\ufffdb \ufffd c\ufffd", await trail.Database.ScalarAsync<string>("SELECT concat_ws(' ', actor, origin, correlation_id) FROM watchword.audit_log"));
+    }
+
     [Theory]
     [InlineData("UPDATE watchword.audit_log SET actor = 'nobody' WHERE position = 1")]
     [InlineData("DELETE FROM watchword.audit_log")]

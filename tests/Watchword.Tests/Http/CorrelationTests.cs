@@ -34,8 +34,7 @@ public class CorrelationTests(ServerFixture fixture)
             var headers = message.Headers!;
             Assert.Equal(($"{run}-{step}", $"crm.{step}_1-a"), (headers["Watchword-Correlation-Id"], headers["Watchword-Origin"]));
             Assert.Matches($"^00-{Trace}-(?!b7ad6b7169203331)[0-9a-f]{{16}}-0[01]$", headers["traceparent"]);   // the request's own span, in the caller's trace
-            // Whoever refreshes shows a token, and is known only once it is spent.
-            Assert.Equal(step == "refresh" ? null : id, headers["Watchword-Actor"]);
+            Assert.Equal(id, headers["Watchword-Actor"]);
             Assert.DoesNotContain(headers, h => h.Value.Contains("corr/1.0", StringComparison.Ordinal) || h.Value == "127.0.0.1");
             if (message.Subject != "user.sync")
                 Assert.Equal($"{run}-{step}", message.Json.GetProperty("metadata").GetProperty("correlationId").GetString());
@@ -64,6 +63,22 @@ public class CorrelationTests(ServerFixture fixture)
         Assert.True(status == 200, text);
         var events = await fixture.Account.AuthEventsOfAsync(person.Id, "auth.user.logged_in");
         Assert.Equal(taken ? origin : null, events[^1].Headers!["Watchword-Origin"]);
+    }
+
+    [Theory]
+    [InlineData("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-extra")]
+    [InlineData("|theirs.1.")]
+    [InlineData("umläut")]
+    [InlineData("{2000}")]
+    public async Task What_is_no_trace_context_begins_a_trace_of_our_own(string sent)
+    {
+        var server = await fixture.StartedAsync();
+        var person = await server.RegisterAsync();
+
+        var (status, text) = await RawHttp.PostAsync(server.Port, "/auth/login", $"traceparent: {sent.Replace("{2000}", new string('0', 2000), StringComparison.Ordinal)}\r\n", RawHttp.Login(person));
+
+        Assert.True(status == 200, text);
+        Assert.Matches("^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$", (await fixture.Account.AuthEventsOfAsync(person.Id, "auth.user.logged_in"))[^1].Headers!["traceparent"]);
     }
 
     private async Task<StoredEvent> ChangeOfAsync(string userId)

@@ -175,6 +175,15 @@ public class EventReaderTests
         Assert.StartsWith("not valid JSON: ", FaultOf(LoggedIn, Encoding.UTF8.GetBytes(text)), StringComparison.Ordinal);
 
     [Theory]
+    [InlineData("\"subject\":", "\"subject\":\"other\",\"subject\":")]
+    [InlineData("\"userId\":", "\"userId\":\"other\",\"userId\":")]
+    public void A_field_that_comes_twice_is_refused(string once, string twice)
+    {
+        var json = Example(LoggedIn).ToJsonString();
+        Assert.StartsWith("not valid JSON: Duplicate property", FaultOf(LoggedIn, Encoding.UTF8.GetBytes(json.Replace(once, twice, StringComparison.Ordinal))), StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("null")]
     [InlineData("[]")]
     [InlineData("7")]

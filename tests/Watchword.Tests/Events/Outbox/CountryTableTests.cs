@@ -40,6 +40,13 @@ public class CountryTableTests
     }
 
     [Fact]
+    public void Of_two_lines_for_one_network_the_later_counts()
+    {
+        var lines = Enumerable.Range(0, 200).Select(i => $"10.0.0.0/8,A{(char)('A' + i % 26)}").Append("10.0.0.0/8,ZZ");
+        Assert.Equal("ZZ", Read([.. lines]).Find(IPAddress.Parse("10.1.2.3")));
+    }
+
+    [Fact]
     public void Host_bits_do_not_matter_and_the_whole_of_the_internet_is_a_network()
     {
         var table = Read("192.0.2.77/24,NL", "0.0.0.0/0,US", "::/0,CH");
@@ -76,6 +83,7 @@ public class CountryTableTests
     [InlineData("192.0.2.0/33,NL")]
     [InlineData("192.0.2.0/-1,NL")]
     [InlineData("192.0.2/24,NL")]
+    [InlineData("010.0.0.0/8,NL")]
     [InlineData("2001:db8::/129,NL")]
     [InlineData("192.0.2.0/24,nl")]
     [InlineData("192.0.2.0/24,NLD")]

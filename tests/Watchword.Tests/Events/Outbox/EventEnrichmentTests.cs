@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Nats;
@@ -76,6 +77,22 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         Assert.Single(relay.Logs.Of(2040));
     }
 
+    [Theory]
+    [InlineData("auth.>")]
+    [InlineData("auth.user.>")]
+    public async Task A_stream_that_takes_more_than_finer_subjects_is_left_as_it_is(string subject)
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using (var operators = await account.ConnectAsync())
+            await new JetStream(operators).CreateStreamAsync(new() { Name = "auth-events", Subjects = [subject] });
+        await LoginAsync(db, "u1", "203.0.113.1", IPhone);
+        await using var relay = await RelayHost.StartAsync(db, account.Options, With(new() { FinerSubjects = true }));
+
+        Assert.Equal("auth.user.logged_in.NL", (await relay.Nats.ReadStreamAsync("auth-events", 1))[0].Subject);
+        Assert.Equal([subject], (await relay.JetStream.FindStreamAsync("auth-events"))!.Config.Subjects!);
+    }
+
     [Fact]
     public async Task A_stream_of_our_own_takes_finer_subjects_from_the_beginning()
     {
@@ -108,6 +125,66 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         await Eventually.TrueAsync(() => relay.Logs.Of(2052).Count == 2);
         await LoginAsync(db, "u2", "203.0.113.200", null);
         Assert.Equal("""{"country":"FR"}""", Context((await relay.Nats.ReadStreamAsync("auth-events", 2))[1]));
+    }
+
+    // As Kubernetes has it: the name leads to a folder's link, which is turned to another folder.
+    [Fact]
+    public async Task A_file_behind_links_is_read_again_when_they_are_turned()
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            foreach (var (version, text) in ((string, string)[])[("v1", "203.0.113.0/24,NL\n"), ("v2", "203.0.113.0/24,FR\n198.51.100.0/24,FR\n")])
+                await File.WriteAllTextAsync(Path.Combine(folder.CreateSubdirectory(version).FullName, "geo.csv"), text);
+            var (data, file) = (Path.Combine(folder.FullName, "..data"), Path.Combine(folder.FullName, "geo.csv"));
+            Directory.CreateSymbolicLink(data, "v1");
+            File.CreateSymbolicLink(file, Path.Combine("..data", "geo.csv"));
+            using var countries = new CountryFile(file, TimeSpan.FromMilliseconds(20), NullLogger.Instance);
+            Assert.Equal(1, countries.Current.Networks);
+
+            Directory.CreateSymbolicLink(data + "_tmp", "v2");
+            Directory.Move(data, data + "_old");
+            Directory.Move(data + "_tmp", data);
+            await Eventually.TrueAsync(() => countries.Current.Networks == 2);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task An_enricher_that_is_slow_for_every_event_gets_its_share_of_the_time_and_no_more()
+    {
+        await using var db = await postgres.IdentityAsync();
+        for (var i = 1; i <= 300; i++)
+            await LoginAsync(db, $"u{i}", null, null);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+            RelayHost.Options with { Enrichment = new() { TimeLimit = TimeSpan.FromSeconds(10) } },
+            new Enricher((_, context) =>
+            {
+                Thread.Sleep(15);
+                context["slow"] = "yes";
+            }));
+
+        var stored = await relay.Nats.ReadStreamAsync("auth-events", 300);
+        Assert.InRange(stored.Count(e => Context(e) is not null), 1, 150);
+        Assert.Single(relay.Logs.Of(2054));
+    }
+
+    [Fact]
+    public async Task An_enricher_that_adds_too_much_adds_nothing()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await LoginAsync(db, "u1", null, null);
+        await LoginAsync(db, "u2", null, null);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+            RelayHost.Options with { Enrichment = new() { TimeLimit = TimeSpan.FromSeconds(10) } },
+            new Enricher((facts, context) => context["x"] = new string('x', facts.UserId == "u1" ? 2_000_000 : 3)));
+
+        var stored = await relay.Nats.ReadStreamAsync("auth-events", 2);
+        Assert.Equal([null, """{"x":"xxx"}"""], stored.Select(Context));
+        Assert.Contains("2,000,001 characters", Assert.Single(relay.Logs.Of(2050)).Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -149,6 +149,29 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task What_somebody_s_transaction_says_of_itself_at_length_is_left_out()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync($"BEGIN; SET LOCAL watchword.actor = '{new string('a', 70_000)}'; SET LOCAL watchword.origin = 'crm';" + InsertUsers(1) + "; COMMIT");
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+
+        var headers = Assert.Single(await relay.Nats.ReadStreamAsync("identity-changes", 1)).Headers!;
+        Assert.Equal((null, "crm"), (headers["Watchword-Actor"], headers["Watchword-Origin"]));
+    }
+
+    [Fact]
+    public async Task An_event_whose_headers_no_server_takes_holds_back_its_own_user_alone()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync("""INSERT INTO "user" (id, name, email, "emailVerified") VALUES (repeat('x', 70000), 'Ada', 'long@example.com', false)""");
+        await db.ExecuteAsync(InsertUsers(2));
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+
+        Assert.Equal(["u1", "u2"], (await relay.Nats.ReadStreamAsync("identity-changes", 2)).Select(e => e.UserId));
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 2);
+    }
+
+    [Fact]
     public async Task What_is_held_is_tried_again_now_and_then_and_flows_when_the_stream_takes_it()
     {
         await using var db = await postgres.IdentityAsync();
