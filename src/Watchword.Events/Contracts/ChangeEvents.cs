@@ -5,7 +5,7 @@ namespace Watchword.Events.Contracts;
 /// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Data">The whole state after the change, or before a deletion; not a difference.</param>
 /// <param name="Id">The event's own id, a UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
-/// <param name="Version">The organization's version after the change. Rises with every change of it; counted in microseconds since 1970, but never read as a time.</param>
+/// <param name="Version">The organization's version after the change. Rises with every change of it; counted in microseconds since 1970; one that lies more than a day ahead is refused.</param>
 /// <param name="SchemaVersion">The version of the event's form.</param>
 public abstract record ChangeEvent<TData>(
     string Event, DateTimeOffset Timestamp, TData Data, string Id, long Version, int SchemaVersion = 1) : IEvent
@@ -16,7 +16,7 @@ public abstract record ChangeEvent<TData>(
         { Version: <= 0 } => "version must be positive",
         { Data: OrganizationData { OrganizationId: "" } or MembershipData { OrganizationId: "" } or InvitationData { OrganizationId: "" } } => "data.organizationId is empty",
         { Data: MembershipData { Roles: var roles } } when Array.IndexOf(roles, null) is >= 0 and var i => $"data.roles[{i}] has the wrong type",
-        _ => null,
+        _ => IEvent.Ahead(Version, now),
     };
 }
 

@@ -3,7 +3,9 @@ namespace Watchword.Events.Contracts;
 /// <summary>What every event's record answers for <see cref="EventReader"/>.</summary>
 internal interface IEvent
 {
-    // A publisher whose clock is days ahead would shut out everybody's later events.
+    private const long VersionsPerSecond = 1_000_000;
+
+    // A publisher whose clock is days ahead, or whose versions are no microseconds, would shut out everybody's later events.
     private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(1);
 
     /// <summary>The version of its form that it names, or that its silence stands for.</summary>
@@ -15,4 +17,8 @@ internal interface IEvent
     /// <summary>The fault of a time that lies ahead; null when it does not.</summary>
     static string? Ahead(string field, DateTimeOffset at, DateTimeOffset now) =>
         at > now + MaxAhead ? $"{field} {at:O} lies more than a day ahead: check the publisher's clock" : null;
+
+    /// <summary>The fault of a version that lies ahead; null when it does not.</summary>
+    static string? Ahead(long version, DateTimeOffset now) =>
+        version / VersionsPerSecond > (now + MaxAhead).ToUnixTimeSeconds() ? $"version {version} lies more than a day ahead, as microseconds since 1970: it would shut out every later one" : null;
 }

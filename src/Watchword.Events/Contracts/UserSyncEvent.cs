@@ -19,7 +19,7 @@ public sealed record UserSyncEvent : IEvent
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Id { get; init; }
 
-    /// <summary>The user's version after the change. Rises with every change of the user; counted in microseconds since 1970, but never read as a time. Absent from foreign publishers.</summary>
+    /// <summary>The user's version after the change. Rises with every change of the user; counted in microseconds since 1970; one that lies more than a day ahead is refused. Absent from foreign publishers.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Version { get; init; }
 
@@ -30,7 +30,8 @@ public sealed record UserSyncEvent : IEvent
     int IEvent.SchemaVersion => SchemaVersion ?? 1;
 
     // Whether it can be applied is for its reader to say: UserChange knows what a users table needs.
-    string? IEvent.Fault(DateTimeOffset now) => Version is null && Timestamp is { } at ? IEvent.Ahead("timestamp", at, now) : null;
+    string? IEvent.Fault(DateTimeOffset now) =>
+        (Timestamp is { } at ? IEvent.Ahead("timestamp", at, now) : null) ?? (Version is { } version ? IEvent.Ahead(version, now) : null);
 }
 
 /// <summary>A user, as other services know them. What an event leaves out has the default given here.</summary>

@@ -22,7 +22,7 @@ public sealed class EventContext
     {
         (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.StreamSequence, message.Subject, message.Timestamp, attempt);
         (Headers, Payload) = (message.Headers, message.Payload);
-        EventId = Storable(Headers?[EventHeaders.EventId] ?? Headers?[EventHeaders.MessageId])
+        EventId = Storable(IdOf(Headers))
             // A wiped stream begins its sequences again: the content too.
             ?? string.Create(CultureInfo.InvariantCulture, $"{Stream}/{Sequence}/{Convert.ToHexStringLower(SHA256.HashData(Payload.Span).AsSpan(0, 8))}");
         Key = Storable(EventKey.Of(Subject, Headers, Payload.Span));
@@ -46,7 +46,7 @@ public sealed class EventContext
     /// <summary>The user or organization that order is kept within; null when the event does not tell.</summary>
     public string? Key { get; }
 
-    /// <summary>The same on every delivery, also of a replay: what to be idempotent by.</summary>
+    /// <summary>The same on every delivery, also of a replay: what to be idempotent by. One that is no UUID follows its <c>ce-source</c>, within which alone it is unique (CloudEvents 1.0).</summary>
     public string EventId { get; }
 
     /// <summary>When the stream stored it.</summary>
@@ -101,6 +101,11 @@ public sealed class EventContext
     internal bool IsAbandoned { get; set; }
 
     internal IServiceProvider Host { private get; set; } = null!;
+
+    private static string? IdOf(NatsHeaders? headers) =>
+        (headers?[EventHeaders.EventId] ?? headers?[EventHeaders.MessageId]) is not { } id ? null
+        : headers![EventHeaders.Source] is not { Length: > 0 } source || Guid.TryParse(id, out _) ? id
+        : $"{source}#{id}";
 
     // PostgreSQL stores no U+0000, and indexes no long text. An event that has one must not stop the others.
     private static string? Storable(string? text) =>

@@ -63,7 +63,7 @@ internal abstract class Lane(LaneSetting setting)
         if (!isNext || !IsSuspect(taken))
             return false;
         // From the parking lot it is tried so often and no more.
-        lot.Park(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered", 0, TimeSpan.Zero);
+        lot.ParkSuspect(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered");
         return true;
     }
 

@@ -9,4 +9,5 @@ namespace Watchword.Events.Subscribing;
 /// <param name="Reason">Why; null while it only waits.</param>
 /// <param name="Attempts">How often it was tried.</param>
 /// <param name="Delay">Until it is tried again; null when that is for somebody else to say.</param>
-internal sealed record ParkRequest(EventContext Context, JetStreamMessage Message, string State, string? Reason, int Attempts, TimeSpan? Delay);
+/// <param name="Suspect">It may be what takes the process down.</param>
+internal sealed record ParkRequest(EventContext Context, JetStreamMessage Message, string State, string? Reason, int Attempts, TimeSpan? Delay, bool Suspect = false);

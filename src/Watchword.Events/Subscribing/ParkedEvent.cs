@@ -20,17 +20,18 @@ namespace Watchword.Events.Subscribing;
 /// <param name="Attempts">How often it was tried.</param>
 /// <param name="Reason">Why it was set aside; null while it only waits.</param>
 /// <param name="Due">Whether it is to be handled now.</param>
+/// <param name="Suspect">It may be what takes the process down.</param>
 internal sealed record ParkedEvent(
     long Id, string Queue, string? Key, string Event, string Stream, long Sequence, string Subject, string Headers, byte[] Payload,
-    DateTime StoredAt, string State, int Attempts, string? Reason, bool Due)
+    DateTime StoredAt, string State, int Attempts, string? Reason, bool Due, bool Suspect)
 {
     public const string Columns =
-        "id, queue, key, event, stream, sequence, subject, headers::text, payload, stored_at, state, attempts, reason, coalesce(due_at <= clock_timestamp(), false)";
+        "id, queue, key, event, stream, sequence, subject, headers::text, payload, stored_at, state, attempts, reason, coalesce(due_at <= clock_timestamp(), false), suspect";
 
     public static ParkedEvent Read(NpgsqlDataReader row) => new(
         row.GetInt64(0), row.GetString(1), row.IsDBNull(2) ? null : row.GetString(2), row.GetString(3), row.GetString(4), row.GetInt64(5),
         row.GetString(6), row.GetString(7), row.GetFieldValue<byte[]>(8), row.GetDateTime(9), row.GetString(10), row.GetInt32(11),
-        row.IsDBNull(12) ? null : row.GetString(12), row.GetBoolean(13));
+        row.IsDBNull(12) ? null : row.GetString(12), row.GetBoolean(13), row.GetBoolean(14));
 
     public NatsHeaders ReadHeaders()
     {

@@ -22,12 +22,12 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     {
         await using var command = Command(new NpgsqlCommand("""
             INSERT INTO watchword.parked_event
-              (consumer, queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, due_at)
+              (consumer, queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, due_at, suspect)
             SELECT $1, i.queue, i.key, i.event, i.stream, i.sequence, i.subject, i.headers::jsonb, i.payload, i.stored_at,
-                   i.state, i.reason, i.attempts, clock_timestamp() + i.delay
+                   i.state, i.reason, i.attempts, clock_timestamp() + i.delay, i.suspect
             FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::bytea[],
-                        $10::timestamptz[], $11::text[], $12::text[], $13::integer[], $14::interval[])
-              WITH ORDINALITY AS i (queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, delay, place)
+                        $10::timestamptz[], $11::text[], $12::text[], $13::integer[], $14::interval[], $15::boolean[])
+              WITH ORDINALITY AS i (queue, key, event, stream, sequence, subject, headers, payload, stored_at, state, reason, attempts, delay, suspect, place)
             ORDER BY i.place
             ON CONFLICT (consumer, event) WHERE resolved_at IS NULL DO NOTHING
             """),
@@ -36,7 +36,8 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             requests.Select(r => r.Context.Sequence).ToArray(), requests.Select(r => ParkedEvent.Storable(r.Context.Subject)).ToArray(),
             requests.Select(r => ParkedEvent.WriteHeaders(r.Context.Headers)).ToArray(), requests.Select(r => r.Context.Payload.ToArray()).ToArray(),
             requests.Select(r => r.Context.StoredAt.UtcDateTime).ToArray(), requests.Select(r => r.State).ToArray(),
-            requests.Select(r => r.Reason is { } reason ? Kept(reason) : null).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray());
+            requests.Select(r => r.Reason is { } reason ? Kept(reason) : null).ToArray(), requests.Select(r => r.Attempts).ToArray(), requests.Select(r => r.Delay).ToArray(),
+            requests.Select(r => r.Suspect).ToArray());
         return await lease.ExecuteAsync(command, ct) == requests.Count;
     }
 
@@ -72,8 +73,9 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     /// <param name="limit">How many queues at most.</param>
     /// <param name="atWork">Queues to leave alone.</param>
     /// <param name="maxAttempts">How often an event is tried.</param>
+    /// <param name="suspects">How many suspects may be begun: 0 or 1. The others stay where they are.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, CancellationToken ct)
+    public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, int suspects, CancellationToken ct)
     {
         await using var command = Command($"""
             WITH due AS (
@@ -84,16 +86,18 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             noted AS (
               UPDATE watchword.parked_event p SET due_at = NULL
               FROM due WHERE due.discarded AND p.consumer = $1 AND p.queue = due_queue AND p.due_at IS NOT NULL AND p.resolved_at IS NOT NULL),
+            heads AS (
+              SELECT due_queue, since, head.id AS head_id,
+                     coalesce(head.suspect, false) AND row_number() OVER (PARTITION BY coalesce(head.suspect, false) ORDER BY head.id) > $5 AS later
+              FROM due LEFT JOIN LATERAL (
+                SELECT id, suspect FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1) head ON true),
             taken AS (
               -- An array, so that whatever PostgreSQL believes of the table's size it looks up these few by id.
               UPDATE watchword.parked_event SET {Taken}
-              WHERE id = ANY (ARRAY(
-                  SELECT (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1)
-                  FROM due))
-                AND {Takeable("$4")}
+              WHERE id = ANY (ARRAY(SELECT head_id FROM heads WHERE NOT later)) AND {Takeable("$4")}
               RETURNING {ParkedEvent.Columns})
-            SELECT taken.*, due_queue FROM due LEFT JOIN taken ON queue = due_queue ORDER BY since
-            """, atWork.ToArray(), limit, maxAttempts);
+            SELECT taken.*, due_queue FROM heads LEFT JOIN taken ON queue = due_queue WHERE NOT later ORDER BY since
+            """, atWork.ToArray(), limit, maxAttempts, suspects);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var queues = new List<(string, ParkedEvent?)>();
         while (await reader.ReadAsync(ct))
@@ -159,7 +163,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     {
         await using var command = Command("""
             UPDATE watchword.parked_event p
-            SET reason = f.reason, due_at = clock_timestamp() + f.delay, copied = false, requested_by = NULL,
+            SET reason = f.reason, due_at = clock_timestamp() + f.delay, copied = false, requested_by = NULL, suspect = false,
                 state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
             FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
             WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL

@@ -80,6 +80,13 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             HandIn(new(context, message, delay is null ? "failed" : "retrying", reason, attempts, delay));
     }
 
+    /// <summary>Sets an event aside that may be what takes the process down: it is tried there, beside no other such.</summary>
+    public void ParkSuspect(EventContext context, JetStreamMessage message, string reason)
+    {
+        lock (_gate)
+            HandIn(new(context, message, "retrying", reason, 0, TimeSpan.Zero, Suspect: true));
+    }
+
     /// <summary>How many events of the queue are in the table; read before the database is asked whether the queue is empty.</summary>
     public long Written(string queue)
     {

@@ -18,6 +18,7 @@ internal sealed class Redriver(
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
 
     private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
+    private string? _suspect;   // the queue of the last one
 
     /// <param name="Stop">No further event is begun.</param>
     /// <param name="Abort">The handlers at work are cancelled, and their events given back.</param>
@@ -62,8 +63,13 @@ internal sealed class Redriver(
             Begin(queue, null);
         if (_drains.Count >= options.Concurrency)
             return;
-        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, ends.Silence))
+        var suspects = _suspect is not null && _drains.ContainsKey(_suspect) ? 0 : 1;
+        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, suspects, ends.Silence))
+        {
+            if (head is { Suspect: true })
+                _suspect = queue;
             Begin(queue, head);
+        }
 
         void Begin(string queue, ParkedEvent? head)
         {

@@ -10,8 +10,7 @@ namespace Watchword.UserSync;
 /// <param name="DeletedAt">When the user was deleted; null when they exist.</param>
 public readonly record struct UserChange(UserData Data, long Version, long Tie, DateTime? DeletedAt)
 {
-    // A publisher whose clock is days ahead would shut out everybody's later updates.
-    private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(1);
+    private static readonly int SchemaVersion = EventCatalogue.Of(typeof(UserSyncEvent)).SchemaVersion;
 
     /// <summary>Whether this is the later of two events of one user.</summary>
     public bool IsNewerThan(UserChange other) => (Version, Tie).CompareTo((other.Version, other.Tie)) > 0;
@@ -62,11 +61,12 @@ public readonly record struct UserChange(UserData Data, long Version, long Tie, 
     private static string? Fault(UserSyncEvent? parsed, DateTimeOffset now) => parsed switch
     {
         null => "the event is null",
+        _ when (parsed.SchemaVersion ?? 1) > SchemaVersion => $"schemaVersion {parsed.SchemaVersion} is newer than {SchemaVersion}, which this build reads: update it",
         { Event: null } => "event is missing",
         { Event: not ("user.created" or "user.updated" or "user.deleted") } => $"event is '{parsed.Event}': expected user.created, user.updated or user.deleted",
         { Version: null, Timestamp: null } => "timestamp is missing, and so is version: one of them must order the event",
         { Version: <= 0 } => "version must be positive",
-        { Version: null, Timestamp: var at } when at > now + MaxAhead => $"timestamp {at:O} lies more than a day ahead: check the publisher's clock",
+        _ when ((IEvent)parsed).Fault(now) is { } ahead => ahead,
         { Version: null, Timestamp: var at } when at < DateTimeOffset.UnixEpoch => $"timestamp {at:O} lies before 1970",
         { Data: null } => "data is missing",
         { Data.UserId: null or "" } => "data.userId is missing",

@@ -157,6 +157,9 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
             """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x","email":"nul\u0000@y.z"}}""",
             """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","data":{"userId":"x\ud800","email":"x@y.z"}}""",
             """{"event":"user.created","timestamp":"9999-04-16T10:30:00Z","data":{"userId":"x","email":"x@y.z"}}""",
+            """{"event":"user.deleted","timestamp":"9999-12-31T23:59:59.9999999Z","version":10,"data":{"userId":"x"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","version":9223372036854775807,"data":{"userId":"x","email":"x@y.z"}}""",
+            """{"event":"user.created","timestamp":"2024-04-16T10:30:00Z","version":10,"schemaVersion":99,"data":{"userId":"x","email":"x@y.z"}}""",
         ];
         for (var i = 0; i < malformed.Length; i++)
             await host.PublishAsync(malformed[i].Replace("\"userId\":\"x", $"\"userId\":\"x{i}", StringComparison.Ordinal));
@@ -168,6 +171,8 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.All(letters, l => Assert.Equal((1, 0L), (l.Attempts, l.Waiting)));
         Assert.Contains(letters, l => l is { Reason: "data.userId has the wrong type", Key: null });
         Assert.Contains(letters, l => l is { Reason: "data.email is missing", Key: "x9" });
+        Assert.Contains(letters, l => l is { Key: "x14" } && l.Reason.StartsWith("version 9223372036854775807 lies more than a day ahead", StringComparison.Ordinal));
+        Assert.Contains(letters, l => l is { Key: "x15" } && l.Reason.StartsWith("schemaVersion 99 is newer than 1", StringComparison.Ordinal));
         await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == (ulong)malformed.Length);
     }
 

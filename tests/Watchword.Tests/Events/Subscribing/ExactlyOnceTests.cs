@@ -157,6 +157,23 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task Events_of_two_publishers_that_count_alike_are_two_events()
+    {
+        await using var host = await CreateAsync();
+        foreach (var (source, name) in ((string, string)[])[("/crm", "1"), ("/billing", "2"), ("/crm", "1")])
+        {
+            var headers = new Watchword.Nats.NatsHeaders();
+            headers.Add(EventHeaders.EventId, "1001");
+            headers.Add(EventHeaders.Source, source);
+            await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
+        }
+        await host.StartAsync(s => s.ExactlyOnce().On<UserRegistered>((e, context, _) => WriteAsync(e, context)));
+        await host.SettledAsync();
+        Assert.Equal(["1", "2"], await host.Database.QueryAsync<string>("SELECT what FROM effect ORDER BY id"));
+        Assert.Equal(["/billing#1001", "/crm#1001"], await host.Database.QueryAsync<string>("SELECT event FROM watchword.handled_event ORDER BY 1"));
+    }
+
+    [Fact]
     public async Task An_error_of_the_database_that_a_handler_swallows_does_not_lose_effects_in_silence()
     {
         await using var host = await CreateAsync();
