@@ -14,6 +14,7 @@ internal sealed class DurableReader(
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);   // a busy server is late
+    private static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
 
     private readonly Durable _durable = new(name, stream, options, jetStream, logger);
@@ -64,13 +65,40 @@ internal sealed class DurableReader(
         try
         {
             await using var consumer = await jetStream.ConsumeAsync(Stream, name, new() { MaxMessages = options.MaxInFlight }, ct);
-            while (await IsReadableAsync(consumer, dispatch, ct))
-                while (consumer.TryRead(out var message))
-                    await TakeAsync(message, dispatch, ct);
+            try
+            {
+                while (await IsReadableAsync(consumer, dispatch, ct))
+                    while (consumer.TryRead(out var message))
+                        await TakeAsync(message, dispatch, ct);
+            }
+            catch (OperationCanceledException) when (ct.IsCancellationRequested)
+            {
+                await DrainAsync(consumer);
+                throw;
+            }
         }
         finally
         {
             nats.StateChanged -= OnStateChanged;
+        }
+    }
+
+    // What is on its way here is taken, to be given back with the rest: dropped, the next process would wait for it.
+    private async Task DrainAsync(PullConsumer consumer)
+    {
+        using var patience = new CancellationTokenSource(DrainPatience);
+        try
+        {
+            var draining = consumer.DrainAsync(patience.Token).AsTask();
+            while (await consumer.WaitToReadAsync(patience.Token))
+                while (consumer.TryRead(out var message))
+                    if (!Hand.TryTake(message, out _))
+                        message.Dispose();
+            await draining;
+        }
+        catch (Exception e) when (e is OperationCanceledException or NatsException)
+        {
+            // Away: it comes again by itself.
         }
     }
 

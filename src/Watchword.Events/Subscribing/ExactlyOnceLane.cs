@@ -13,6 +13,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
     private readonly LaneSetting _setting = setting;
     private readonly List<Taken> _batch = [];
     private bool _together = true;
+    private int _conflicts;
 
     protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
     {
@@ -23,7 +24,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         {
             SetHeldAside();
             if (_batch.Count > 0)
-                await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, abort);
+                await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, stop, abort);
         }
         _batch.Clear();
     }
@@ -41,7 +42,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         });
     }
 
-    private async Task TryHandleAsync(Taken[] part, HandlerCall call, CancellationToken abort)
+    private async Task TryHandleAsync(Taken[] part, HandlerCall call, CancellationToken stop, CancellationToken abort)
     {
         Taken? current = null;
         try
@@ -50,6 +51,13 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
             var fresh = await HandledEvents.ClaimAsync(effects.Transaction, _setting.Name, part.Select(t => t.Context.EventId), abort);
             foreach (var taken in part)
             {
+                if (stop.IsCancellationRequested && current is not null)
+                {
+                    // What was done is kept, and nothing more begun.
+                    part = [.. part.TakeWhile(t => t != taken)];
+                    await HandledEvents.GiveBackAsync(effects.Transaction, _setting.Name, fresh, abort);
+                    break;
+                }
                 // An id that comes twice is fresh once.
                 if (!fresh.Remove(taken.Context.EventId))
                     continue;
@@ -70,6 +78,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
             await FailedAsync(part, current, e, abort);
             return;
         }
+        _conflicts = 0;
         foreach (var taken in part)
         {
             await taken.AckAsync();
@@ -80,7 +89,13 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
 
     private async Task FailedAsync(Taken[] part, Taken? culprit, Exception e, CancellationToken abort)
     {
-        if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
+        if (SubscriberFailure.IsOneConflictTooMany(e, ref _conflicts) && part is [var stubborn])
+        {
+            _conflicts = 0;
+            _batch.Remove(stubborn);
+            await _setting.Failures.HandleAsync(stubborn, e, abort);
+        }
+        else if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
         {
             _together &= !SubscriberFailure.IsConflict(e);
             await Task.Delay(RetryDelay * Random.Shared.NextDouble(), abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

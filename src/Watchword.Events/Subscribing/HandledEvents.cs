@@ -23,6 +23,16 @@ internal static class HandledEvents
         return fresh;
     }
 
+    /// <summary>Takes back the marks of what was claimed in this transaction and not begun.</summary>
+    public static async Task GiveBackAsync(NpgsqlTransaction transaction, string consumer, IEnumerable<string> events, CancellationToken ct)
+    {
+        await using var delete = new NpgsqlCommand("DELETE FROM watchword.handled_event WHERE consumer = $1 AND event = ANY ($2)", transaction.Connection, transaction)
+        {
+            Parameters = { new() { Value = consumer }, new() { Value = events.ToArray() } },
+        };
+        await delete.ExecuteNonQueryAsync(ct);
+    }
+
     /// <summary>Commits, which nobody else may, and fails where PostgreSQL would silently roll back: after an error that a handler swallowed.</summary>
     public static async Task CommitAsync(NpgsqlTransaction transaction, CancellationToken ct)
     {

@@ -8,10 +8,11 @@ internal sealed class InHand(int maxInFlight)
 {
     private const int Remembered = 10_000;
 
+    // By place and time: a stream that was wiped, or restored from a backup, gives its sequences to other messages.
     private readonly Lock _gate = new();
-    private readonly Dictionary<ulong, JetStreamMessage> _taken = [];
-    private readonly HashSet<ulong> _done = [];
-    private readonly Queue<ulong> _doneInOrder = [];
+    private readonly Dictionary<(ulong, DateTimeOffset), JetStreamMessage> _taken = [];
+    private readonly HashSet<(ulong, DateTimeOffset)> _done = [];
+    private readonly Queue<(ulong, DateTimeOffset)> _doneInOrder = [];
     private long _left;
 
     /// <summary>Whether it is new; not new is what is in hand already, and what was answered lately by an answer that was lost.</summary>
@@ -19,8 +20,8 @@ internal sealed class InHand(int maxInFlight)
     {
         lock (_gate)
         {
-            done = message.Delivered > 1 && _done.Contains(message.StreamSequence);
-            return !done && _taken.TryAdd(message.StreamSequence, message);
+            done = message.Delivered > 1 && _done.Contains(PlaceOf(message));
+            return !done && _taken.TryAdd(PlaceOf(message), message);
         }
     }
 
@@ -38,9 +39,9 @@ internal sealed class InHand(int maxInFlight)
     {
         lock (_gate)
         {
-            if (!Remove(message) || !_done.Add(message.StreamSequence))
+            if (!Remove(message) || !_done.Add(PlaceOf(message)))
                 return;
-            _doneInOrder.Enqueue(message.StreamSequence);
+            _doneInOrder.Enqueue(PlaceOf(message));
             if (_doneInOrder.Count > Math.Max(Remembered, maxInFlight))
                 _done.Remove(_doneInOrder.Dequeue());
         }
@@ -79,9 +80,11 @@ internal sealed class InHand(int maxInFlight)
         }
     }
 
+    private static (ulong, DateTimeOffset) PlaceOf(JetStreamMessage message) => (message.StreamSequence, message.Timestamp);
+
     private bool Remove(JetStreamMessage message)
     {
-        if (!_taken.Remove(message.StreamSequence))
+        if (!_taken.Remove(PlaceOf(message)))
             return false;
         _left++;
         return true;

@@ -147,6 +147,7 @@ internal sealed class Redriver(
     private async Task<FailedEvent?> TryHandleAsync(ParkedEvent head, Ends ends)
     {
         var resolved = false;
+        var conflicts = 0;
         while (true)
         {
             try
@@ -156,7 +157,8 @@ internal sealed class Redriver(
             }
             catch (Exception e)
             {
-                if (!ends.Abort.IsCancellationRequested && !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ends.Silence))
+                if (!ends.Abort.IsCancellationRequested
+                    && (SubscriberFailure.IsOneConflictTooMany(e, ref conflicts) || !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ends.Silence)))
                 {
                     // A dead letter that somebody had redriven is one again at once.
                     var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);

@@ -108,6 +108,8 @@ public sealed class SubscriberBuilder
             faults.Add("ExactlyOnce() needs a database: add .ParkIn(\"postgres://…\")");
         if (Database is not null && new NpgsqlConnectionStringBuilder(Database.ConnectionString).Multiplexing)
             faults.Add("Multiplexing=true goes with no subscriber, whose lease is one session's: leave it out of ParkIn()");
+        if (IsExactlyOnce && Database is not null && new NpgsqlConnectionStringBuilder(Database.ConnectionString) is { Pooling: true } pool && pool.MaxPoolSize < Options.Connections)
+            faults.Add($"ExactlyOnce() with a Concurrency of {Options.Concurrency} uses up to {Options.Connections} connections, and the pool of ParkIn() has {pool.MaxPoolSize}: add Maximum Pool Size={Options.Connections} there, or handle fewer side by side");
         faults.AddRange(Options.Faults());
         if (faults.Count > 0)
             throw new ArgumentException($"subscriber {name}: {string.Join("; ", faults)}", nameof(name));

@@ -6,6 +6,7 @@ namespace Watchword.Events.Subscribing;
 internal static class SubscriberFailure
 {
     private const int LongestReason = 1_000;
+    private const int MostConflicts = 10;
 
     /// <summary>Whether another delivery would fail the same.</summary>
     public static bool IsLasting(Exception e) => Causes(e).Any(c => c is EventRefusedException { IsLasting: true });
@@ -15,6 +16,15 @@ internal static class SubscriberFailure
 
     /// <summary>Whether another transaction was in the way (class 40: deadlocks, conflicts): alone, and a moment later, it succeeds.</summary>
     public static bool IsConflict(Exception e) => Causes(e).Any(c => c is PostgresException p && p.SqlState.StartsWith("40", StringComparison.Ordinal));
+
+    /// <summary>Whether it is one conflict too many: no other transaction is to blame any more, but the handler.</summary>
+    /// <param name="e">What failed.</param>
+    /// <param name="conflicts">How often in a row there was a conflict; counted here.</param>
+    public static bool IsOneConflictTooMany(Exception e, ref int conflicts)
+    {
+        conflicts = IsConflict(e) ? conflicts + 1 : 0;
+        return conflicts > MostConflicts;
+    }
 
     /// <summary>Whether it is the doing of the subscriber's database, away or busy: nothing that the event is to blame for.</summary>
     public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource? database, CancellationToken ct)
@@ -47,7 +57,17 @@ internal static class SubscriberFailure
         return OneLine(text);
     }
 
-    private static string Said(Exception e) => e is PostgresException p ? $"{p.MessageText} ({p.SqlState})" : $"{e.GetType().Name}: {e.Message}";
+    private static string Said(Exception e)
+    {
+        try
+        {
+            return e is PostgresException p ? $"{p.MessageText} ({p.SqlState})" : $"{e.GetType().Name}: {e.Message}";
+        }
+        catch (Exception)
+        {
+            return e.GetType().Name;   // a handler's own, which cannot say what it is
+        }
+    }
 
     // Libraries wrap what a handler is told: DbUpdateException, AggregateException.
     private static IEnumerable<Exception> Causes(Exception e)

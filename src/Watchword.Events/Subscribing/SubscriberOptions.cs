@@ -57,6 +57,9 @@ public sealed record SubscriberOptions
         MaxDeliver = -1,
     };
 
+    /// <summary>With exactly-once: one for each event at work and each parked one, and those of the subscriber itself.</summary>
+    internal int Connections => (2 * Concurrency) + 6;
+
     /// <summary>The wait before a further delivery.</summary>
     /// <param name="attempts">How often it was tried; from 1 on.</param>
     internal TimeSpan DelayAfter(int attempts)
