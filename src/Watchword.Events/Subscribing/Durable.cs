@@ -18,13 +18,13 @@ internal sealed class Durable(string name, string stream, SubscriberOptions opti
 
     /// <summary>Makes it, or changes what differs; where this user may not change it, it is taken as it is.</summary>
     /// <exception cref="NatsException">It is not there, and this user may not make it; says who makes it how.</exception>
-    public async Task<ConsumerInfo> EnsureAsync(string? filter, CancellationToken ct)
+    public async Task<ConsumerInfo> EnsureAsync(string? filter, DeliverPolicy startAt, CancellationToken ct)
     {
         var found = await FindAsync(ct);
         // nats-server 2.9 then passes over all that comes, in silence: it does not notice that a filter has got wildcards.
         if (found is not null && HasWildcard(filter) && !HasWildcard(found.Config.FilterSubject))
             filter = null;
-        var wanted = options.Consumer(name, filter);
+        var wanted = options.Consumer(name, filter) with { DeliverPolicy = startAt };
         var consumer = found is null ? await MakeAsync(wanted, ct)
             : Differences(found.Config, wanted) is { Count: > 0 } differences ? await ChangeAsync(found, wanted, differences, ct)
             : found;

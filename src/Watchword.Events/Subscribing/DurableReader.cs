@@ -10,11 +10,12 @@ namespace Watchword.Events.Subscribing;
 /// the server counts as delivered is in hand; the ack wait is shortened for that moment.
 /// </remarks>
 internal sealed class DurableReader(
-    string name, string stream, EventHandlers handlers, SubscriberOptions options, bool keepsOrder, JetStream jetStream, NatsConnection nats, ILogger logger)
+    string name, string stream, EventHandlers handlers, SubscriberOptions options, bool keepsOrder, ReadBefore before, JetStream jetStream, NatsConnection nats, ILogger logger)
 {
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);   // a busy server is late
     private static readonly TimeSpan DrainPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan OthersPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan SettlePoll = TimeSpan.FromMilliseconds(100);
 
     private readonly Durable _durable = new(name, stream, options, jetStream, logger);
@@ -49,11 +50,28 @@ internal sealed class DurableReader(
             _settled.TrySetResult();   // nothing of it is under way
             await Task.Delay(StreamPoll, ct);
         }
-        var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream, found.Config.Subjects ?? []), ct);
+        var startAt = await before.HasAsync(Stream, ct) ? DeliverPolicy.All : options.StartAt;
+        var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream, found.Config.Subjects ?? []), startAt, ct);
+        await before.RememberAsync(Stream, ct);
+        if (keepsOrder)
+            consumer = await AloneAsync(consumer, ct);
         if (keepsOrder && consumer.AckPending > 0)
             await HoldAsync(ct);
         else
             _settled.TrySetResult();
+    }
+
+    // One that has lost its lease without having noticed yet asks for events still.
+    private async Task<ConsumerInfo> AloneAsync(ConsumerInfo consumer, CancellationToken ct)
+    {
+        for (var since = Environment.TickCount64; consumer.Waiting > 0 && Environment.TickCount64 - since < OthersPatience.TotalMilliseconds;)
+        {
+            await Task.Delay(SettlePoll, ct);
+            consumer = await _durable.FindAsync(ct) ?? consumer with { Waiting = 0 };
+        }
+        if (consumer.Waiting > 0)
+            logger.OthersRead(name, Stream);
+        return consumer;
     }
 
     /// <summary>Reads until cancelled.</summary>

@@ -14,16 +14,23 @@ internal sealed class FanOutSubscriber(
     protected override async Task RunAsync(CancellationToken ct)
     {
         await jetStream.Connection.WaitUntilOpenAsync(ct);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var reading = subscriber.Handlers.Streams.Select(s => ReadAsync(s, stop.Token)).ToList();
-        try
+        await Task.WhenAll(subscriber.Handlers.Streams.Select(s => ReadForEverAsync(s, ct)));
+    }
+
+    // Each by itself: a stream that ends must not make the others begin anew.
+    private async Task ReadForEverAsync(string stream, CancellationToken ct)
+    {
+        while (true)
         {
-            await await Task.WhenAny(reading);
-        }
-        finally
-        {
-            await stop.CancelAsync();
-            await Task.WhenAll(reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                await ReadAsync(stream, ct);
+            }
+            catch (NatsException e)
+            {
+                logger.FanOutInterrupted(name, stream, e.Message);
+            }
+            await Task.Delay(StreamPoll, ct);
         }
     }
 

@@ -8,7 +8,7 @@ namespace Watchword.Events.Subscribing;
 /// <summary>Everything that keeps a consumer's dead letters: written down, tried again, copied to their stream.</summary>
 internal sealed class ParkingService
 {
-    private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PruneInterval = TimeSpan.FromHours(1);
 
     private readonly NpgsqlDataSource _database;

@@ -18,6 +18,7 @@ internal sealed class Subscriber(
     private readonly SubscriberOptions _options = subscriber.Options;
     private readonly NpgsqlDataSource? _database = subscriber.Database;
     private readonly NatsConnection _nats = jetStream.Connection;
+    private readonly ReadBefore _before = new(subscriber.Database, name);
 
     /// <inheritdoc/>
     protected override async Task RunAsync(CancellationToken ct)
@@ -53,7 +54,7 @@ internal sealed class Subscriber(
     private async Task WorkAsync(AdvisoryLease? lease, CancellationToken ct)
     {
         var readers = subscriber.Handlers.Streams.Select(stream =>
-            new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, jetStream, _nats, logger)).ToList();
+            new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, _before, jetStream, _nats, logger)).ToList();
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
         var parking = _database is null ? null
             : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
@@ -81,7 +82,8 @@ internal sealed class Subscriber(
         // Handlers finish; then everything else ends; what has not begun is given back when nothing more is asked for, or
         // the server would give it to us again.
         await stop.CancelAsync();
-        await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
+        if (lease is null or { IsHeld: true })   // else another has begun by now
+            await Task.WhenAny(Task.WhenAll(handling), Task.Delay(_options.DrainTimeout, CancellationToken.None));
         await abort.CancelAsync();
         await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var reader in readers)

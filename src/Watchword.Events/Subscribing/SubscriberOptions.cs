@@ -32,7 +32,7 @@ public sealed record SubscriberOptions
     /// <summary>When it stops, how long handlers may still work. Default 10 s.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Where a subscriber begins that has never read before: at the oldest event, or at the next one.</summary>
+    /// <summary>Where a subscriber begins that has never read before: at the oldest event, or at the next one. Where its durable is gone it begins at the oldest: it has missed what came meanwhile.</summary>
     public DeliverPolicy StartAt { get; init; } = DeliverPolicy.All;
 
     /// <summary>Events of this origin (header <c>Watchword-Origin</c>) are passed over: what this service caused itself.</summary>
@@ -58,7 +58,7 @@ public sealed record SubscriberOptions
     };
 
     /// <summary>With exactly-once: one for each event at work and each parked one, and those of the subscriber itself.</summary>
-    internal int Connections => (2 * Concurrency) + 6;
+    internal int Connections => (2 * Concurrency) + 4;
 
     /// <summary>The wait before a further delivery.</summary>
     /// <param name="attempts">How often it was tried; from 1 on.</param>
