@@ -33,12 +33,6 @@ internal static class EventsReplay
               ./run events replay --stream identity-changes --from-sequence 1200 --to-consumer rebuild
             """) { stream, from, to, since, until, user, type, file, subject, consumer, force, dry };
         Connections.AddTo(replay, database: true);
-        replay.Validators.Add(line =>
-        {
-            var targets = ((string?[])[line.GetValue(file), line.GetValue(subject), line.GetValue(consumer)]).Count(t => t is not null);
-            if (targets > 1 || (targets == 0 && !line.GetValue(dry)))
-                line.AddError("Give one of --to-file, --to-subject and --to-consumer, or --dry-run.");
-        });
         replay.SetVerb(async (parsed, ct) =>
         {
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events replay", ct);
@@ -67,6 +61,11 @@ internal static class EventsReplay
                 parsed.GetValue(dry) ? $"Would replay {Events(result)}."
                 : name is not null ? $"Consumer {name} of {plan.Filter.Stream} begins at {Start(plan)}: {result.Events:N0} events wait in it, and what comes follows."
                 : $"Replayed {Events(result)}, {(target is null ? $"to {path}" : To(target, result))}, in {clock.Elapsed.TotalSeconds:0.00} s ({result.Events / clock.Elapsed.TotalSeconds:N0} events/s). Replay {result.ReplayId}.");
+        },
+        parsed =>
+        {
+            var targets = ((string?[])[parsed.GetValue(file), parsed.GetValue(subject), parsed.GetValue(consumer)]).Count(t => t is not null);
+            return targets > 1 || (targets == 0 && !parsed.GetValue(dry)) ? "Give one of --to-file, --to-subject and --to-consumer, or --dry-run." : null;
         });
         return replay;
     }

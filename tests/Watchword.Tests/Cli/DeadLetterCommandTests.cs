@@ -124,6 +124,12 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     [InlineData(2, "id is 'seven': expected a whole number", "show", "seven")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive", "7", "--consumer", "user-sync")]
+    [InlineData(2, "id is 'seven': expected a whole number", "redrive", "seven")]
+    [InlineData(2, "id is '': expected a whole number", "redrive", "")]
+    [InlineData(2, "Required argument missing for option: '--consumer'", "redrive", "--consumer")]
+    [InlineData(2, "Required argument missing for option: '--key'", "redrive", "7", "--key")]
+    [InlineData(2, "--key needs --consumer", "redrive", "7", "--key", "ada")]
+    [InlineData(2, "'--consumer' expects a single argument but 2 were provided", "redrive", "--consumer", "a", "--consumer", "a")]
     public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)
     {
         await fixture.StartedAsync();
@@ -132,5 +138,6 @@ public class DeadLetterCommandTests(ServerFixture fixture)
 
         Assert.Equal(exitCode, run.ExitCode);
         Assert.Contains(words, run.Errors, StringComparison.Ordinal);
+        Assert.Single(run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 }
