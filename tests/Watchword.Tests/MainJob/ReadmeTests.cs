@@ -7,16 +7,22 @@ namespace Watchword.Tests.MainJob;
 /// <summary>What README.md shows is a program that compiles and works.</summary>
 public class ReadmeTests(ServerFixture server)
 {
+    private static readonly string Folder = Path.Combine(Repository.Root, "tests", "Readme");
+
+    private static readonly string Program =
+        Path.Combine(Folder, "bin", Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!, "net10.0", "Readme.dll");
+
     [Fact]
     public async Task The_five_lines_of_the_readme_receive_a_real_sign_up()
     {
-        var folder = Path.Combine(Repository.Root, "tests", "Readme");
-        Assert.Contains("```csharp\n" + await File.ReadAllTextAsync(Path.Combine(folder, "Program.cs")) + "```",
+        Assert.Contains("```csharp\n" + await File.ReadAllTextAsync(Path.Combine(Folder, "Program.cs")) + "```",
             await File.ReadAllTextAsync(Path.Combine(Repository.Root, "README.md")), StringComparison.Ordinal);
 
+        var own = (await File.ReadAllTextAsync(Path.Combine(Folder, "Program.cs"))).Split("AddWatchwordSubscriber(\"")[1].Split('"')[0];
+        Assert.DoesNotContain($"`{own}`", await File.ReadAllTextAsync(Path.Combine(Repository.Root, "samples", "Subscribers", "README.md")), StringComparison.Ordinal);   // of two of a name one stands by
+
         var http = (await server.StartedAsync()).Http;
-        var build = Path.GetFileName(Path.GetDirectoryName(AppContext.BaseDirectory.TrimEnd('/')))!;
-        using var subscriber = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(folder, "bin", build, "net10.0", "Readme.dll")])
+        using var subscriber = Process.Start(new ProcessStartInfo("dotnet", [Program])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
