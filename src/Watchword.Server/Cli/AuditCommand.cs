@@ -44,7 +44,7 @@ internal static class AuditCommand
     {
         try
         {
-            await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed, "--database-url") : DatabaseUrl.ToConnectionString(url));
+            await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed, "--database-url") : DatabaseUrl.ToConnectionString(url, "--database-url"));
             var from = noted is null ? null : AuditHead.Parse(noted);
             // A bar is for people; what a program reads stays clean.
             var report = Console.IsErrorRedirected

@@ -44,4 +44,20 @@ public class ReadmeTests(ServerFixture server)
             await subscriber.WaitForExitAsync();
         }
     }
+
+    [Fact]
+    public async Task Without_a_database_it_says_what_is_missing()
+    {
+        using var subscriber = Process.Start(new ProcessStartInfo("dotnet", [Program])
+        {
+            UseShellExecute = false,
+            RedirectStandardError = true,
+            Environment = { ["NATS_URL"] = server.Account.Url, ["DATABASE_URL"] = null },
+        })!;
+        var errors = await subscriber.StandardError.ReadToEndAsync();
+        await subscriber.WaitForExitAsync();
+
+        Assert.NotEqual(0, subscriber.ExitCode);
+        Assert.Contains("FormatException: the database URL is missing: set it where it is read from, for example DATABASE_URL=postgres://user:password@host:port/database", errors, StringComparison.Ordinal);
+    }
 }
