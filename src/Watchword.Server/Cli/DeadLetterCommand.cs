@@ -218,9 +218,9 @@ internal static class DeadLetterCommand
 
     private static Argument<long?> Id() => WholeNumber.Argument("id", "As list shows it.", ArgumentArity.ExactlyOne);
 
-    private static Option<string?> Consumer() => new("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" };
+    private static Option<string?> Consumer() => new Option<string?>("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" }.NotEmpty();
 
-    private static Option<string?> Key() => new("--key") { Description = "Of this user or organization, by id.", HelpName = "id" };
+    private static Option<string?> Key() => new Option<string?>("--key") { Description = "Of this user or organization, by id.", HelpName = "id" }.NotEmpty();
 
     private static Option<bool> Json() => new("--json") { Description = "As JSON, for other programs." };
 

@@ -14,9 +14,9 @@ internal static class EventsTail
 
     public static Command Create()
     {
-        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" };
-        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" };
-        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
+        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" }.NotEmpty();
+        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" }.NotEmpty();
+        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" }.NotEmpty();
         var since = MomentOption.Create("--since", "From then on, by the events' own time.");
         var all = new Option<bool>("--all") { Description = "From the oldest event that the streams hold; without it, from now on." };
         var count = WholeNumber.Option("--count", "Stop after so many events.", "number");

@@ -130,6 +130,10 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     [InlineData(2, "Required argument missing for option: '--key'", "redrive", "7", "--key")]
     [InlineData(2, "--key needs --consumer", "redrive", "7", "--key", "ada")]
     [InlineData(2, "'--consumer' expects a single argument but 2 were provided", "redrive", "--consumer", "a", "--consumer", "a")]
+    [InlineData(2, "--consumer is empty: give one, or leave it out.", "list", "--consumer", "")]
+    [InlineData(2, "--key is empty: give one, or leave it out.", "list", "--key", " ")]
+    [InlineData(2, "--consumer is empty", "redrive", "--consumer", "")]
+    [InlineData(2, "--key is empty", "redrive", "--consumer", "user-sync", "--key", "")]
     public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)
     {
         await fixture.StartedAsync();

@@ -138,6 +138,9 @@ public class EventsTailTests(NatsFixture nats)
     [Theory]
     [InlineData(2, "--count is '0': expected a whole number from 1 to", "--count", "0")]
     [InlineData(2, "--count is '-1'", "--count", "-1")]
+    [InlineData(2, "--user is empty: give one, or leave it out.", "--user", "")]
+    [InlineData(2, "--type is empty: give one, or leave it out.", "--type", "")]
+    [InlineData(2, "--subject is empty: give one, or leave it out.", "--subject", "user.sync", "--subject", "")]
     [InlineData(1, "--since is 2999-01-01T00:00:00.0000000+00:00, which lies in the future", "--since", "2999-01-01T00:00:00Z")]
     public async Task What_would_never_end_is_refused(int exitCode, string words, params string[] arguments)
     {
