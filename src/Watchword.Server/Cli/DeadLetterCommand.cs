@@ -143,7 +143,7 @@ internal static class DeadLetterCommand
         SetVerb(discard, async (parsed, letters, ct) =>
         {
             await letters.DiscardAsync(parsed.GetRequiredValue(id)!.Value, parsed.GetValue(reason)!, Environment.UserName, ct);
-            Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waited behind it is being handled.");
+            Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waits behind it is handled as soon as its consumer runs.");
         });
         return discard;
     }

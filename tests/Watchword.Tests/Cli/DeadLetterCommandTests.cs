@@ -79,7 +79,8 @@ public class DeadLetterCommandTests(ServerFixture fixture)
         Assert.StartsWith("reason is missing", blank.Errors, StringComparison.Ordinal);
         Assert.Empty(await user.ActionsAsync());
 
-        Assert.Equal(0, (await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account")).ExitCode);
+        var done = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account");
+        Assert.Equal((0, $"Dead letter {user.Letter.Id} was discarded. What waits behind it is handled as soon as its consumer runs.\n"), (done.ExitCode, done.Output));
         await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
         Assert.Equal([$"{Environment.UserName} discard a test account"], await user.ActionsAsync());
         var again = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "once more");
