@@ -71,11 +71,11 @@ internal sealed record SampleSettings
             try
             {
                 var text = Text("DATABASE_URL") ?? Missing("DATABASE_URL", "postgres://user:password@host:5432/database");
-                return text.Length == 0 ? "" : new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(text)) { MaxAutoPrepare = 64 }.ConnectionString;
+                return text.Length == 0 ? "" : new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(text, "DATABASE_URL")) { MaxAutoPrepare = 64 }.ConnectionString;
             }
             catch (FormatException e)
             {
-                faults.Add($"DATABASE_URL {e.Message}");
+                faults.Add(e.Message);
                 return "";
             }
         }

@@ -10,13 +10,17 @@ public static class DatabaseUrl
     /// The parameters of a URL may be libpq's (<c>sslmode</c>, <c>connect_timeout</c>, <c>application_name</c>, …)
     /// or Npgsql's own; a <c>host</c> parameter names a socket folder, as in libpq.
     /// </remarks>
-    /// <exception cref="FormatException">The text is neither; the message says what is wrong, without the password.</exception>
-    public static string ToConnectionString(string text)
+    /// <param name="text">The one or the other.</param>
+    /// <param name="name">What a refusal calls it, such as the setting that it comes from.</param>
+    /// <exception cref="FormatException">It is missing, or neither; the message says what is wrong, without the password.</exception>
+    public static string ToConnectionString(string? text, string name = "the database URL")
     {
+        if (string.IsNullOrWhiteSpace(text))
+            throw new FormatException($"{name} is missing: set it where it is read from, for example DATABASE_URL=postgres://user:password@host:port/database");
         if (!text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) && !text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase))
-            return FromConnectionString(text);
+            return FromConnectionString(text, name);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri))
-            throw new FormatException("is not a URL of the form postgres://user:password@host:port/database (percent-encode special characters in the password)");
+            throw new FormatException($"{name} is not a URL of the form postgres://user:password@host:port/database (percent-encode special characters in the password)");
 
         var builder = new NpgsqlConnectionStringBuilder();
         if (uri.Host.Length > 0)
@@ -30,12 +34,12 @@ public static class DatabaseUrl
             builder.Password = Uri.UnescapeDataString(user[1]);
         var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
         if (database.Length == 0)
-            throw new FormatException("names no database: write it behind the host, postgres://host/database");
+            throw new FormatException($"{name} names no database: write it behind the host, postgres://host/database");
         builder.Database = database;
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
-            SetParameter(builder, pair.Split('=', 2));
+            SetParameter(builder, pair.Split('=', 2), name);
         if (string.IsNullOrEmpty(builder.Host))
-            throw new FormatException("names no host: postgres://user:password@host:port/database");
+            throw new FormatException($"{name} names no host: postgres://user:password@host:port/database");
         return builder.ConnectionString;
     }
 
@@ -47,22 +51,22 @@ public static class DatabaseUrl
         return $"postgres://{user}{builder.Host}:{builder.Port}/{Uri.EscapeDataString(builder.Database ?? "")}";
     }
 
-    private static string FromConnectionString(string text)
+    private static string FromConnectionString(string text, string name)
     {
         try
         {
             var builder = new NpgsqlConnectionStringBuilder(text);
             return string.IsNullOrEmpty(builder.Host)
-                ? throw new FormatException("names no host: expected postgres://user:password@host:port/database or Host=…;Database=…")
+                ? throw new FormatException($"{name} names no host: expected postgres://user:password@host:port/database or Host=…;Database=…")
                 : builder.ConnectionString;
         }
         catch (ArgumentException e)
         {
-            throw new FormatException("is neither a postgres:// URL nor an Npgsql connection string: " + e.Message, e);
+            throw new FormatException($"{name} is neither a postgres:// URL nor an Npgsql connection string: {e.Message}", e);
         }
     }
 
-    private static void SetParameter(NpgsqlConnectionStringBuilder builder, string[] pair)
+    private static void SetParameter(NpgsqlConnectionStringBuilder builder, string[] pair, string name)
     {
         var value = Uri.UnescapeDataString(pair.Length > 1 ? pair[1] : "");
         var keyword = Uri.UnescapeDataString(pair[0]) switch
@@ -85,7 +89,7 @@ public static class DatabaseUrl
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or OverflowException)
         {
             // An unknown one may hold a secret.
-            throw new FormatException($"has the unknown parameter or value {(keyword == pair[0] ? pair[0] : $"{pair[0]}={value}")}: remove it, or write it as Npgsql does", e);
+            throw new FormatException($"{name} has the unknown parameter or value {(keyword == pair[0] ? pair[0] : $"{pair[0]}={value}")}: remove it, or write it as Npgsql does", e);
         }
     }
 }

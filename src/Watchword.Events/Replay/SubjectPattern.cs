@@ -21,6 +21,25 @@ public static class SubjectPattern
         }
     }
 
+    /// <summary>Whether there can be a subject that both patterns cover.</summary>
+    public static bool Overlaps(ReadOnlySpan<char> one, ReadOnlySpan<char> other)
+    {
+        while (true)
+        {
+            if (one is ">" || other is ">")
+                return one.Length > 0 && other.Length > 0;
+            var (mine, theirs) = (one.IndexOf('.'), other.IndexOf('.'));
+            var token = mine < 0 ? one : one[..mine];
+            var counterpart = theirs < 0 ? other : other[..theirs];
+            if (token is not "*" && counterpart is not "*" && !token.SequenceEqual(counterpart))
+                return false;
+            if (mine < 0 || theirs < 0)
+                return mine < 0 && theirs < 0;
+            one = one[(mine + 1)..];
+            other = other[(theirs + 1)..];
+        }
+    }
+
     /// <summary>Whether it covers the subject itself, or a finer one below it (<c>auth.user.registered.NL</c>).</summary>
     public static bool CoversKind(string pattern, ReadOnlySpan<char> subject)
     {

@@ -75,24 +75,19 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
-            _failure ??= e;
-            _missing = Math.Min(_missing, _next);
+            Fail(e, _next);
         }
         while (_settled < _sent)   // each has its result within the ack time-out
             Settle(await _publisher.Results.ReadAsync(CancellationToken.None));
         if (_nats.ReconnectCount != connection && !_unstored.IsEmpty)
         {
             // What no stream acknowledges may have gone down with the connection.
-            _failure ??= new NatsException("the connection broke meanwhile, and nobody can say what of it arrived.", isTransient: true);
-            _missing = Math.Min(_missing, _unstored.Values.Min());
+            Fail(new NatsException("the connection broke meanwhile, and nobody can say what of it arrived.", isTransient: true), _unstored.Values.Min());
         }
         if (_denied is { } denied)
-        {
-            _failure ??= denied;
             foreach (var (target, first) in _unstored)
                 if (_deniedSubjects.ContainsKey(target))
-                    _missing = Math.Min(_missing, first);
-        }
+                    Fail(denied, first);
         if (_failure is null)
             return tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] };
         throw new ReplayStoppedException(_failure, _missing);
@@ -146,10 +141,15 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private void Settle(PublishResult result)
     {
         _settled++;
-        if (result.Error is null)
-            return;
-        _failure ??= result.Error;
-        _missing = Math.Min(_missing, (ulong)result.Tag);
+        if (result.Error is not null)
+            Fail(result.Error, (ulong)result.Tag);
+    }
+
+    /// <summary>What is told is why the first missing event is missing, which need not be what was noticed first.</summary>
+    private void Fail(Exception cause, ulong missing)
+    {
+        if (missing < _missing)
+            (_failure, _missing) = (cause, missing);
     }
 
     /// <summary>The event's own, but for those that the broker acts on: a chain, a roll-up, an id that a stream has seen.</summary>

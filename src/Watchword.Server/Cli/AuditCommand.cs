@@ -17,8 +17,8 @@ internal static class AuditCommand
 
     public static Command Create()
     {
-        var url = new Option<string>("--database-url") { Description = "Where the audit log lies, postgres://… or Host=…. Default: TARGET_DATABASE_URL, else the target of the running server.", HelpName = "value" };
-        var head = new Option<string>("--head") { Description = "HASH@POSITION, as an earlier verification printed it: the log must still lead through it. Without this, a log that was rewritten from some row on to its end looks whole.", HelpName = "head" };
+        var url = new Option<string>("--database-url") { Description = "Where the audit log lies, postgres://… or Host=…. Default: TARGET_DATABASE_URL, else the target of the running server.", HelpName = "value" }.NotEmpty();
+        var head = new Option<string>("--head") { Description = "HASH@POSITION, as an earlier verification printed it: the log must still lead through it. Without this, a log that was rewritten from some row on to its end looks whole.", HelpName = "head" }.NotEmpty();
         var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
         var verify = new Command("verify", """
             Verify the audit log: recompute every hash, and find the first row that was changed, removed, moved or added.
@@ -44,7 +44,7 @@ internal static class AuditCommand
     {
         try
         {
-            await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed, "--database-url") : DatabaseUrl.ToConnectionString(url));
+            await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed, "--database-url") : DatabaseUrl.ToConnectionString(url, "--database-url"));
             var from = noted is null ? null : AuditHead.Parse(noted);
             // A bar is for people; what a program reads stays clean.
             var report = Console.IsErrorRedirected

@@ -8,8 +8,6 @@ namespace Watchword.Server.Cli;
 /// <summary>What can be typed behind <c>./run</c>. Without a verb, the server serves.</summary>
 internal static class CommandLine
 {
-    private const int ExitUsage = 2;
-
     /// <summary>Reads the configuration and hands it on. Answers the process's exit code.</summary>
     public static async Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
     {
@@ -56,7 +54,7 @@ internal static class CommandLine
             faults.ShowHelp = false;   // a page of help would hide the fault
         // Stopping takes as long as the engines take: the library must not end the process meanwhile.
         var code = await line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
-        return line.Action is ParseErrorAction ? ExitUsage : code;
+        return line.Action is ParseErrorAction ? Verb.ExitUsage : code;
     }
 
     private static async Task<int> ServeAsync(Func<IConfiguration, CancellationToken, Task> serve, Func<IConfiguration> configure, CancellationToken ct)

@@ -123,11 +123,11 @@ internal static class Connections
     {
         try
         {
-            return DatabaseUrl.ToConnectionString(url);
+            return DatabaseUrl.ToConnectionString(url, setting.Key);
         }
         catch (FormatException e)
         {
-            throw new ConfigurationException([$"{setting.Key} {e.Message}"]);
+            throw new ConfigurationException([e.Message]);
         }
     }
 

@@ -12,8 +12,8 @@ internal static class ConsumerCreateCommand
     public static Command Create()
     {
         var name = new Argument<string>("name") { Description = "The subscriber's name." };
-        var stream = new Option<string>("--stream") { Description = "The stream that it reads.", HelpName = "name", DefaultValueFactory = _ => Streams.AuthEvents.Name };
-        var filter = new Option<string?>("--filter") { Description = "The subject that it reads of the stream; wildcards are allowed. Default: all.", HelpName = "subject" };
+        var stream = new Option<string>("--stream") { Description = "The stream that it reads.", HelpName = "name", DefaultValueFactory = _ => Streams.AuthEvents.Name }.NotEmpty();
+        var filter = new Option<string?>("--filter") { Description = "The subject that it reads of the stream; wildcards are allowed. Default: all.", HelpName = "subject" }.NotEmpty();
         var fromNow = new Option<bool>("--from-now") { Description = "Begin at the next event. Default: at the oldest that the stream holds." };
         var create = new Command("create", """
             Make the durable consumer of a subscriber that has no right to make it itself (deploy/nats). It works once: one

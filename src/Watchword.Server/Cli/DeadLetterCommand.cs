@@ -107,13 +107,6 @@ internal static class DeadLetterCommand
               ./run dlq redrive --consumer user-sync
               ./run dlq redrive 7
             """) { id, consumer, key, dry, noWait };
-        redrive.Validators.Add(line =>
-        {
-            if (line.GetValue(id) is null == line.GetValue(consumer) is null)
-                line.AddError("Give the id of a dead letter, or --consumer with or without --key.");
-            else if (line.GetValue(consumer) is null && line.GetValue(key) is not null)
-                line.AddError("--key needs --consumer.");
-        });
         SetVerb(redrive, async (parsed, letters, ct) =>
         {
             if (parsed.GetValue(dry))
@@ -127,6 +120,12 @@ internal static class DeadLetterCommand
                 Console.WriteLine($"Asked for: {asked.Count} dead letter{(asked.Count == 1 ? "" : "s")} and {asked.Sum(l => l.Waiting)} behind {(asked.Count == 1 ? "it" : "them")}.");
             else
                 await ReportAsync(letters, asked, ct);
+        },
+        parsed => (parsed.GetValue(id), parsed.GetValue(consumer), parsed.GetValue(key)) switch
+        {
+            (null, null, _) or (not null, not null, _) => "Give the id of a dead letter, or --consumer with or without --key.",
+            (not null, null, not null) => "--key needs --consumer.",
+            _ => null,
         });
         return redrive;
     }
@@ -144,7 +143,7 @@ internal static class DeadLetterCommand
         SetVerb(discard, async (parsed, letters, ct) =>
         {
             await letters.DiscardAsync(parsed.GetRequiredValue(id)!.Value, parsed.GetValue(reason)!, Environment.UserName, ct);
-            Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waited behind it is being handled.");
+            Console.WriteLine($"Dead letter {parsed.GetValue(id)} was discarded. What waits behind it is handled as soon as its consumer runs.");
         });
         return discard;
     }
@@ -207,21 +206,21 @@ internal static class DeadLetterCommand
             Console.WriteLine($"  then  {count - ShownWaiting} more");
     }
 
-    private static void SetVerb(Command command, Func<ParseResult, DeadLetters, CancellationToken, Task> run)
+    private static void SetVerb(Command command, Func<ParseResult, DeadLetters, CancellationToken, Task> run, Func<ParseResult, string?>? misuse = null)
     {
         Connections.AddTo(command, nats: false, targetDatabase: true);
         command.SetVerb(async (parsed, ct) =>
         {
             await using var database = IdentityDatabase.Open(Connections.TargetDatabase(parsed), "watchword dlq");
             await run(parsed, new DeadLetters(database), ct);
-        });
+        }, misuse);
     }
 
     private static Argument<long?> Id() => WholeNumber.Argument("id", "As list shows it.", ArgumentArity.ExactlyOne);
 
-    private static Option<string?> Consumer() => new("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" };
+    private static Option<string?> Consumer() => new Option<string?>("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" }.NotEmpty();
 
-    private static Option<string?> Key() => new("--key") { Description = "Of this user or organization, by id.", HelpName = "id" };
+    private static Option<string?> Key() => new Option<string?>("--key") { Description = "Of this user or organization, by id.", HelpName = "id" }.NotEmpty();
 
     private static Option<bool> Json() => new("--json") { Description = "As JSON, for other programs." };
 

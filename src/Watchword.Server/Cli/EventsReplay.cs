@@ -11,16 +11,16 @@ internal static class EventsReplay
 
     public static Command Create()
     {
-        var stream = new Option<string>("--stream") { Description = "The stream: auth-events, identity-changes, or another.", HelpName = "name", Required = true };
+        var stream = new Option<string>("--stream") { Description = "The stream: auth-events, identity-changes, or another.", HelpName = "name", Required = true }.NotEmpty();
         var from = WholeNumber.Option("--from-sequence", "The first sequence. Default: the oldest that stream or outbox keeps.", "number", least: 0);
         var to = WholeNumber.Option("--to-sequence", "The last sequence. Default: the stream's last at the start.", "number", least: 0);
         var since = MomentOption.Create("--since", "Only what happened then or later.");
         var until = MomentOption.Create("--until", "Only what happened then or earlier.");
-        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
-        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" };
+        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" }.NotEmpty();
+        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" }.NotEmpty();
         var file = new Option<string?>("--to-file") { Description = "A line of JSON for each, into a file that appears when it is whole, its owner's alone; - is standard output.", HelpName = "path" };
-        var subject = new Option<string?>("--to-subject") { Description = "Publish again, marked with Watchword-Replay, on a subject or under a prefix such as 'replay.>'.", HelpName = "subject" };
-        var consumer = new Option<string?>("--to-consumer") { Description = "Make a durable consumer that begins there and goes on with what comes.", HelpName = "name" };
+        var subject = new Option<string?>("--to-subject") { Description = "Publish again, marked with Watchword-Replay, on a subject or under a prefix such as 'replay.>'.", HelpName = "subject" }.NotEmpty();
+        var consumer = new Option<string?>("--to-consumer") { Description = "Make a durable consumer that begins there and goes on with what comes.", HelpName = "name" }.NotEmpty();
         var force = new Option<bool>("--force") { Description = "Publish also to Watchword's own streams, where everybody takes it for news." };
         var dry = new Option<bool>("--dry-run") { Description = "Count the events, and do nothing with them." };
         var replay = new Command("replay", """
@@ -33,12 +33,6 @@ internal static class EventsReplay
               ./run events replay --stream identity-changes --from-sequence 1200 --to-consumer rebuild
             """) { stream, from, to, since, until, user, type, file, subject, consumer, force, dry };
         Connections.AddTo(replay, database: true);
-        replay.Validators.Add(line =>
-        {
-            var targets = ((string?[])[line.GetValue(file), line.GetValue(subject), line.GetValue(consumer)]).Count(t => t is not null);
-            if (targets > 1 || (targets == 0 && !line.GetValue(dry)))
-                line.AddError("Give one of --to-file, --to-subject and --to-consumer, or --dry-run.");
-        });
         replay.SetVerb(async (parsed, ct) =>
         {
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events replay", ct);
@@ -67,6 +61,11 @@ internal static class EventsReplay
                 parsed.GetValue(dry) ? $"Would replay {Events(result)}."
                 : name is not null ? $"Consumer {name} of {plan.Filter.Stream} begins at {Start(plan)}: {result.Events:N0} events wait in it, and what comes follows."
                 : $"Replayed {Events(result)}, {(target is null ? $"to {path}" : To(target, result))}, in {clock.Elapsed.TotalSeconds:0.00} s ({result.Events / clock.Elapsed.TotalSeconds:N0} events/s). Replay {result.ReplayId}.");
+        },
+        parsed =>
+        {
+            var targets = ((string?[])[parsed.GetValue(file), parsed.GetValue(subject), parsed.GetValue(consumer)]).Count(t => t is not null);
+            return targets > 1 || (targets == 0 && !parsed.GetValue(dry)) ? "Give one of --to-file, --to-subject and --to-consumer, or --dry-run." : null;
         });
         return replay;
     }

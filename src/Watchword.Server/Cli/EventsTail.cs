@@ -10,15 +10,13 @@ namespace Watchword.Server.Cli;
 /// <summary><c>./run events tail</c>: what passes through the streams, a line each.</summary>
 internal static class EventsTail
 {
-    private static readonly string[] Followed = [Streams.AuthEvents.Name, Streams.IdentityChanges.Name];
-
     private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, long? Count, bool Json);
 
     public static Command Create()
     {
-        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" };
-        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" };
-        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" };
+        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" }.NotEmpty();
+        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" }.NotEmpty();
+        var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" }.NotEmpty();
         var since = MomentOption.Create("--since", "From then on, by the events' own time.");
         var all = new Option<bool>("--all") { Description = "From the oldest event that the streams hold; without it, from now on." };
         var count = WholeNumber.Option("--count", "Stop after so many events.", "number");
@@ -43,23 +41,24 @@ internal static class EventsTail
                 throw new CommandException($"--since is {wanted.Since:O}, which lies in the future: leave it out to begin now.");
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);
             var jetStream = new JetStream(nats);
+            var streams = await FollowedStreams.FindAsync(jetStream, wanted.Subjects, ct);
             if (wanted.Type is { } wantedType)
-                await KnownTypes.CheckAsync(jetStream, Followed, wantedType, ct);
-            await FollowAsync(jetStream, wanted, ct);
+                await KnownTypes.CheckAsync(jetStream, streams, wantedType, ct);
+            await FollowAsync(jetStream, streams, wanted, ct);
         });
         return tail;
     }
 
-    private static async Task FollowAsync(JetStream jetStream, Wanted wanted, CancellationToken ct)
+    private static async Task FollowAsync(JetStream jetStream, IReadOnlyList<string> streams, Wanted wanted, CancellationToken ct)
     {
         await using var output = Terminal.OpenOutput();
         using var lines = new EventLines(output);
-        using var turn = new SemaphoreSlim(1, 1);   // of the two streams, for the one output
+        using var turn = new SemaphoreSlim(1, 1);   // of the streams, for the one output
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var printed = 0L;
         try
         {
-            await Task.WhenAll(Followed.Select(FollowAsync));
+            await Task.WhenAll(streams.Select(FollowAsync));
         }
         catch (OperationCanceledException)
         {
@@ -84,6 +83,10 @@ internal static class EventsTail
                             await PrintAsync(e);
                     }
             }
+            catch (NatsPermissionException) when (FollowedStreams.IsOptional(stream))
+            {
+                await Console.Error.WriteLineAsync($"Stream {stream} is not followed: this user may look at it, and not read it.");
+            }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 await enough.CancelAsync();   // half of the events would look like all
@@ -96,7 +99,7 @@ internal static class EventsTail
             await turn.WaitAsync(enough.Token);
             try
             {
-                enough.Token.ThrowIfCancellationRequested();   // by the other stream, while this one waited for its turn
+                enough.Token.ThrowIfCancellationRequested();   // by another stream, while this one waited for its turn
                 if (wanted.Json)
                 {
                     await lines.WriteAsync(e, ct);
@@ -116,7 +119,7 @@ internal static class EventsTail
         }
     }
 
-    /// <summary>Each family has its colour: what users do, what they are, where they belong.</summary>
+    /// <summary>Each family has its colour: what users do, what they are, where they belong, what is suspicious.</summary>
     private static string Colored(string subject)
     {
         if (!Terminal.IsColored)
@@ -127,6 +130,7 @@ internal static class EventsTail
             "user" => 32,
             "organization" or "organizationMembership" or "member" => 33,
             "invitation" => 35,
+            "security" => 31,
             _ => 34,
         };
         return $"\e[{color}m{subject}\e[0m";

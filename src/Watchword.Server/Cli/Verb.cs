@@ -11,11 +11,14 @@ namespace Watchword.Server.Cli;
 internal sealed class CommandException(string message) : Exception(message);
 
 /// <summary>
-/// How every verb ends: with 0 when it is done, 1 when it is refused or fails, 78 when the configuration is at fault, 141
-/// when nobody reads its output any more, and 70 by a fault of its own.
+/// How every verb ends: with 0 when it is done, 1 when it is refused or fails, 2 when it is typed wrongly, 78 when the
+/// configuration is at fault, 141 when nobody reads its output any more, and 70 by a fault of its own.
 /// </summary>
 internal static class Verb
 {
+    /// <summary>What was typed makes no sense.</summary>
+    public const int ExitUsage = 2;
+
     /// <summary>sysexits.h: the configuration, or what it names, cannot be used.</summary>
     public const int ExitConfiguration = 78;
 
@@ -26,8 +29,15 @@ internal static class Verb
 
     /// <param name="command">The command.</param>
     /// <param name="run">What it does, until Ctrl-C. What it throws is said in one line on standard error.</param>
-    public static void SetVerb(this Command command, Func<ParseResult, CancellationToken, Task> run) => command.SetAction(async (parsed, _) =>
+    /// <param name="misuse">What is wrong with its options taken together, as a sentence; null when they go together. A
+    /// validator of the library's runs before the values are checked, and throws where it asks for one that is faulty.</param>
+    public static void SetVerb(this Command command, Func<ParseResult, CancellationToken, Task> run, Func<ParseResult, string?>? misuse = null) => command.SetAction(async (parsed, _) =>
     {
+        if (misuse?.Invoke(parsed) is { } fault)
+        {
+            await Console.Error.WriteLineAsync(fault);
+            return ExitUsage;
+        }
         using var stop = new StopSignal();
         try
         {

@@ -74,14 +74,14 @@ internal sealed class OptionsReader(IConfiguration configuration)
             return null;
         try
         {
-            var connection = DatabaseUrl.ToConnectionString(text);
+            var connection = DatabaseUrl.ToConnectionString(text, setting.Key);
             // Settings that exclude each other are found here, not at the first query.
             NpgsqlDataSource.Create(connection).Dispose();
             return connection;
         }
         catch (FormatException e)
         {
-            _errors.Add($"{setting.Key} {e.Message}");
+            _errors.Add(e.Message);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException or OverflowException or InvalidCastException)
         {

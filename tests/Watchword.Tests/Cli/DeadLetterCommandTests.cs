@@ -79,7 +79,8 @@ public class DeadLetterCommandTests(ServerFixture fixture)
         Assert.StartsWith("reason is missing", blank.Errors, StringComparison.Ordinal);
         Assert.Empty(await user.ActionsAsync());
 
-        Assert.Equal(0, (await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account")).ExitCode);
+        var done = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account");
+        Assert.Equal((0, $"Dead letter {user.Letter.Id} was discarded. What waits behind it is handled as soon as its consumer runs.\n"), (done.ExitCode, done.Output));
         await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
         Assert.Equal([$"{Environment.UserName} discard a test account"], await user.ActionsAsync());
         var again = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "once more");
@@ -124,6 +125,16 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     [InlineData(2, "id is 'seven': expected a whole number", "show", "seven")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive")]
     [InlineData(2, "Give the id of a dead letter, or --consumer", "redrive", "7", "--consumer", "user-sync")]
+    [InlineData(2, "id is 'seven': expected a whole number", "redrive", "seven")]
+    [InlineData(2, "id is '': expected a whole number", "redrive", "")]
+    [InlineData(2, "Required argument missing for option: '--consumer'", "redrive", "--consumer")]
+    [InlineData(2, "Required argument missing for option: '--key'", "redrive", "7", "--key")]
+    [InlineData(2, "--key needs --consumer", "redrive", "7", "--key", "ada")]
+    [InlineData(2, "'--consumer' expects a single argument but 2 were provided", "redrive", "--consumer", "a", "--consumer", "a")]
+    [InlineData(2, "--consumer is empty: give one, or leave it out.", "list", "--consumer", "")]
+    [InlineData(2, "--key is empty: give one, or leave it out.", "list", "--key", " ")]
+    [InlineData(2, "--consumer is empty", "redrive", "--consumer", "")]
+    [InlineData(2, "--key is empty", "redrive", "--consumer", "user-sync", "--key", "")]
     public async Task A_fault_is_one_line_and_its_own_exit_code(int exitCode, string words, params string[] arguments)
     {
         await fixture.StartedAsync();
@@ -132,5 +143,6 @@ public class DeadLetterCommandTests(ServerFixture fixture)
 
         Assert.Equal(exitCode, run.ExitCode);
         Assert.Contains(words, run.Errors, StringComparison.Ordinal);
+        Assert.Single(run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 }

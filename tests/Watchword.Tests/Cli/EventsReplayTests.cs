@@ -49,6 +49,14 @@ public class EventsReplayTests(NatsFixture nats)
     [InlineData(1, "--to-file is empty", "--to-file", "")]
     [InlineData(2, "Give one of --to-file, --to-subject and --to-consumer, or --dry-run.", "--from-sequence", "1")]
     [InlineData(2, "Give one of", "--to-file", "-", "--to-consumer", "c")]
+    [InlineData(2, "Required argument missing for option: '--to-file'", "--to-file")]
+    [InlineData(2, "Required argument missing for option: '--to-subject'", "--to-subject")]
+    [InlineData(2, "Required argument missing for option: '--to-consumer'", "--to-consumer")]
+    [InlineData(2, "'--to-file' expects a single argument but 2 were provided", "--to-file", "a", "--to-file", "b")]
+    [InlineData(2, "--user is empty: give one, or leave it out.", "--user", "", "--dry-run")]
+    [InlineData(2, "--type is empty: give one, or leave it out.", "--type", "", "--dry-run")]
+    [InlineData(2, "--to-subject is empty", "--to-subject", "")]
+    [InlineData(2, "--to-consumer is empty", "--to-consumer", "")]
     [InlineData(2, "--since is 'yesterday': expected a time such as", "--since", "yesterday", "--dry-run")]
     [InlineData(2, "--since is '2026': expected a time such as", "--since", "2026", "--dry-run")]
     [InlineData(2, "--until is '03/04/2026': expected a time such as", "--until", "03/04/2026", "--dry-run")]
@@ -156,6 +164,22 @@ public class EventsReplayTests(NatsFixture nats)
             natsPid = (int?)null,
             postgresPid = (int?)null,
         }));
+    }
+
+    [Theory]
+    [InlineData("--stream is empty: give one.", "events", "replay", "--dry-run", "--stream", "")]
+    [InlineData("--stream is empty: give one, or leave it out.", "consumer", "create", "email-service", "--stream", "")]
+    [InlineData("--filter is empty", "consumer", "create", "email-service", "--filter", "")]
+    [InlineData("--database-url is empty", "audit", "verify", "--database-url", "")]
+    [InlineData("--head is empty", "audit", "verify", "--head", "")]
+    [InlineData("Required argument missing for option: '--since'", "events", "catalogue", "--since")]
+    public async Task An_option_without_its_value_is_refused_before_anything_is_asked(string words, params string[] arguments)
+    {
+        var run = await CommandRun.RunAsync([], arguments);
+
+        Assert.Equal((2, ""), (run.ExitCode, run.Output));
+        Assert.Contains(words, run.Errors, StringComparison.Ordinal);
+        Assert.Single(run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Theory]

@@ -63,6 +63,67 @@ public class EventsTailTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task Security_alerts_are_followed_where_somebody_raises_them()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        var without = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", "--all", "--type", "security.alert"]);
+        await world.JetStream.CreateStreamAsync(Streams.SecurityAlerts);
+        await world.PublishAsync("security.alert", "ada", ReplayWorld.Noon, "alert-1");
+        await world.PublishAsync("user.sync", "ada", ReplayWorld.Noon, "sync-1");
+
+        var byType = await TailAsync(world, "--all", "--type", "security.alert", "--count", "1");
+        var bySubject = await TailAsync(world, "--all", "--subject", "security.>", "--count", "1");
+        var all = await TailAsync(world, "--all", "--count", "2");
+
+        Assert.Equal((1, ""), (without.ExitCode, without.Output));
+        Assert.Contains("'security.alert', which no stream knows", without.Errors, StringComparison.Ordinal);
+        Assert.Equal(["""12:00:00.000 security.alert {"subject":"security.alert","data":{"userId":"ada"}}"""], byType.Lines);
+        Assert.Equal(byType.Lines, bySubject.Lines);
+        Assert.Single(all.Lines, l => l.Contains(" security.alert {", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Streams_that_the_user_may_not_look_at_are_passed_over()
+    {
+        await using var server = new NatsServer("""
+            authorization { users: [
+              { user: all, password: p }
+              { user: blind, password: p, permissions: { publish: { deny: ["$JS.API.STREAM.INFO.>"] } } }
+              { user: deaf, password: p, permissions: { publish: { deny: ["$JS.API.CONSUMER.CREATE.security-alerts.>"] } } } ] }
+            """);
+        await server.StartAsync();
+        await using var connection = new NatsConnection(new() { Url = server.Url, User = "all", Password = "p" });
+        await connection.ConnectAsync();
+        var jetStream = new JetStream(connection);
+        await StreamSetup.EnsureAsync(jetStream, [.. Streams.All, Streams.SecurityAlerts], NullLogger.Instance);
+        await jetStream.PublishAsync("security.alert", "{}"u8.ToArray());
+        await jetStream.PublishAsync("user.sync", "{}"u8.ToArray());
+        await jetStream.PublishAsync("auth.user.registered", "{}"u8.ToArray());
+
+        foreach (var user in (string[])["blind", "deaf"])
+        {
+            var run = await CommandRun.RunAsync([("NATS_URL", server.Url.Replace("nats://", $"nats://{user}:p@", StringComparison.Ordinal))],
+                ["events", "tail", "--all", "--count", "2", "--subject", "user.sync", "--subject", "auth.user.registered"]);
+            Assert.Equal((0, 2, user == "deaf"), (run.ExitCode, run.Lines.Length, run.Errors == "Stream security-alerts is not followed: this user may look at it, and not read it.\n"));
+        }
+    }
+
+    [Theory]
+    [InlineData("auth.user.registered.NL")]
+    [InlineData("user")]
+    [InlineData("dlq.>")]
+    [InlineData("security.alert")]
+    public async Task A_subject_that_no_followed_stream_can_carry_is_refused_instead_of_waited_for(string subject)
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+
+        var run = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", "--subject", "user.sync", "--subject", subject]);
+
+        Assert.Equal((1, $"--subject is '{subject}', which none of the streams that are followed can carry: choose from auth.user.*, user.sync, organization.*, organizationMembership.*, member.role.changed, invitation.*\n"),
+            (run.ExitCode, run.Errors));
+    }
+
+    [Fact]
     public async Task A_stream_that_is_gone_ends_it_for_both()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
@@ -77,6 +138,9 @@ public class EventsTailTests(NatsFixture nats)
     [Theory]
     [InlineData(2, "--count is '0': expected a whole number from 1 to", "--count", "0")]
     [InlineData(2, "--count is '-1'", "--count", "-1")]
+    [InlineData(2, "--user is empty: give one, or leave it out.", "--user", "")]
+    [InlineData(2, "--type is empty: give one, or leave it out.", "--type", "")]
+    [InlineData(2, "--subject is empty: give one, or leave it out.", "--subject", "user.sync", "--subject", "")]
     [InlineData(1, "--since is 2999-01-01T00:00:00.0000000+00:00, which lies in the future", "--since", "2999-01-01T00:00:00Z")]
     public async Task What_would_never_end_is_refused(int exitCode, string words, params string[] arguments)
     {

@@ -164,7 +164,11 @@ public class NatsRightsTests(PostgresFixture postgres)
         await RefusesAsync(connection, [.. from durable in (string[])["email-service", "analytics", "security", "audit-log", "user-sync"]
                                            from call in (string[])["MSG.NEXT", "DELETE", "CREATE", "INFO"]
                                            select $"$JS.API.CONSUMER.{call}.auth-events.{durable}"]);
-        await RefusesAsync(connection, "auth.user.registered", "$JS.ACK.auth-events.email-service.1.1.1.1.0", "$JS.API.CONSUMER.CREATE.auth-events.email-service.auth.user.registered", "$JS.API.STREAM.DELETE.auth-events");
+        await RefusesAsync(connection, "auth.user.registered", "$JS.ACK.auth-events.email-service.1.1.1.1.0", "$JS.API.CONSUMER.CREATE.auth-events.email-service.auth.user.registered", "$JS.API.CONSUMER.DURABLE.CREATE.auth-events.email-service", "$JS.API.STREAM.DELETE.auth-events");
+
+        // What the README says that this does not prevent: it holds until rights can tell the two kinds apart.
+        var made = await new JetStream(connection).CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("of-its-own", null), Ct);
+        Assert.Equal("of-its-own", made.Config.DurableName);
     }
 
     [Fact]

@@ -97,9 +97,13 @@ public class MigrationRunnerTests(PostgresFixture postgres)
     [InlineData("postgres://db/id?sslmod=require", "sslmod")]
     [InlineData("mysql://db/id", "is neither")]
     [InlineData("Database=id", "names no host")]
-    public void What_is_neither_is_refused_with_the_reason(string text, string reason)
+    [InlineData(null, "is missing: set it")]
+    [InlineData(" ", "is missing: set it")]
+    public void What_is_neither_is_refused_with_the_reason(string? text, string reason)
     {
         var refusal = Assert.Throws<FormatException>(() => DatabaseUrl.ToConnectionString(text));
+        Assert.StartsWith("the database URL ", refusal.Message, StringComparison.Ordinal);
         Assert.Contains(reason, refusal.Message, StringComparison.Ordinal);
+        Assert.StartsWith("DATABASE_URL ", Assert.Throws<FormatException>(() => DatabaseUrl.ToConnectionString(text, "DATABASE_URL")).Message, StringComparison.Ordinal);
     }
 }

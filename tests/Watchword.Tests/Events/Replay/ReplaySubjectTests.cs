@@ -189,6 +189,45 @@ public class ReplaySubjectTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task An_event_that_is_too_large_to_be_published_again_is_named_and_can_be_left_out()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"] });
+        foreach (var size in (int[])[10, 1 << 20, 10, 10])   // the second fills max_payload, and leaves no room for a header
+            await world.JetStream.PublishAsync("source", new byte[size]);
+
+        foreach (var target in (string[])["copy", "nobody.stores.this"])
+        {
+            var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("source"), target));
+            Assert.StartsWith("The replay stopped: event 2 is too large to be published with the replay's headers: ", stopped.Message, StringComparison.Ordinal);
+            Assert.Contains("the server takes 1,048,576", stopped.Message, StringComparison.Ordinal);
+            Assert.EndsWith(". Go on from sequence 3 to leave it out: all before it are there.", stopped.Message, StringComparison.Ordinal);
+            Assert.Equal(3UL, stopped.Next);
+            Assert.Equal(2, (await ToAsync(world, new("source") { FromSequence = stopped.Next }, target)).Events);
+        }
+
+        Assert.Equal(3UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+    }
+
+    [Fact]
+    public async Task An_event_that_the_target_stream_finds_too_large_is_named_and_can_be_left_out()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
+        await world.JetStream.CreateStreamAsync(new() { Name = "small", Subjects = ["small"], MaxMessageSize = 1_000 });
+        foreach (var size in (int[])[10, 2_000, 10])
+            await world.JetStream.PublishAsync("source", new byte[size]);
+
+        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("source"), "small"));
+
+        Assert.StartsWith("The replay stopped: event 2 is too large to be published with the replay's headers: JetStream: ", stopped.Message, StringComparison.Ordinal);
+        Assert.EndsWith("10054). Go on from sequence 3 to leave it out: all before it are there.", stopped.Message, StringComparison.Ordinal);
+        Assert.Equal(3UL, stopped.Next);
+        Assert.Equal(1, (await ToAsync(world, new("source") { FromSequence = stopped.Next }, "small")).Stored);
+    }
+
+    [Fact]
     public async Task Whoever_stops_it_and_whatever_it_reads_from_the_place_is_named()
     {
         await using var world = await FilledAsync("copies", "replay.>");

@@ -19,6 +19,23 @@ public class SubjectPatternTests
     public void It_covers_what_the_server_would_deliver(string pattern, string subject, bool covered) => Assert.Equal(covered, SubjectPattern.Covers(pattern, subject));
 
     [Theory]
+    [InlineData("a.b", "a.b", true)]
+    [InlineData("a.b", "a.c", false)]
+    [InlineData("a.*", "*.b", true)]
+    [InlineData("a.*", "b.*", false)]
+    [InlineData("a.*", "a.b.c", false)]
+    [InlineData("a.*", "a", false)]
+    [InlineData("a.>", "a", false)]
+    [InlineData("a.>", "a.b.c", true)]
+    [InlineData("a.>", "*.b", true)]
+    [InlineData("*", ">", true)]
+    public void Two_overlap_where_a_subject_could_be_of_both(string one, string other, bool overlap)
+    {
+        Assert.Equal(overlap, SubjectPattern.Overlaps(one, other));
+        Assert.Equal(overlap, SubjectPattern.Overlaps(other, one));
+    }
+
+    [Theory]
     [InlineData("auth.user.registered", "auth.user.registered", true)]
     [InlineData("auth.user.registered", "auth.user.registered.NL", true)]
     [InlineData("auth.user.registered", "auth.user.registered.NL.x", true)]
