@@ -48,6 +48,9 @@ internal static partial class LogMessages
     [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} was set aside after {Attempts} attempts: {Reason}")]
     public static partial void EventParked(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
+    [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and is tried again; the later ones of its key wait: {Reason}")]
+    public static partial void EventRetried(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
+
     [LoggerMessage(2204, LogLevel.Error, "Events cannot be set aside and wait unanswered: {Reason}")]
     public static partial void ParkingFailed(this ILogger logger, string reason);
 

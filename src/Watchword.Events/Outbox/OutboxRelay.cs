@@ -81,6 +81,9 @@ public sealed class OutboxRelay(
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
             await relax.ExecuteNonQueryAsync(ct);
+        // Whoever lost the lease may have lost the database too, and got an older one.
+        await using (var raise = database.CreateCommand("SELECT watchword.raise_position()"))
+            await raise.ExecuteNonQueryAsync(ct);
         await StreamSetup.EnsureAsync(jetStream, StreamAudit.Audited.Select(options.Adapt), logger, ct);
         try
         {

@@ -48,7 +48,7 @@ internal sealed class Durable(string name, string stream, SubscriberOptions opti
         {
             var filter = wanted.FilterSubject is null ? "" : $" --filter '{wanted.FilterSubject}'";
             var fromNow = wanted.DeliverPolicy == DeliverPolicy.New ? " --from-now" : "";
-            throw new NatsException($"stream {stream} has no durable consumer {name}, and this user may not make it. Have it made: watchword consumer create {name} --stream {stream}{filter}{fromNow}", isTransient: false, e);
+            throw new NatsException($"stream {stream} has no durable consumer {name}, and this user may not make it. Have it made: ./run consumer create {name} --stream {stream}{filter}{fromNow}", isTransient: false, e);
         }
     }
 

@@ -174,7 +174,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
         foreach (var request in batch)
         {
             failed |= request.State == "failed";
-            if (request.Reason is not null)
+            if (request.State == "retrying")
+                logger.EventRetried(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason ?? "");
+            else if (request.Reason is not null)
                 logger.EventParked(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason);
             try
             {

@@ -90,12 +90,14 @@ internal sealed class Redriver(
         if (failed.Count > 0)
         {
             var written = await store.FailAsync(failed, ct);
-            foreach (var (head, reason, _) in failed)
+            foreach (var (head, reason, delay) in failed)
             {
-                if (written.Contains(head.Id))
+                if (!written.Contains(head.Id))
+                    lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
+                else if (delay is null)
                     logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
                 else
-                    lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
+                    logger.EventRetried(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
             }
             if (failed.Any(f => f.Delay is null))
                 lot.Failed.Pulse();

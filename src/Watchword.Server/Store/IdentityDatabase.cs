@@ -45,6 +45,8 @@ internal static class IdentityDatabase
                 publisher.Parameters.Add(new() { Value = typeof(IdentityDatabase).Assembly.GetName().Version!.ToString(3) });
                 publisher.Parameters.Add(new() { Value = environment });
                 await publisher.ExecuteNonQueryAsync(ct);
+                await using var raise = database.CreateCommand("SELECT watchword.raise_position()");
+                await raise.ExecuteNonQueryAsync(ct);
                 return;
             }
             catch (NpgsqlException e) when (e.IsTransient && DateTime.UtcNow < deadline)

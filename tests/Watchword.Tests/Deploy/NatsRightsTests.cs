@@ -94,7 +94,7 @@ public class NatsRightsTests(PostgresFixture postgres)
         using var host = Subscriber(nats, handled, logs);
         await host.StartAsync(Ct);
         var told = (await logs.LineAsync(2001)).Text;
-        Assert.Contains("watchword consumer create email-service --stream auth-events --filter 'auth.user.registered'", told, StringComparison.Ordinal);
+        Assert.Contains("./run consumer create email-service --stream auth-events --filter 'auth.user.registered'", told, StringComparison.Ordinal);
 
         // As it says.
         string[] create = ["consumer", "create", "email-service", "--stream", "auth-events", "--filter", "auth.user.registered"];

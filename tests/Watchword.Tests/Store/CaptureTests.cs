@@ -182,4 +182,21 @@ public class CaptureTests(PostgresFixture postgres)
         var age = DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch.AddMicroseconds(position);
         Assert.InRange(age, TimeSpan.Zero, TimeSpan.FromMinutes(10));
     }
+
+    [Fact]
+    public async Task A_database_restored_from_a_backup_gives_no_version_twice()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync(Ada);
+        var backup = await db.ScalarAsync<long>("SELECT last_value FROM watchword.outbox_position");
+        await db.ExecuteAsync("SELECT setval('watchword.outbox_position', last_value - 3600000000) FROM watchword.outbox_position");   // as one that is an hour old
+        await db.ExecuteAsync("SELECT watchword.raise_position()");
+        await db.ExecuteAsync("""UPDATE "user" SET name = 'after'""");
+        var after = (await EventsAsync(db)).Max(e => e.Position);
+        Assert.True(after > backup, $"{after} was given before: {backup}");
+
+        // Never back, whatever the clock says.
+        await db.ExecuteAsync("SELECT setval('watchword.outbox_position', 9000000000000000); SELECT watchword.raise_position()");
+        Assert.Equal(9_000_000_000_000_000, await db.ScalarAsync<long>("SELECT last_value FROM watchword.outbox_position"));
+    }
 }
