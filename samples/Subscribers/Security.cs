@@ -46,7 +46,7 @@ internal sealed class Security(SampleSettings settings)
             """, ct, login.UserId, family, network, login.Timestamp.UtcDateTime))
             await RaiseAsync(context, "new_device", login.UserId, Alert("new_device", $"first login with {family} from {network}", login), e.Metadata, ct);
 
-        if (login.Ip is not { } ip)
+        if (Client.Cut(login.Ip) is not { } ip)
             return;
         var since = login.Timestamp.UtcDateTime - settings.BruteForceWindow;
         var users = await AskAsync<long>(context, """
@@ -76,7 +76,7 @@ internal sealed class Security(SampleSettings settings)
     }
 
     private static SecurityAlertData Alert(string kind, string detail, UserLoggedInData login) =>
-        new(login.UserId, kind, detail, login.Timestamp, login.Ip, login.UserAgent);
+        new(login.UserId, kind, detail, login.Timestamp, Client.Cut(login.Ip), Client.Cut(login.UserAgent));
 
     /// <summary>What goes on is told once a window, not with each event.</summary>
     private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTime since, CancellationToken ct) =>
