@@ -52,9 +52,9 @@ internal sealed class Security(SampleSettings settings)
         var users = await AskAsync<long>(context, """
             WITH old AS (DELETE FROM security.login WHERE at < $4),
                  added AS (INSERT INTO security.login (ip, user_id, at) VALUES ($1, $2, $3))
-            SELECT count(DISTINCT user_id) FROM (SELECT user_id FROM security.login WHERE ip = $1 AND at >= $4 UNION ALL SELECT $2) AS recent
+            SELECT count(DISTINCT user_id) FROM (SELECT user_id FROM security.login WHERE ip = $1 AND at BETWEEN $4 AND $3 UNION ALL SELECT $2) AS recent
             """, ct, ip, login.UserId, login.Timestamp.UtcDateTime, since);
-        if (users >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, since, ct))
+        if (users >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, login.Timestamp, settings.BruteForceWindow, ct))
             await RaiseAsync(context, "brute_force", ip, Alert("brute_force", string.Create(CultureInfo.InvariantCulture,
                 $"{users} users logged in from {ip} within {settings.BruteForceWindow.TotalSeconds:0} seconds"), login), e.Metadata, ct);
     }
@@ -68,9 +68,9 @@ internal sealed class Security(SampleSettings settings)
         var count = await AskAsync<long>(context, """
             WITH old AS (DELETE FROM security.refresh WHERE at < $3),
                  added AS (INSERT INTO security.refresh (user_id, at) VALUES ($1, $2))
-            SELECT 1 + count(*) FROM security.refresh WHERE user_id = $1 AND at >= $3
+            SELECT 1 + count(*) FROM security.refresh WHERE user_id = $1 AND at BETWEEN $3 AND $2
             """, ct, refresh.UserId, refresh.Timestamp.UtcDateTime, since);
-        if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, since, ct))
+        if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, refresh.Timestamp, RefreshWindow, ct))
             await RaiseAsync(context, "refresh_burst", refresh.UserId,
                 new(refresh.UserId, "refresh_burst", string.Create(CultureInfo.InvariantCulture, $"{count} refreshes within a minute"), refresh.Timestamp), e.Metadata, ct);
     }
@@ -78,9 +78,10 @@ internal sealed class Security(SampleSettings settings)
     private static SecurityAlertData Alert(string kind, string detail, UserLoggedInData login) =>
         new(login.UserId, kind, detail, login.Timestamp, Client.Cut(login.Ip), Client.Cut(login.UserAgent));
 
-    /// <summary>What goes on is told once a window, not with each event.</summary>
-    private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTime since, CancellationToken ct) =>
-        AskAsync<bool>(context, "SELECT EXISTS (SELECT 1 FROM security.alert WHERE kind = $1 AND about = $2 AND at >= $3)", ct, kind, about, since);
+    /// <summary>What goes on is told once a window, not with each event: also where an event comes after later ones.</summary>
+    private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTimeOffset at, TimeSpan window, CancellationToken ct) =>
+        AskAsync<bool>(context, "SELECT EXISTS (SELECT 1 FROM security.alert WHERE kind = $1 AND about = $2 AND at BETWEEN $3 AND $4)", ct,
+            kind, about, (at - window).UtcDateTime, (at + window).UtcDateTime);
 
     private static async Task RaiseAsync(EventContext context, string kind, string about, SecurityAlertData what, EventMetadata cause, CancellationToken ct)
     {
