@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Mail;
 using System.Text;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Samples.Subscribers;
 
@@ -11,6 +12,7 @@ namespace Watchword.Samples.Subscribers;
 internal sealed class Mailer(SampleSettings settings)
 {
     private const int DefaultSmtpPort = 587;
+    private const int LastingRefusal = 500;   // RFC 5321, section 4.2.1
 
     /// <param name="id">Of the event that is the reason: names the mail.</param>
     /// <param name="to">The address.</param>
@@ -63,7 +65,14 @@ internal sealed class Mailer(SampleSettings settings)
         using var client = new SmtpClient(smtp.Host, smtp.Port > 0 ? smtp.Port : DefaultSmtpPort) { EnableSsl = smtp.Scheme == "smtps" };
         if (smtp.UserInfo.Split(':', 2) is [{ Length: > 0 } user, .. var password])
             client.Credentials = new NetworkCredential(Uri.UnescapeDataString(user), Uri.UnescapeDataString(password.FirstOrDefault() ?? ""));
-        await client.SendMailAsync(mail, ct);
+        try
+        {
+            await client.SendMailAsync(mail, ct);
+        }
+        catch (SmtpFailedRecipientException e) when ((int)e.StatusCode >= LastingRefusal)
+        {
+            throw new EventRefusedException($"The mail server refuses the recipient for good: {e.Message}");
+        }
     }
 
     /// <summary>A line break in a name would begin a header of the name's owner.</summary>
