@@ -18,6 +18,7 @@ internal sealed class Mailer(SampleSettings settings)
     /// <param name="to">The address.</param>
     /// <param name="name">As its owner typed it, and not to be trusted.</param>
     /// <param name="ct">Gives up.</param>
+    /// <exception cref="EventRefusedException">The address is not exactly one, or the server will never take it.</exception>
     public async Task SendAsync(string id, string to, string name, CancellationToken ct)
     {
         using var mail = Compose(id, to, name);
@@ -29,9 +30,12 @@ internal sealed class Mailer(SampleSettings settings)
 
     private MailMessage Compose(string id, string to, string name)
     {
+        // MailAddress takes the last of several, and what stands in angle brackets after a name.
+        if (!MailAddress.TryCreate(to, out var address) || address.Address != to)
+            throw new EventRefusedException("data.email is not exactly one e-mail address of the form name@example.com");
         var greeted = OneLine(name);
         // The name does not stand beside the address: a quotation mark in it would end it there, and begin another recipient.
-        var mail = new MailMessage(new MailAddress(settings.MailFrom), new MailAddress(to))
+        var mail = new MailMessage(new MailAddress(settings.MailFrom), address)
         {
             Subject = greeted.Length > 0 ? $"Welcome, {greeted}" : "Welcome",
             SubjectEncoding = Encoding.UTF8,

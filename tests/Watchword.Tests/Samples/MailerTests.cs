@@ -98,6 +98,22 @@ public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : ID
         await WelcomeOneAsync(server);
     }
 
+    [Theory]
+    [InlineData("ada@example.com, mallory@example.com")]
+    [InlineData("ada@example.com,mallory@example.com")]
+    [InlineData("Ada <mallory@example.com>")]
+    [InlineData("\"ada@example.com\" mallory@example.com")]
+    [InlineData("<ada@example.com>")]
+    [InlineData(" ada@example.com")]
+    [InlineData("ada@example.com (Ada)")]
+    [InlineData("ada")]
+    [InlineData("")]
+    public async Task Only_one_plain_address_is_written_to(string address)
+    {
+        await Assert.ThrowsAsync<EventRefusedException>(() => new Mailer(Settings).SendAsync("e", address, "Ada", TestContext.Current.CancellationToken));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+    }
+
     private async Task WelcomeOneAsync(SmtpServer server)
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, (services, settings, database) =>
