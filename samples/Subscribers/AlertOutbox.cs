@@ -13,6 +13,9 @@ namespace Watchword.Samples.Subscribers;
 /// </summary>
 internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream, ILogger<AlertOutbox> logger) : BackgroundLoop(logger)
 {
+    // Larger than the limit of the stream, or its headers than that of any server.
+    private static readonly int[] TooLarge = [10054, 10097];
+
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
 
     protected override async Task RunAsync(CancellationToken ct)
@@ -23,22 +26,41 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
         {
             foreach (var (id, payload) in await UnpublishedAsync(ct))
             {
-                var headers = new NatsHeaders();
-                headers.Add(EventHeaders.MessageId, id.ToString());
-                headers.Add(EventHeaders.EventId, id.ToString());
-                await jetStream.PublishAsync(Security.AlertSubject, payload, headers, ct);
-                await using var mark = database.CreateCommand("UPDATE security.alert SET published_at = clock_timestamp() WHERE id = $1");
-                mark.Parameters.Add(new() { Value = id });
-                await mark.ExecuteNonQueryAsync(ct);
-                logger.AlertRaised(id);
+                try
+                {
+                    await PublishAsync(id, payload, ct);
+                    await MarkAsync("UPDATE security.alert SET published_at = clock_timestamp() WHERE id = $1", id, ct);
+                    logger.AlertRaised(id);
+                }
+                catch (NatsException e) when (e is NatsPayloadTooLargeException || (e is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)))
+                {
+                    // It would be refused for ever, and the others behind it never be seen.
+                    await MarkAsync("UPDATE security.alert SET skipped_at = clock_timestamp() WHERE id = $1", id, ct);
+                    logger.AlertSkipped(id, payload.Length, e.Message);
+                }
             }
             await Task.Delay(Poll, ct);
         }
     }
 
+    private async Task PublishAsync(Guid id, byte[] payload, CancellationToken ct)
+    {
+        var headers = new NatsHeaders();
+        headers.Add(EventHeaders.MessageId, id.ToString());
+        headers.Add(EventHeaders.EventId, id.ToString());
+        await jetStream.PublishAsync(Security.AlertSubject, payload, headers, ct);
+    }
+
+    private async Task MarkAsync(string update, Guid id, CancellationToken ct)
+    {
+        await using var mark = database.CreateCommand(update);
+        mark.Parameters.Add(new() { Value = id });
+        await mark.ExecuteNonQueryAsync(ct);
+    }
+
     private async Task<List<(Guid Id, byte[] Payload)>> UnpublishedAsync(CancellationToken ct)
     {
-        await using var select = database.CreateCommand("SELECT id, payload FROM security.alert WHERE published_at IS NULL ORDER BY id LIMIT 100");
+        await using var select = database.CreateCommand("SELECT id, payload FROM security.alert WHERE published_at IS NULL AND skipped_at IS NULL ORDER BY id LIMIT 100");
         await using var rows = await select.ExecuteReaderAsync(ct);
         List<(Guid, byte[])> found = [];
         while (await rows.ReadAsync(ct))

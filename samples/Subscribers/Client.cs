@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 
@@ -9,6 +10,7 @@ internal static class Client
     private const int Ipv4NetworkBytes = 3;
     private const int Ipv6NetworkBytes = 6;
     private const int LongestFamily = 40;
+    private const int LongestText = 512;
 
     // The order matters: each names those before it too.
     private static readonly (string Token, string Family)[] Families =
@@ -25,10 +27,12 @@ internal static class Client
         foreach (var (token, family) in Families)
             if (userAgent.Contains(token, StringComparison.Ordinal))
                 return family;
-        var name = userAgent.Split('/', ' ')[0];
-        // Half of a surrogate pair cannot be stored.
-        return name.Length <= LongestFamily ? name : name[..(char.IsHighSurrogate(name[LongestFamily - 1]) ? LongestFamily - 1 : LongestFamily)];
+        return Cut(userAgent.Split('/', ' ')[0], LongestFamily);
     }
+
+    /// <summary>What a client says of itself, as far as it is kept and passed on: a foreign publisher's can be of any length.</summary>
+    [return: NotNullIfNotNull(nameof(text))]
+    public static string? Cut(string? text) => text is null ? null : Cut(text, LongestText);
 
     /// <summary>Of an address: the first 24 bits of IPv4, 48 of IPv6.</summary>
     public static string Network(string? ip)
@@ -42,4 +46,7 @@ internal static class Client
         bytes.AsSpan(kept).Clear();
         return $"{new IPAddress(bytes)}/{kept * 8}";
     }
+
+    // Half of a surrogate pair cannot be stored.
+    private static string Cut(string text, int longest) => text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
 }

@@ -10,4 +10,7 @@ internal static partial class LogMessages
 
     [LoggerMessage(5001, LogLevel.Warning, "The database is not ready, trying again: {Reason}")]
     public static partial void DatabaseNotReady(this ILogger logger, string reason);
+
+    [LoggerMessage(5002, LogLevel.Error, "Security alert {Id} of {Bytes} bytes is too large for the stream and was skipped; it stays in security.alert: {Reason}")]
+    public static partial void AlertSkipped(this ILogger logger, Guid id, int bytes, string reason);
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Mail;
 using System.Text;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Samples.Subscribers;
 
@@ -11,11 +12,13 @@ namespace Watchword.Samples.Subscribers;
 internal sealed class Mailer(SampleSettings settings)
 {
     private const int DefaultSmtpPort = 587;
+    private const int LastingRefusal = 500;   // RFC 5321, section 4.2.1
 
     /// <param name="id">Of the event that is the reason: names the mail.</param>
     /// <param name="to">The address.</param>
     /// <param name="name">As its owner typed it, and not to be trusted.</param>
     /// <param name="ct">Gives up.</param>
+    /// <exception cref="EventRefusedException">The address is not exactly one, or the server will never take it.</exception>
     public async Task SendAsync(string id, string to, string name, CancellationToken ct)
     {
         using var mail = Compose(id, to, name);
@@ -27,9 +30,12 @@ internal sealed class Mailer(SampleSettings settings)
 
     private MailMessage Compose(string id, string to, string name)
     {
+        // MailAddress takes the last of several, and what stands in angle brackets after a name.
+        if (!MailAddress.TryCreate(to, out var address) || address.Address != to)
+            throw new EventRefusedException("data.email is not exactly one e-mail address of the form name@example.com");
         var greeted = OneLine(name);
         // The name does not stand beside the address: a quotation mark in it would end it there, and begin another recipient.
-        var mail = new MailMessage(new MailAddress(settings.MailFrom), new MailAddress(to))
+        var mail = new MailMessage(new MailAddress(settings.MailFrom), address)
         {
             Subject = greeted.Length > 0 ? $"Welcome, {greeted}" : "Welcome",
             SubjectEncoding = Encoding.UTF8,
@@ -63,7 +69,14 @@ internal sealed class Mailer(SampleSettings settings)
         using var client = new SmtpClient(smtp.Host, smtp.Port > 0 ? smtp.Port : DefaultSmtpPort) { EnableSsl = smtp.Scheme == "smtps" };
         if (smtp.UserInfo.Split(':', 2) is [{ Length: > 0 } user, .. var password])
             client.Credentials = new NetworkCredential(Uri.UnescapeDataString(user), Uri.UnescapeDataString(password.FirstOrDefault() ?? ""));
-        await client.SendMailAsync(mail, ct);
+        try
+        {
+            await client.SendMailAsync(mail, ct);
+        }
+        catch (SmtpFailedRecipientException e) when ((int)e.StatusCode >= LastingRefusal)
+        {
+            throw new EventRefusedException($"The mail server refuses the recipient for good: {e.Message}");
+        }
     }
 
     /// <summary>A line break in a name would begin a header of the name's owner.</summary>

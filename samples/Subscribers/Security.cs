@@ -46,17 +46,20 @@ internal sealed class Security(SampleSettings settings)
             """, ct, login.UserId, family, network, login.Timestamp.UtcDateTime))
             await RaiseAsync(context, "new_device", login.UserId, Alert("new_device", $"first login with {family} from {network}", login), e.Metadata, ct);
 
-        if (login.Ip is not { } ip)
+        if (Client.Cut(login.Ip) is not { } ip)
             return;
         var since = login.Timestamp.UtcDateTime - settings.BruteForceWindow;
-        var users = await AskAsync<long>(context, """
-            WITH old AS (DELETE FROM security.login WHERE at < $4),
-                 added AS (INSERT INTO security.login (ip, user_id, at) VALUES ($1, $2, $3))
-            SELECT count(DISTINCT user_id) FROM (SELECT user_id FROM security.login WHERE ip = $1 AND at >= $4 UNION ALL SELECT $2) AS recent
-            """, ct, ip, login.UserId, login.Timestamp.UtcDateTime, since);
-        if (users >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, since, ct))
+        // No more is read than makes an alert, and each login takes one old row with it: a flood costs the same for each.
+        var others = await AskAsync<long>(context, """
+            WITH old AS (DELETE FROM security.last_login WHERE ctid =
+                     (SELECT ctid FROM security.last_login WHERE at < $4 AND NOT (ip = $1 AND user_id = $2) ORDER BY at LIMIT 1)),
+                 seen AS (INSERT INTO security.last_login (ip, user_id, at) VALUES ($1, $2, $3)
+                     ON CONFLICT (ip, user_id) DO UPDATE SET at = greatest(last_login.at, excluded.at))
+            SELECT count(*) FROM (SELECT FROM security.last_login WHERE ip = $1 AND user_id <> $2 AND at BETWEEN $4 AND $3 ORDER BY at DESC LIMIT $5) AS recent
+            """, ct, ip, login.UserId, login.Timestamp.UtcDateTime, since, settings.BruteForceUsers - 1);
+        if (others + 1 >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, login.Timestamp, settings.BruteForceWindow, ct))
             await RaiseAsync(context, "brute_force", ip, Alert("brute_force", string.Create(CultureInfo.InvariantCulture,
-                $"{users} users logged in from {ip} within {settings.BruteForceWindow.TotalSeconds:0} seconds"), login), e.Metadata, ct);
+                $"at least {settings.BruteForceUsers} users logged in from {ip} within {settings.BruteForceWindow.TotalSeconds:0} seconds"), login), e.Metadata, ct);
     }
 
     private async Task RefreshedAsync(UserTokenRefreshed e, EventContext context, CancellationToken ct)
@@ -66,21 +69,22 @@ internal sealed class Security(SampleSettings settings)
         var refresh = e.Data;
         var since = refresh.Timestamp.UtcDateTime - RefreshWindow;
         var count = await AskAsync<long>(context, """
-            WITH old AS (DELETE FROM security.refresh WHERE at < $3),
+            WITH old AS (DELETE FROM security.refresh WHERE id = (SELECT id FROM security.refresh WHERE at < $3 ORDER BY at LIMIT 1)),
                  added AS (INSERT INTO security.refresh (user_id, at) VALUES ($1, $2))
-            SELECT 1 + count(*) FROM security.refresh WHERE user_id = $1 AND at >= $3
-            """, ct, refresh.UserId, refresh.Timestamp.UtcDateTime, since);
-        if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, since, ct))
+            SELECT 1 + count(*) FROM (SELECT FROM security.refresh WHERE user_id = $1 AND at BETWEEN $3 AND $2 ORDER BY at DESC LIMIT $4) AS recent
+            """, ct, refresh.UserId, refresh.Timestamp.UtcDateTime, since, settings.RefreshesPerMinute);
+        if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, refresh.Timestamp, RefreshWindow, ct))
             await RaiseAsync(context, "refresh_burst", refresh.UserId,
                 new(refresh.UserId, "refresh_burst", string.Create(CultureInfo.InvariantCulture, $"{count} refreshes within a minute"), refresh.Timestamp), e.Metadata, ct);
     }
 
     private static SecurityAlertData Alert(string kind, string detail, UserLoggedInData login) =>
-        new(login.UserId, kind, detail, login.Timestamp, login.Ip, login.UserAgent);
+        new(login.UserId, kind, detail, login.Timestamp, Client.Cut(login.Ip), Client.Cut(login.UserAgent));
 
-    /// <summary>What goes on is told once a window, not with each event.</summary>
-    private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTime since, CancellationToken ct) =>
-        AskAsync<bool>(context, "SELECT EXISTS (SELECT 1 FROM security.alert WHERE kind = $1 AND about = $2 AND at >= $3)", ct, kind, about, since);
+    /// <summary>What goes on is told once a window, not with each event: also where an event comes after later ones.</summary>
+    private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTimeOffset at, TimeSpan window, CancellationToken ct) =>
+        AskAsync<bool>(context, "SELECT EXISTS (SELECT 1 FROM security.alert WHERE kind = $1 AND about = $2 AND at BETWEEN $3 AND $4)", ct,
+            kind, about, (at - window).UtcDateTime, (at + window).UtcDateTime);
 
     private static async Task RaiseAsync(EventContext context, string kind, string about, SecurityAlertData what, EventMetadata cause, CancellationToken ct)
     {

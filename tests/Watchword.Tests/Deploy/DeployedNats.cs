@@ -1,16 +1,22 @@
+using System.Text;
+using Watchword.Events.Contracts;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
+using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Deploy;
 
 /// <summary>A nats-server on the very file of <c>deploy/nats</c>, but for port and folder.</summary>
 internal sealed class DeployedNats : IAsyncDisposable
 {
-    private const string File = "deploy/nats/nats-server.conf";
-
     public static readonly string[] Users = ["watchword", "email-service", "analytics", "security", "audit-log", "fan-out", "operator"];
 
+    public static readonly string[] Durables = ["email-service", "analytics", "security", "audit-log", "user-sync"];
+
+    public static readonly string File = Path.Combine(Repository.Root, "deploy/nats/nats-server.conf");
+
     // Includes are relative to the file that includes, and more steps up than there are folders end at the root.
-    private readonly NatsServer _server = new($"include \"../../../../../../../../../..{Path.Combine(Repository.Root, File)}\"");
+    private readonly NatsServer _server = new($"include \"../../../../../../../../../..{File}\"");
 
     static DeployedNats()
     {
@@ -25,15 +31,40 @@ internal sealed class DeployedNats : IAsyncDisposable
         return nats;
     }
 
+    /// <summary>With the streams, and the durables that are made for the consumers.</summary>
+    public static async Task<DeployedNats> WithStreamsAsync()
+    {
+        var nats = await StartAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        foreach (var stream in Streams.All.Append(Streams.SecurityAlerts))
+            await jetStream.CreateStreamAsync(stream, TestContext.Current.CancellationToken);
+        foreach (var durable in Durables)
+            await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
+        foreach (var durable in (string[])["audit-log", "user-sync"])
+            await jetStream.CreateConsumerAsync("identity-changes", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
+        return nats;
+    }
+
     public string Url(string user) => $"nats://{user}:{Password(user)}@127.0.0.1:{_server.Port}";
 
-    public NatsOptions Options(string user) => new() { Url = Url(user), InboxPrefix = user == "watchword" ? "_INBOX" : "_INBOX." + user };
+    public NatsOptions Options(string user) => new() { Url = Url(user) };
 
     public async Task<NatsConnection> ConnectAsync(string user)
     {
         var connection = new NatsConnection(Options(user));
         await connection.ConnectAsync(TestContext.Current.CancellationToken);
         return connection;
+    }
+
+    public Task PublishAsync(params string[] users) => PublishAsync(null, users);
+
+    /// <summary>An <c>auth.user.registered</c> of each, by the server.</summary>
+    public async Task PublishAsync(NatsHeaders? headers, string[] users)
+    {
+        await using var server = await ConnectAsync("watchword");
+        foreach (var user in users)
+            await new JetStream(server).PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), headers, ct: TestContext.Current.CancellationToken);
     }
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();

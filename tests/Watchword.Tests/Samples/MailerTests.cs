@@ -84,6 +84,46 @@ public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : ID
         Assert.Equal(35, server.Said.Count(l => l.StartsWith("RCPT TO:<good", StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task A_mail_server_that_is_away_for_a_while_loses_no_mail()
+    {
+        await using var server = new SmtpServer { RefusesFor = TimeSpan.FromSeconds(4) };
+        await WelcomeOneAsync(server);
+    }
+
+    [Fact]
+    public async Task A_mail_server_that_never_greets_is_asked_again_before_long()
+    {
+        await using var server = new SmtpServer { IsSilentAtFirst = true };
+        await WelcomeOneAsync(server);
+    }
+
+    [Theory]
+    [InlineData("ada@example.com, mallory@example.com")]
+    [InlineData("ada@example.com,mallory@example.com")]
+    [InlineData("Ada <mallory@example.com>")]
+    [InlineData("\"ada@example.com\" mallory@example.com")]
+    [InlineData("<ada@example.com>")]
+    [InlineData(" ada@example.com")]
+    [InlineData("ada@example.com (Ada)")]
+    [InlineData("ada")]
+    [InlineData("")]
+    public async Task Only_one_plain_address_is_written_to(string address)
+    {
+        await Assert.ThrowsAsync<EventRefusedException>(() => new Mailer(Settings).SendAsync("e", address, "Ada", TestContext.Current.CancellationToken));
+        Assert.Empty(Directory.GetFileSystemEntries(_folder));
+    }
+
+    private async Task WelcomeOneAsync(SmtpServer server)
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, (services, settings, database) =>
+            EmailService.Add(services, settings with { Smtp = new Uri($"smtp://user:password@127.0.0.1:{server.Port}") }, database));
+        await host.PublishAsync("registered", "ada");
+        await Eventually.TrueAsync(() => Task.FromResult(server.Said.Contains("RCPT TO:<ada@example.com>")), TimeSpan.FromSeconds(60));
+        await host.SettledAsync(EmailService.Name);
+        Assert.Equal(0, await new DeadLetters(host.Database.Source).CountAsync(EmailService.Name));
+    }
+
     private SampleSettings Settings => new() { Nats = new(), Database = "", MailFolder = _folder };
 
     private async Task WriteOneAsync(string name)

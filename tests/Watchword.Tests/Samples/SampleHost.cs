@@ -59,7 +59,7 @@ internal sealed class SampleHost : IAsyncDisposable
     public async Task<List<JsonElement>> AlertsAsync()
     {
         await SettledAsync(Security.Name);
-        await Eventually.TrueAsync(async () => await Database.ScalarAsync<long>("SELECT count(*) FROM security.alert WHERE published_at IS NULL") == 0);
+        await Eventually.TrueAsync(async () => await Database.ScalarAsync<long>("SELECT count(*) FROM security.alert WHERE published_at IS NULL AND skipped_at IS NULL") == 0);
         List<JsonElement> alerts = [];
         for (var i = 1UL; i <= (await JetStream.FindStreamAsync("security-alerts"))!.State.Messages; i++)
             alerts.Add(JsonDocument.Parse((await JetStream.GetMessageAsync("security-alerts", i))!.Payload).RootElement);

@@ -60,6 +60,37 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task Hours_apart_is_not_at_once_in_whatever_order_it_comes()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        for (var hour = 9; hour > 0; hour--)
+        {
+            await host.PublishAsync("logged_in", $"u{hour}", hour * 3600);
+            await host.PublishAsync("token_refreshed", "u", hour * 3600);
+        }
+        Assert.Empty(await host.AlertsAsync());
+
+        // What comes late belongs to the alert that is raised already, and an alert of another time keeps none back.
+        foreach (var (user, second) in ((string, int)[])[("a", 40_000), ("b", 40_001), ("c", 40_002), ("d", 40_001), ("e", 100), ("f", 101), ("g", 102)])
+            await host.PublishAsync("logged_in", user, second);
+        Assert.Equal(["c", "g"], (await host.AlertsAsync()).ConvertAll(a => a.GetProperty("data").GetProperty("userId").GetString()));
+    }
+
+    [Fact]
+    public async Task A_flood_from_one_address_costs_the_same_for_each_login()
+    {
+        const int Logins = 400;
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        for (var i = 0; i < Logins; i++)
+            await host.PublishAsync("logged_in", $"u{i}", i / 10);
+        await host.SettledAsync(Security.Name);
+        // The server counts with some delay.
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'device'") == Logins);
+        Assert.InRange(await host.Database.ScalarAsync<long>("SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE schemaname = 'security' AND relname LIKE '%login'"), 1, Logins * 10);
+        Assert.Equal("at least 3 users logged in from 203.0.113.7 within 300 seconds", Assert.Single(await host.AlertsAsync()).GetProperty("data").GetProperty("detail").GetString());
+    }
+
+    [Fact]
     public async Task Days_are_counted_by_kind_and_active_user()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, (services, _, database) => Analytics.Add(services, database));

@@ -9,6 +9,7 @@ internal sealed class SmtpServer : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
+    private readonly long _began = Environment.TickCount64;
     private readonly Task _accepting;
 
     public SmtpServer()
@@ -18,6 +19,12 @@ internal sealed class SmtpServer : IAsyncDisposable
     }
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>So long it turns everybody away.</summary>
+    public TimeSpan RefusesFor { get; init; }
+
+    /// <summary>The first connection hears nothing.</summary>
+    public bool IsSilentAtFirst { get; init; }
 
     /// <summary>What clients said, line by line.</summary>
     public ConcurrentQueue<string> Said { get; } = [];
@@ -32,16 +39,24 @@ internal sealed class SmtpServer : IAsyncDisposable
 
     private async Task AcceptAsync()
     {
-        while (true)
-            await ReceiveAsync(await _listener.AcceptTcpClientAsync(_stop.Token));
+        for (var isFirst = true; ; isFirst = false)
+            await ReceiveAsync(await _listener.AcceptTcpClientAsync(_stop.Token), isFirst);
     }
 
-    private async Task ReceiveAsync(TcpClient accepted)
+    private async Task ReceiveAsync(TcpClient accepted, bool isFirst)
     {
         using var client = accepted;
         using var reader = new StreamReader(client.GetStream());
         await using var writer = new StreamWriter(client.GetStream()) { NewLine = "\r\n", AutoFlush = true };
-        await writer.WriteLineAsync("220 ready");
+        if (isFirst && IsSilentAtFirst)
+        {
+            await reader.ReadToEndAsync(_stop.Token);
+            return;
+        }
+        var isAway = Environment.TickCount64 - _began < RefusesFor.TotalMilliseconds;
+        await writer.WriteLineAsync(isAway ? "421 not now" : "220 ready");
+        if (isAway)
+            return;
         for (var inData = false; await reader.ReadLineAsync(_stop.Token) is { } line;)
         {
             Said.Enqueue(line);

@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Watchword.Events;
+using Watchword.Events.Contracts;
+using Watchword.Events.Subscribing;
+using Watchword.Nats;
+using Watchword.Tests.Cli;
+
+namespace Watchword.Tests.Deploy;
+
+/// <summary>deploy/nats/nats-server.conf: a subscriber has what it needs, although it may not make or change its durable.</summary>
+public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_consumer_answers_its_events_in_every_way()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        await nats.PublishAsync("acked", "again", "never");
+        await using var connection = await nats.ConnectAsync("email-service");
+        var jetStream = new JetStream(connection);
+        var read = await jetStream.FetchAsync("auth-events", "email-service", 3, TimeSpan.FromSeconds(5), Ct);
+        await read[0].InProgressAsync(Ct);
+        await read[0].AckConfirmedAsync(Ct);
+        await read[1].NakAsync(ct: Ct);
+        await read[2].TerminateAsync(ct: Ct);
+        var again = Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));
+        Assert.Equal((2UL, 2), (again.StreamSequence, again.Delivered));
+        await again.AckConfirmedAsync(Ct);
+        Assert.True(await jetStream.FindConsumerAsync("auth-events", "email-service", Ct) is { AckPending: 0, Pending: 0 });
+        Assert.Empty(await jetStream.FetchAsync("auth-events", "email-service", 1, ct: Ct));
+        Assert.Equal("dead-letters", (await jetStream.PublishAsync("dlq.email-service", "{}"u8.ToArray(), ct: Ct)).Stream);
+    }
+
+    [Fact]
+    public async Task A_sign_of_life_keeps_an_event()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        await using (var server = await nats.ConnectAsync("watchword"))
+        {
+            await new JetStream(server).DeleteConsumerAsync("auth-events", "email-service", Ct);
+            await new JetStream(server).CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(2) }.Consumer("email-service", null), Ct);
+        }
+        await nats.PublishAsync("slow");
+        await using var connection = await nats.ConnectAsync("email-service");
+        var jetStream = new JetStream(connection);
+        var slow = Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));
+        for (var i = 0; i < 8; i++)   // twice the ack wait
+        {
+            await slow.InProgressAsync(Ct);
+            Assert.Empty(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromMilliseconds(500), Ct));
+        }
+        await slow.AckConfirmedAsync(Ct);
+    }
+
+    [Fact]
+    public async Task A_subscriber_reads_its_own_durable_and_sets_aside_what_fails()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs);
+        await host.StartAsync(Ct);
+        Assert.Contains("filter none instead of auth.user.registered", (await logs.LineAsync(2210)).Text, StringComparison.Ordinal);
+        await nats.PublishAsync("good", "bad", "good2");
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await Eventually.TrueAsync(async () => await jetStream.FindConsumerAsync("auth-events", "email-service", Ct) is { AckPending: 0, Pending: 0 });
+        Assert.Equal("dlq.email-service", (await jetStream.GetMessageAsync("dead-letters", 1, Ct))!.Subject);
+        await host.StopAsync(Ct);
+    }
+
+    [Fact]
+    public async Task A_subscriber_without_a_durable_says_how_it_is_made_and_reads_it_then()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await nats.PublishAsync("good");
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs);
+        await host.StartAsync(Ct);
+        var told = (await logs.LineAsync(2001)).Text;
+        Assert.Contains("./run consumer create email-service --stream auth-events --filter 'auth.user.registered'", told, StringComparison.Ordinal);
+
+        // As it says.
+        string[] create = ["consumer", "create", "email-service", "--stream", "auth-events", "--filter", "auth.user.registered"];
+        var made = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
+        Assert.Equal((0, "Consumer email-service of auth-events was made; 1 event waits for it.\n"), (made.ExitCode, made.Output));
+        await Eventually.TrueAsync(() => handled.SequenceEqual(["good"]));
+        var again = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
+        Assert.Equal((1, "Stream auth-events has a consumer email-service already, which reads auth.user.registered: it was left as it is.\n"), (again.ExitCode, again.Errors));
+    }
+
+    [Fact]
+    public async Task After_a_crash_the_order_holds_without_the_right_to_shorten_the_wait()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(3) }.Consumer("email-service", null), Ct);
+        var oneKey = new NatsHeaders();
+        oneKey.Add(EventHeaders.Key, "u");
+        await nats.PublishAsync(oneKey, ["1", "2"]);
+        Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));   // by a process that died with it
+        await using var database = await postgres.EmptyAsync();
+        var handled = new ConcurrentQueue<string>();
+        using var logs = new LogCapture();
+        using var host = Subscriber(nats, handled, logs, database);
+        await host.StartAsync(Ct);
+        await Eventually.TrueAsync(() => handled.Count == 2);
+        Assert.Equal(["1", "2"], handled);
+        Assert.Empty(logs.Of(2208));
+        await host.StopAsync(Ct);
+    }
+
+    private static IHost Subscriber(DeployedNats nats, ConcurrentQueue<string> handled, LogCapture logs, TestDatabase? database = null)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs);
+        builder.Services.AddWatchwordSubscriber("email-service", s =>
+        {
+            s.Connect(nats.Options("email-service")).With(o => o with { MaxDeliver = 2, Backoff = TimeSpan.FromMilliseconds(20) });
+            if (database is not null)
+                s.ParkIn(database.Source);
+            s.On<UserRegistered>(e =>
+            {
+                if (e.Data.UserId == "bad")
+                    throw new InvalidOperationException("no");
+                handled.Enqueue(e.Data.UserId);
+                return Task.CompletedTask;
+            });
+        });
+        return builder.Build();
+    }
+}
