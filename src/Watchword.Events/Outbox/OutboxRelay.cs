@@ -108,6 +108,7 @@ public sealed class OutboxRelay(
         var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, _places, options, enrichment is { IsOff: false } ? enrichment : null, logger);
         var chainAfter = 0L;
         var retryHeld = 0L;
+        var (refusing, refusedUntil, pause) = ((string?)null, 0L, TimeSpan.Zero);
         while (nats.ReconnectCount == connection)
         {
             if (_held.Count > 0 && Environment.TickCount64 >= retryHeld)
@@ -117,21 +118,28 @@ public sealed class OutboxRelay(
             }
             if (_held.Count == 0)
                 retryHeld = Environment.TickCount64 + (long)options.HeldRetry.TotalMilliseconds;
-            var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
+            var without = Environment.TickCount64 < refusedUntil ? refusing : null;
+            var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, without, ct);
             if (sweep.ChainBroken)
                 chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
             Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
             if (sweep.Failure is { } failure)
                 throw failure;
-            if (sweep.Marked > 0 || sweep.ChainBroken)
-                continue;
-            if (await signal.WaitAsync(options.PollInterval, ct))
+            if (without is null)
+                (refusing, pause) = (sweep.Refusing, sweep.Refusing is null ? TimeSpan.Zero : Longer(pause));
+            if (sweep.Refusing is not null)
+                refusedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
+            if (sweep.Marked > 0 || sweep.ChainBroken || sweep.Refusing is not null)
+                continue;   // in the last case with the other stream alone
+            if (await signal.WaitAsync(refusing is not null && pause < options.PollInterval ? pause : options.PollInterval, ct))
                 continue;
             await lease.CheckAsync(ct);
             foreach (var helper in helpers.Where(h => h.IsCompleted))
                 await helper;   // nobody listens or audits any more: begin anew
         }
     }
+
+    private TimeSpan Longer(TimeSpan pause) => TimeSpan.FromTicks(Math.Clamp(pause.Ticks * 2, options.RetryDelayMin.Ticks, options.RetryDelayMax.Ticks));
 
     // Every stream from end to end, while the relay carries on; a reconnect does not begin the hour anew.
     private async Task AuditAsync(CancellationToken ct)

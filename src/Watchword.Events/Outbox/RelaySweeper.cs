@@ -10,8 +10,9 @@ namespace Watchword.Events.Outbox;
 /// <param name="Marked">Events that a stream has, or that sampling leaves out, and whose rows say so.</param>
 /// <param name="LeftOut">Those of them that sampling leaves out.</param>
 /// <param name="Failure">Why it ended early; null when it did not, or when only its chain was broken.</param>
+/// <param name="Refusing">The one stream that takes nothing now, and says so; the other had its events.</param>
 /// <param name="ChainBroken">A foreign publisher's message came between: sweep again at once.</param>
-internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, bool ChainBroken);
+internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, string? Refusing, bool ChainBroken);
 
 /// <summary>
 /// Passes over the outbox: everything unpublished in one snapshot, in order, published without waiting for each
@@ -33,14 +34,22 @@ internal sealed class RelaySweeper(
     // Larger than the stream's limit, or its headers than any server's: no retry will change it.
     private static readonly int[] TooLarge = [10054, 10097];
 
-    /// <summary>Everything that waits, but for the held keys ($1), and not more than $2.</summary>
+    /// <summary>Everything that waits, but for the held keys ($1), and not more than $2; $3: of auth events alone, of the others alone, or null.</summary>
     internal const string Unpublished = $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
-        WHERE published_at IS NULL AND NOT key = ANY ($1) ORDER BY position LIMIT $2
+        WHERE published_at IS NULL AND NOT key = ANY ($1) AND ($3::boolean IS NULL OR starts_with(subject, 'auth.user.') = $3) ORDER BY position LIMIT $2
         """;
+
+    /// <summary>What a stream said in this sweep.</summary>
+    private sealed class StreamState
+    {
+        public volatile bool IsOver;
+        public volatile NatsException? Failure;
+    }
 
     private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
 
+    private readonly Dictionary<string, StreamState> _streams = StreamAudit.Audited.ToDictionary(s => s.Name, _ => new StreamState());
     private readonly NatsHeaders _headers = new();
     private readonly Dictionary<string, string> _lastIds = [];
     private readonly HashSet<string> _unsettledKeys = [];
@@ -54,29 +63,33 @@ internal sealed class RelaySweeper(
     private int _sentCount;
     private int _marked;
     private int _leftOutCount;
-    private NatsException? _failure;
-    private volatile bool _broken;
+    private volatile NatsException? _failure;   // of the connection
     private bool _chained;
 
     /// <summary>One sweep. When it returns, every publish is settled and every ack is written back.</summary>
     /// <remarks>Keys whose event no server would take are added to the held ones, and left out until they are removed.</remarks>
+    /// <param name="chained">Whether order is kept by a chain.</param>
+    /// <param name="without">A stream that is left alone; null: none.</param>
+    /// <param name="ct">Ends it early.</param>
     /// <exception cref="NpgsqlException">The database failed; what was acked but not marked is published again, under the same id.</exception>
-    public async Task<SweepResult> RunAsync(bool chained, CancellationToken ct)
+    public async Task<SweepResult> RunAsync(bool chained, string? without, CancellationToken ct)
     {
         _chained = chained;
         _lastIds.Clear();
         _unsettledKeys.Clear();
         _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        (_sentCount, _marked, _leftOutCount, _failure, _broken) = (0, 0, 0, null, false);
+        (_sentCount, _marked, _leftOutCount, _failure) = (0, 0, 0, null);
+        foreach (var (name, stream) in _streams)
+            (stream.IsOver, stream.Failure) = (name == without, null);
         _settling = SettleAsync();
         try
         {
-            await PublishAsync(ct);
+            await PublishAsync(without, ct);
         }
         catch (NatsException e)
         {
-            Fail(e);
+            _failure = e;
         }
         finally
         {
@@ -84,19 +97,27 @@ internal sealed class RelaySweeper(
             await _settling;
         }
         held.UnionWith(_refusedKeys);
-        return new(_marked, _leftOutCount, _failure, _broken && _failure is null);
+        var failed = _streams.Where(s => s.Value.Failure is not null).ToList();
+        // A stream that refuses is no reason to keep the other waiting. All else may be more than its own trouble.
+        if (_failure is null && without is null && failed is [{ Value.Failure: JetStreamApiException } refusing])
+            return new(_marked, _leftOutCount, null, refusing.Key, false);
+        var failure = _failure ?? failed.FirstOrDefault().Value?.Failure;
+        return new(_marked, _leftOutCount, failure, null, failure is null && _streams.Any(s => s.Value.IsOver && s.Key != without));
     }
 
-    // Either a publish failed, or the database did.
-    private bool IsOver => _broken || _settling.IsCompleted;
+    // Every stream has failed, or the database has.
+    private bool IsOver => _settling.IsCompleted || _streams.Values.All(s => s.IsOver);
 
-    private async Task PublishAsync(CancellationToken ct)
+    private static string StreamOf(string subject) => Streams.IsAuthEvent(subject) ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
+
+    private async Task PublishAsync(string? without, CancellationToken ct)
     {
         // Not the data source's own command: that cannot be cancelled.
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var command = new NpgsqlCommand(Unpublished, connection);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
+        command.Parameters.Add(new() { Value = without is null ? DBNull.Value : without != Streams.AuthEvents.Name, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean });
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (!IsOver && await reader.ReadAsync(ct))
         {
@@ -116,8 +137,8 @@ internal sealed class RelaySweeper(
             return;
         }
         var isAuthEvent = Streams.IsAuthEvent(row.Subject);
-        var stream = isAuthEvent ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
-        if (!_chained && !await HasTurnAsync(row.Key, ct))
+        var stream = StreamOf(row.Subject);
+        if (_streams[stream].IsOver || (!_chained && !await HasTurnAsync(row.Key, _streams[stream], ct)))
             return;
         _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
         try
@@ -138,14 +159,14 @@ internal sealed class RelaySweeper(
     }
 
     // Unchained: false when the sweep is over meanwhile, and with it perhaps the key's last event.
-    private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
+    private async ValueTask<bool> HasTurnAsync(string key, StreamState stream, CancellationToken ct)
     {
         while (true)
         {
             // Under the lock that frees the key: a failure is known before the key is free.
             lock (_unsettledKeys)
             {
-                if (IsOver)
+                if (stream.IsOver || IsOver)
                     return false;
                 if (_unsettledKeys.Add(key))
                     return true;
@@ -230,30 +251,24 @@ internal sealed class RelaySweeper(
 
     private void Refused(Sent sent, NatsException error)
     {
+        var stream = _streams[StreamOf(sent.Subject)];
+        stream.IsOver = true;
+        // Either the chain itself, or the echo of a failure further up, which has been reported.
         if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
-        {
-            // Either the chain itself, or the echo of a failure further up, which has been reported.
-            _broken = true;
             return;
-        }
         if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);
-            _broken = true;
             return;
         }
         // One line a sweep: whatever follows is refused for the same reason.
-        if (_failure is null && Streams.IsAuthEvent(sent.Subject))
+        if (stream.Failure is null && Streams.IsAuthEvent(sent.Subject))
             logger.AuthEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        else if (_failure is null)
+        else if (stream.Failure is null)
             logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        Fail(error);
-    }
-
-    private void Fail(NatsException failure)
-    {
-        _failure ??= failure;
-        _broken = true;
+        // A refusal is known to have stored nothing; what may have been stored counts more.
+        if (stream.Failure is null or JetStreamApiException)
+            stream.Failure = error;
     }
 }

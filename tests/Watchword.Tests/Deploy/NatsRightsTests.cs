@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Watchword.Events.Subscribing;
 using Watchword.Nats;
 
 namespace Watchword.Tests.Deploy;

@@ -171,6 +171,31 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 2);
     }
 
+    [Theory]
+    [InlineData("auth-events", "identity-changes")]
+    [InlineData("identity-changes", "auth-events")]
+    public async Task A_stream_that_is_full_keeps_nobody_waiting_but_itself(string full, string other)
+    {
+        const int Users = 3_000;
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using var operators = await account.ConnectAsync();
+        var jetStream = new JetStream(operators);
+        var stream = Watchword.Events.Contracts.Streams.All.First(s => s.Name == full);
+        await jetStream.CreateStreamAsync(stream with { Discard = StreamDiscard.New, MaxMessages = 5 });
+        await db.ExecuteAsync(InsertUsers(Users));
+        await using var relay = await RelayHost.StartAsync(db, account.Options, RelayHost.Options with { SweepSize = 500 });
+
+        await Eventually.TrueAsync(async () => (await jetStream.FindStreamAsync(other))?.State.Messages == Users);
+        await db.ExecuteAsync(InsertUsers(1).Replace("1, 1", "9001, 9001", StringComparison.Ordinal));
+        await Eventually.TrueAsync(async () => (await jetStream.FindStreamAsync(other))!.State.Messages == Users + 1);
+        Assert.Equal(5UL, (await jetStream.FindStreamAsync(full))!.State.Messages);
+
+        await jetStream.UpdateStreamAsync((await jetStream.FindStreamAsync(full))!.Config with { MaxMessages = -1 });
+        await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
+        Assert.Equal([.. Enumerable.Range(1, Users).Append(9001).Select(i => $"u{i}")], (await relay.Nats.ReadStreamAsync(full, Users + 1)).Select(e => e.UserId));
+    }
+
     [Fact]
     public async Task What_is_held_is_tried_again_now_and_then_and_flows_when_the_stream_takes_it()
     {

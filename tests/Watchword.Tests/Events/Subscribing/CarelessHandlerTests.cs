@@ -151,7 +151,7 @@ public class CarelessHandlerTests(PostgresFixture postgres, NatsFixture nats)
     public async Task Places_in_the_pool_come_back_though_readers_are_left_open()
     {
         var database = await postgres.EmptyAsync();
-        await using var small = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 4 });
+        await using var small = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { MaxPoolSize = 6 });
         await using var host = await SubscriberHost.CreateAsync(nats, database);
         var release = new TaskCompletionSource();
         var handled = new ConcurrentQueue<string>();
@@ -166,11 +166,11 @@ public class CarelessHandlerTests(PostgresFixture postgres, NatsFixture nats)
             await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
             await release.Task;   // in the middle of it
         }));
-        for (var i = 0; i < 6; i++)
+        for (var i = 0; i < 9; i++)
             await host.RegisterAsync($"u{i}", "careless");
         await host.RegisterAsync("last", "good");
         await Eventually.TrueAsync(() => handled.Count == 1);
-        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 6);
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 9);
         Assert.Single(host.Logs.Of(2200));
         release.SetResult();
     }
