@@ -75,7 +75,7 @@ internal static partial class LogMessages
     [LoggerMessage(2212, LogLevel.Debug, "A handler of {Subscriber} failed on event {Sequence} ({Subject})")]
     public static partial void HandlerFailed(this ILogger logger, Exception exception, string subscriber, string subject, long sequence);
 
-    [LoggerMessage(2213, LogLevel.Warning, "Somebody else reads the durable consumer {Subscriber} of {Stream}, outside the lease: the order within a key cannot be kept")]
+    [LoggerMessage(2213, LogLevel.Warning, "The durable consumer {Subscriber} of {Stream} has another reader, outside the lease, or one whose broken connection the server has not noticed yet: while it reads, the order within a key cannot be kept")]
     public static partial void OthersRead(this ILogger logger, string subscriber, string stream);
 
     [LoggerMessage(2214, LogLevel.Warning, "Subscriber {Subscriber} cannot read {Stream} and will try again: {Reason}")]

@@ -42,8 +42,7 @@ internal sealed class DurableReader(
     /// <summary>Makes the consumer when it is missing, and waits for the stream where that is not there yet.</summary>
     public async Task PrepareAsync(CancellationToken ct)
     {
-        StreamInfo? found;
-        for (var told = false; (found = await jetStream.FindStreamAsync(Stream, ct)) is null; told = true)
+        for (var told = false; await jetStream.FindStreamAsync(Stream, ct) is null; told = true)
         {
             if (!told)
                 logger.WaitsForStream(name, Stream);
@@ -51,7 +50,7 @@ internal sealed class DurableReader(
             await Task.Delay(StreamPoll, ct);
         }
         var startAt = await before.HasAsync(Stream, ct) ? DeliverPolicy.All : options.StartAt;
-        var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream, found.Config.Subjects ?? []), startAt, ct);
+        var consumer = await _durable.EnsureAsync(handlers.FilterOf(Stream), startAt, ct);
         await before.RememberAsync(Stream, ct);
         if (keepsOrder)
             consumer = await AloneAsync(consumer, ct);
@@ -147,13 +146,14 @@ internal sealed class DurableReader(
 
     private async ValueTask TakeAsync(JetStreamMessage message, Action<Taken> dispatch, CancellationToken ct)
     {
+        var isNew = Hand.TryTake(message, out var done);   // first: a stop gives back what is in hand
         if (_dropped)
         {
             _dropped = false;
             await nats.WaitUntilOpenAsync(ct);
             await HoldAsync(ct);
         }
-        if (!Hand.TryTake(message, out var done))
+        if (!isNew)
         {
             if (done)
                 await new Taken(null!, message, Hand, null!).AckAsync();   // its first answer was lost

@@ -39,15 +39,14 @@ internal sealed class EventHandlers
     }
 
     /// <summary>The narrowest subject that holds everything that is asked for of a stream; null for all of it.</summary>
-    /// <param name="stream">The stream.</param>
-    /// <param name="subjects">What the stream takes in: with finer subjects, those of one kind are several.</param>
-    public string? FilterOf(string stream, IReadOnlyList<string> subjects)
+    public string? FilterOf(string stream)
     {
         var asked = _types.Where(t => t.Stream == stream).Select(t => t.Subject).ToList();
-        var finer = subjects.Any(s => s.EndsWith(".*.*", StringComparison.Ordinal) || s.EndsWith('>'));
         if (_wholeStreams.Contains(stream) || asked.Count == 0)
             return null;
-        if (asked.Count == 1 && !finer)
+        // Auth events of one kind have finer subjects too, if not today then when the server's operator wants them; and of
+        // what a consumer's filter has passed over nothing comes again.
+        if (asked.Count == 1 && !Contracts.Streams.IsAuthEvent(asked[0]))
             return asked[0];
         // Older servers filter by one subject only: the common beginning, and the rest is passed over here.
         var tokens = asked.ConvertAll(s => s.Split('.'));

@@ -60,15 +60,17 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
     public async Task A_subscriber_reads_its_own_durable_and_sets_aside_what_fails()
     {
         await using var nats = await DeployedNats.WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        var jetStream = new JetStream(server);
+        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("email-service", "auth.user.registered"), Ct);
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogCapture();
         using var host = Subscriber(nats, handled, logs);
         await host.StartAsync(Ct);
-        Assert.Contains("filter none instead of auth.user.registered", (await logs.LineAsync(2210)).Text, StringComparison.Ordinal);
+        Assert.Contains("filter auth.user.registered instead of none", (await logs.LineAsync(2210)).Text, StringComparison.Ordinal);
         await nats.PublishAsync("good", "bad", "good2");
         await Eventually.TrueAsync(() => handled.Count == 2);
-        await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
         await Eventually.TrueAsync(async () => await jetStream.FindConsumerAsync("auth-events", "email-service", Ct) is { AckPending: 0, Pending: 0 });
         Assert.Equal("dlq.email-service", (await jetStream.GetMessageAsync("dead-letters", 1, Ct))!.Subject);
         await host.StopAsync(Ct);
@@ -87,15 +89,15 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         using var host = Subscriber(nats, handled, logs);
         await host.StartAsync(Ct);
         var told = (await logs.LineAsync(2001)).Text;
-        Assert.Contains("./run consumer create email-service --stream auth-events --filter 'auth.user.registered'", told, StringComparison.Ordinal);
+        Assert.Contains("./run consumer create email-service --stream auth-events --filter 'auth.user.>'", told, StringComparison.Ordinal);
 
         // As it says.
-        string[] create = ["consumer", "create", "email-service", "--stream", "auth-events", "--filter", "auth.user.registered"];
+        string[] create = ["consumer", "create", "email-service", "--stream", "auth-events", "--filter", "auth.user.>"];
         var made = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
         Assert.Equal((0, "Consumer email-service of auth-events was made; 1 event waits for it.\n"), (made.ExitCode, made.Output));
         await Eventually.TrueAsync(() => handled.SequenceEqual(["good"]));
         var again = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], create);
-        Assert.Equal((1, "Stream auth-events has a consumer email-service already, which reads auth.user.registered: it was left as it is.\n"), (again.ExitCode, again.Errors));
+        Assert.Equal((1, "Stream auth-events has a consumer email-service already, which reads auth.user.>: it was left as it is.\n"), (again.ExitCode, again.Errors));
     }
 
     [Fact]

@@ -88,6 +88,7 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var handled = new ConcurrentQueue<string>();
         var go = new TaskCompletionSource();
+        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer(SubscriberHost.Name, "auth.user.registered"));
         await host.StartAsync(s => s.With(o => o with { MaxInFlight = 5 }).On<UserRegistered>(async (e, _, ct) =>
         {
             await go.Task.WaitAsync(ct);
@@ -105,11 +106,33 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         await host.RegisterAsync("u20");
         await Eventually.TrueAsync(() => handled.Count == 21);
         var config = (await ConsumerAsync()).Config;
-        // Not "auth.user.>": with that, nats-server 2.9 would deliver nothing any more.
+        // Neither what it had, which passes over finer subjects, nor "auth.user.>": with that, nats-server 2.9 would deliver nothing any more.
         Assert.Equal((7, TimeSpan.FromSeconds(9), null), (config.MaxAckPending, config.AckWait, config.FilterSubject));
         Assert.Equal(Enumerable.Range(0, 21).Select(i => $"u{i:00}"), handled.Order(StringComparer.Ordinal));
 
         async Task<ConsumerInfo> ConsumerAsync() => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!;
+    }
+
+    [Fact]
+    public async Task A_subscriber_of_one_kind_gets_its_finer_subjects_from_the_day_on_which_the_server_publishes_them()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var handled = new ConcurrentQueue<string>();
+        await StartAsync();
+        await host.RegisterAsync("u0");
+        await host.SettledAsync();
+        await host.JetStream.UpdateStreamAsync(Streams.AuthEvents with { Subjects = ["auth.user.*", "auth.user.*.*"] });
+        await host.PublishAsync("auth.user.registered.NL", SubscriberHost.Registered("u1", "Finer"));
+        await host.RegisterAsync("u2");
+        await host.PublishAsync("auth.user.logged_in.NL", "{}");   // nobody's here
+        await host.SettledAsync();
+        await host.StopAsync();
+        await host.PublishAsync("auth.user.registered.DE", SubscriberHost.Registered("u3", "Finer"));
+        await StartAsync();
+        await host.SettledAsync();
+        Assert.Equal(["u0", "u1", "u2", "u3"], handled);
+
+        Task StartAsync() => host.StartAsync(s => s.With(o => o with { Concurrency = 1 }).On<UserRegistered>(e => Task.Run(() => handled.Enqueue(e.Data.UserId))));
     }
 
     [Fact]
