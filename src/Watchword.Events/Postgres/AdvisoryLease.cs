@@ -25,7 +25,7 @@ public sealed class AdvisoryLease : IAsyncDisposable
         var connection = await database.OpenConnectionAsync(ct);
         try
         {
-            await using var command = new NpgsqlCommand("SELECT pg_try_advisory_lock(hashtextextended('watchword ' || $1, 0))", connection)
+            await using var command = new NpgsqlCommand($"SELECT pg_try_advisory_lock({Key("$1")})", connection)
             {
                 Parameters = { new() { Value = name } },
             };
@@ -40,6 +40,10 @@ public sealed class AdvisoryLease : IAsyncDisposable
         await connection.DisposeAsync();
         return null;
     }
+
+    /// <summary>The lock, in SQL.</summary>
+    /// <param name="name">An expression: the name of the lease.</param>
+    internal static string Key(string name) => $"hashtextextended('watchword ' || {name}, 0)";
 
     /// <summary>False when the connection is known to be broken, and the lease with it.</summary>
     public bool IsHeld => Connection.State == System.Data.ConnectionState.Open;

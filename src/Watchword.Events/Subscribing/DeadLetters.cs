@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Npgsql;
+using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
@@ -97,19 +98,21 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     public Task<IReadOnlyList<DeadLetter>> RedriveAsync(long id, string actor, CancellationToken ct = default) => RedrivableAsync(Ask, id, null, null, actor, ct);
 
     /// <summary>Gives a dead letter up, for a reason that is kept; what waits behind it is handled now.</summary>
-    /// <exception cref="DeadLetterException">There is no such dead letter, or no reason was given.</exception>
+    /// <exception cref="DeadLetterException">There is no such dead letter, it is being handled at this moment, or no reason was given.</exception>
     public async Task DiscardAsync(long id, string reason, string actor, CancellationToken ct = default)
     {
         if (string.IsNullOrWhiteSpace(reason))
             throw new DeadLetterException("reason is missing: say why the event may be given up; it is kept with who discarded it");
         if (!await ExistAsync(ct))
             throw new DeadLetterException($"there is no dead letter {id}");
-        await using var command = Command("""
+        await using var command = Command($"""
+            -- One that its consumer handles at this moment is that one's to settle, if it lives.
             -- Due once more, so that its consumer looks at the queue: at what is next there, or at nothing, and the key is free.
             WITH gone AS (
               UPDATE watchword.parked_event
               SET state = 'discarded', due_at = clock_timestamp(), resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
-              WHERE id = $1 AND state = 'failed' RETURNING id, consumer, event, key),
+              WHERE id = $1 AND state = 'failed' AND (began_at IS NULL OR pg_try_advisory_xact_lock({AdvisoryLease.Key("'subscriber ' || consumer")}))
+              RETURNING id, consumer, event, key),
             noted AS (
               INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key, reason)
               SELECT $2, 'discard', consumer, id, event, key, $3 FROM gone)

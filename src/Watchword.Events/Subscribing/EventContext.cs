@@ -52,7 +52,7 @@ public sealed class EventContext
     /// <summary>When the stream stored it.</summary>
     public DateTimeOffset StoredAt { get; }
 
-    /// <summary>1 for the first time that the handler sees it.</summary>
+    /// <summary>1 for the first time that the handler sees it. Without a database: how often the server has delivered it, which a stop or another process may be the cause of.</summary>
     public int Attempt { get; }
 
     /// <summary>Null when it has none.</summary>

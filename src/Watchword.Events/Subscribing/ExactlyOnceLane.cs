@@ -22,6 +22,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         _together = true;
         while (_batch.Count > 0 && !stop.IsCancellationRequested)
         {
+            using var place = await EnterAsync(stop);
             SetHeldAside();
             if (_batch.Count > 0)
                 await TryHandleAsync(_together ? [.. _batch] : [_batch[0]], call, stop, abort);

@@ -6,6 +6,8 @@ namespace Watchword.Events.Subscribing;
 /// <summary>What becomes of an event whose handler failed.</summary>
 internal sealed class FailurePolicy(string name, SubscriberOptions options, ParkingLot? lot, JetStream jetStream, ILogger logger)
 {
+    private readonly FailureCounts _failures = new();
+
     public async Task HandleAsync(Taken taken, Exception e, CancellationToken ct)
     {
         logger.HandlerFailed(e, name, taken.Context.Subject, taken.Context.Sequence);
@@ -20,8 +22,9 @@ internal sealed class FailurePolicy(string name, SubscriberOptions options, Park
     // dead letters has it before it is ended here.
     private async Task DeliverAgainAsync(Taken taken, Exception e, CancellationToken ct)
     {
-        var (attempts, reason) = (taken.Message.Delivered, SubscriberFailure.Reason(e));
-        if (!SubscriberFailure.IsLasting(e) && attempts < options.MaxDeliver)
+        var (attempts, reason) = (_failures.Add(taken.Message), SubscriberFailure.Reason(e));
+        // Where several processes share the work, each has seen a part of it.
+        if (!SubscriberFailure.IsLasting(e) && attempts < options.MaxDeliver && taken.Message.Delivered <= options.MostDeliveries)
         {
             await taken.ReturnAsync(options.DelayAfter(attempts));
             return;

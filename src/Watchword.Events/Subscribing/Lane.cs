@@ -20,9 +20,6 @@ internal sealed record LaneSetting(
 /// </summary>
 internal abstract class Lane(LaneSetting setting)
 {
-    // Deliveries that an event may have had without ever being begun: in hand when a process was killed, or on their way.
-    private const int Innocent = 5;
-
     private readonly Channel<Taken> _waiting = Channel.CreateUnbounded<Taken>(new() { SingleReader = true });
 
     /// <summary>What waits for this lane.</summary>
@@ -48,8 +45,11 @@ internal abstract class Lane(LaneSetting setting)
         }
     }
 
+    /// <summary>A place for one handler, or for those that share a transaction.</summary>
+    protected ValueTask<WorkGate.Place> EnterAsync(CancellationToken ct) => setting.Lot?.Gate.EnterAsync(ct) ?? default;
+
     /// <summary>Whether it was delivered so often that it may be what takes the process down.</summary>
-    protected bool IsSuspect(in Taken taken) => taken.Message.Delivered > setting.Options.MaxDeliver + Innocent;
+    protected bool IsSuspect(in Taken taken) => taken.Message.Delivered > setting.Options.MostDeliveries;
 
     /// <summary>Whether an event is not to be handled here and now; then the parking lot has it.</summary>
     /// <param name="taken">The event.</param>
@@ -62,7 +62,7 @@ internal abstract class Lane(LaneSetting setting)
             return true;
         if (!isNext || !IsSuspect(taken))
             return false;
-        // From the parking lot it is tried so often and no more.
+        // From the parking lot it is tried alone, and so often and no more.
         lot.ParkSuspect(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered");
         return true;
     }
@@ -80,6 +80,7 @@ internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
     {
         while (!stop.IsCancellationRequested && Waiting.TryRead(out var taken))
         {
+            using var place = await EnterAsync(stop);
             if (IsHeld(taken))
                 continue;
             try

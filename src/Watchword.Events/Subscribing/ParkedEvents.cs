@@ -6,13 +6,15 @@ namespace Watchword.Events.Subscribing;
 /// <summary>The parked events of one consumer, as its process writes them. Only the process with the consumer's lease does.</summary>
 internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
 {
-    /// <summary>Why an event failed that was tried when its process ended.</summary>
+    /// <summary>Why an event failed that was tried alone when its process ended.</summary>
     public const string DiedWithIt = "the process ended while it was handled";
 
-    private const string Taken = "attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END";
+    private const string Taken = "began_at = clock_timestamp(), attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END";
+
+    private const string Died = "CASE WHEN reason LIKE '%' || $2 THEN reason ELSE concat_ws('; ', reason, $2) END";
 
     private static string Takeable(string maxAttempts) =>
-        $"resolved_at IS NULL AND (state = 'waiting' OR due_at <= now()) AND (state = 'failed' OR attempts < {maxAttempts})";
+        $"resolved_at IS NULL AND NOT suspect AND (state = 'waiting' OR due_at <= now()) AND (state = 'failed' OR attempts < {maxAttempts})";
 
     /// <summary>Events that are to be parked together, in their order; false when one of them was parked before.</summary>
     /// <param name="lease">Written by its own session: of a process that has lost it, the next one would not know of the row.</param>
@@ -42,21 +44,28 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// The queues that hold something open. Those whose process ended between two events of theirs become due; a redrive
-    /// that the process did not outlive has failed, until somebody asks again.
+    /// The queues that hold something open. Those whose process ended between two events of theirs become due. An event
+    /// that was handled when its process ended is to be tried alone: what it was not to blame for does not count, and what
+    /// happened while it was alone does. A redrive that the process did not outlive has failed, until somebody asks again.
     /// </summary>
     public async Task<List<string>> OpenQueuesAsync(CancellationToken ct)
     {
-        await using var command = Command("""
+        await using var command = Command($"""
             WITH head AS (
-              SELECT DISTINCT ON (queue) id, queue, state, due_at FROM watchword.parked_event
+              SELECT DISTINCT ON (queue) id, queue, state, due_at, began_at, suspect FROM watchword.parked_event
               WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id),
             resumed AS (
               UPDATE watchword.parked_event p SET due_at = clock_timestamp()
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL),
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL AND head.began_at IS NULL),
+            beside AS (
+              UPDATE watchword.parked_event p SET began_at = NULL, due_at = clock_timestamp(), suspect = true, attempts = attempts - 1
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_at IS NOT NULL AND NOT head.suspect),
+            alone AS (
+              UPDATE watchword.parked_event p SET began_at = NULL, due_at = clock_timestamp(), reason = {Died}
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_at IS NOT NULL AND head.suspect),
             broken AS (
-              UPDATE watchword.parked_event p SET requested_by = NULL, copied = false, reason = CASE WHEN reason LIKE '%' || $2 THEN reason ELSE concat_ws('; ', reason, $2) END
-              FROM head WHERE p.id = head.id AND head.state = 'failed' AND head.due_at IS NULL AND p.requested_by IS NOT NULL)
+              UPDATE watchword.parked_event p SET began_at = NULL, requested_by = NULL, copied = false, reason = {Died}
+              FROM head WHERE p.id = head.id AND head.state = 'failed' AND head.began_at IS NOT NULL)
             SELECT queue FROM head
             """, DiedWithIt);
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -68,36 +77,34 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
 
     /// <summary>
     /// Queues whose head is due, or lost one to a discard, longest waiting first; and their heads, taken to be handled as
-    /// <see cref="BeginAsync"/> does. Null where the head is not to be handled, or there is none.
+    /// <see cref="BeginAsync"/> does. Null where the head is not to be handled, or there is none. Those that are to be
+    /// tried alone are passed over.
     /// </summary>
     /// <param name="limit">How many queues at most.</param>
     /// <param name="atWork">Queues to leave alone.</param>
     /// <param name="maxAttempts">How often an event is tried.</param>
-    /// <param name="suspects">How many suspects may be begun: 0 or 1. The others stay where they are.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, int suspects, CancellationToken ct)
+    public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, CancellationToken ct)
     {
         await using var command = Command($"""
             WITH due AS (
               SELECT queue AS due_queue, min(due_at) AS since, bool_or(resolved_at IS NOT NULL) AS discarded FROM (
                 SELECT queue, due_at, resolved_at FROM watchword.parked_event
-                WHERE consumer = $1 AND due_at <= now() AND queue <> ALL ($2) ORDER BY due_at LIMIT $3) d
+                WHERE consumer = $1 AND due_at <= now() AND queue <> ALL ($2) AND NOT (suspect AND attempts < $4) ORDER BY due_at LIMIT $3) d
               GROUP BY queue),
             noted AS (
               UPDATE watchword.parked_event p SET due_at = NULL
               FROM due WHERE due.discarded AND p.consumer = $1 AND p.queue = due_queue AND p.due_at IS NOT NULL AND p.resolved_at IS NOT NULL),
             heads AS (
-              SELECT due_queue, since, head.id AS head_id,
-                     coalesce(head.suspect, false) AND row_number() OVER (PARTITION BY coalesce(head.suspect, false) ORDER BY head.id) > $5 AS later
-              FROM due LEFT JOIN LATERAL (
-                SELECT id, suspect FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1) head ON true),
+              SELECT due_queue, since, (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1) AS head_id
+              FROM due),
             taken AS (
               -- An array, so that whatever PostgreSQL believes of the table's size it looks up these few by id.
               UPDATE watchword.parked_event SET {Taken}
-              WHERE id = ANY (ARRAY(SELECT head_id FROM heads WHERE NOT later)) AND {Takeable("$4")}
+              WHERE id = ANY (ARRAY(SELECT head_id FROM heads)) AND {Takeable("$4")}
               RETURNING {ParkedEvent.Columns})
-            SELECT taken.*, due_queue FROM heads LEFT JOIN taken ON queue = due_queue WHERE NOT later ORDER BY since
-            """, atWork.ToArray(), limit, maxAttempts, suspects);
+            SELECT taken.*, due_queue FROM heads LEFT JOIN taken ON queue = due_queue ORDER BY since
+            """, atWork.ToArray(), limit, maxAttempts);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var queues = new List<(string, ParkedEvent?)>();
         while (await reader.ReadAsync(ct))
@@ -133,6 +140,20 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
     }
 
+    /// <summary>As <see cref="BeginAsync"/>, the next of those that are to be tried alone, of whichever queue.</summary>
+    public async Task<ParkedEvent?> BeginSuspectAsync(int maxAttempts, CancellationToken ct)
+    {
+        await using var command = Command($"""
+            UPDATE watchword.parked_event SET {Taken}
+            WHERE id = (
+              SELECT id FROM watchword.parked_event
+              WHERE consumer = $1 AND due_at <= now() AND suspect AND attempts < $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
+            RETURNING {ParkedEvent.Columns}
+            """, maxAttempts);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
+    }
+
     /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes.</summary>
     public async Task ResolveAsync(ParkedEvent parked, NpgsqlTransaction? transaction, CancellationToken ct)
     {
@@ -140,7 +161,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             WITH gone AS (
               DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting'))
             UPDATE watchword.parked_event
-            SET state = 'redriven', due_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
+            SET state = 'redriven', due_at = NULL, began_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
             WHERE id = $2 AND consumer = $1 AND state = 'failed'
             """;
         await using var command = Command(transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction), parked.Id);
@@ -151,7 +172,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     public async Task GiveBackAsync(ParkedEvent taken, CancellationToken ct)
     {
         await using var command = Command("""
-            UPDATE watchword.parked_event SET attempts = attempts - 1, due_at = clock_timestamp()
+            UPDATE watchword.parked_event SET attempts = attempts - 1, due_at = clock_timestamp(), began_at = NULL
             WHERE id = $2 AND consumer = $1 AND attempts = $3 AND resolved_at IS NULL
             """, taken.Id, taken.Attempts);
         await command.ExecuteNonQueryAsync(ct);
@@ -163,7 +184,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     {
         await using var command = Command("""
             UPDATE watchword.parked_event p
-            SET reason = f.reason, due_at = clock_timestamp() + f.delay, copied = false, requested_by = NULL, suspect = false,
+            SET reason = f.reason, due_at = clock_timestamp() + f.delay, began_at = NULL, copied = false, requested_by = NULL, suspect = false,
                 state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
             FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
             WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL

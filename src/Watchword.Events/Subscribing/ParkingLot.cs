@@ -29,6 +29,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
     private HashSet<string> _before = [];
     private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
     private volatile int _count;
+    private volatile bool _suspects;
     private long _handedIn;
     private long _written;
 
@@ -41,6 +42,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
     /// <summary>How many keys are in trouble.</summary>
     public int Count => _count;
 
+    /// <summary>Where everybody who handles this consumer's events has a place.</summary>
+    public WorkGate Gate { get; } = new();
+
     /// <summary>Reads which keys were in trouble when the last process ended.</summary>
     public async Task LoadAsync(CancellationToken ct)
     {
@@ -51,6 +55,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
                 _queues.TryAdd(queue, new());
             _count = _queues.Count;
             _before = [.. open];
+            _suspects = _count > 0;
         }
         Changed.Pulse();
         Failed.Pulse();
@@ -80,7 +85,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             HandIn(new(context, message, delay is null ? "failed" : "retrying", reason, attempts, delay));
     }
 
-    /// <summary>Sets an event aside that may be what takes the process down: it is tried there, beside no other such.</summary>
+    /// <summary>Sets an event aside that may be what takes the process down: it is tried there alone.</summary>
     public void ParkSuspect(EventContext context, JetStreamMessage message, string reason)
     {
         lock (_gate)
@@ -128,6 +133,12 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
             return doubtful;
         }
     }
+
+    /// <summary>Whether the table may have events that are to be tried alone; asked before it is looked into, it says no until there are others.</summary>
+    public bool TakeSuspects() => _suspects && !(_suspects = false);
+
+    /// <summary>Not all of them were tried.</summary>
+    public void LeaveSuspects() => _suspects = true;
 
     /// <summary>Until what was handed in so far is written down.</summary>
     public async Task FlushAsync(CancellationToken ct)
@@ -197,6 +208,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
                     _doubtful.Add(request.Context.Queue);
             }
             _written += batch.Count;
+            _suspects |= batch.Exists(r => r.Suspect);
         }
         Changed.Pulse();
         if (failed)

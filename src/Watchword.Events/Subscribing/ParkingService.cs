@@ -77,8 +77,8 @@ internal sealed class ParkingService
     {
         while (true)
         {
-            await Task.Delay(interval, ct);
             await work();
+            await Task.Delay(interval, ct);
         }
     }
 }

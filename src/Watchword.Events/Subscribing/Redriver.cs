@@ -16,9 +16,9 @@ internal sealed class Redriver(
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AloneAtOnce = TimeSpan.FromSeconds(1);   // then the others go on for a while
 
     private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
-    private string? _suspect;   // the queue of the last one
 
     /// <param name="Stop">No further event is begun.</param>
     /// <param name="Abort">The handlers at work are cancelled, and their events given back.</param>
@@ -61,20 +61,32 @@ internal sealed class Redriver(
     {
         foreach (var queue in lot.TakeDoubtful(options.Concurrency - _drains.Count))
             Begin(queue, null);
-        if (_drains.Count >= options.Concurrency)
-            return;
-        var suspects = _suspect is not null && _drains.ContainsKey(_suspect) ? 0 : 1;
-        foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, suspects, ends.Silence))
-        {
-            if (head is { Suspect: true })
-                _suspect = queue;
-            Begin(queue, head);
-        }
+        if (_drains.Count < options.Concurrency)
+            foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, ends.Silence))
+                Begin(queue, head);
+        if (lot.TakeSuspects())
+            await lot.Gate.AloneAsync(() => TrySuspectsAsync(ends), ends.Stop);
 
         void Begin(string queue, ParkedEvent? head)
         {
             if (!_drains.ContainsKey(queue))
                 _drains.Add(queue, DrainAndTellAsync(queue, head, ends));
+        }
+    }
+
+    // With nobody else at work: if the process ends now, it is the doing of this one.
+    private async Task TrySuspectsAsync(Ends ends)
+    {
+        await EndAsync(ends.Silence);   // what has failed must not be taken for what the process died with
+        for (var since = Environment.TickCount64; await store.BeginSuspectAsync(options.MaxDeliver, ends.Silence) is { } suspect;)
+        {
+            if (await TryHandleAsync(suspect, ends) is { } failed)
+                await RecordAsync([failed], ends.Silence);
+            lot.Doubt(suspect.Queue);   // what waits behind it is next
+            if (Environment.TickCount64 - since < AloneAtOnce.TotalMilliseconds && !ends.Stop.IsCancellationRequested)
+                continue;
+            lot.LeaveSuspects();
+            return;
         }
     }
 
@@ -88,29 +100,31 @@ internal sealed class Redriver(
             if (await drain is { } one)
                 failed.Add(one);
         if (failed.Count > 0)
-        {
-            var written = await store.FailAsync(failed, ct);
-            foreach (var (head, reason, delay) in failed)
-            {
-                if (!written.Contains(head.Id))
-                    lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
-                else if (delay is null)
-                    logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
-                else
-                    logger.EventRetried(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
-            }
-            if (failed.Any(f => f.Delay is null))
-                lot.Failed.Pulse();
-        }
+            await RecordAsync(failed, ct);
         foreach (var (_, drain) in ended)
             await drain;
+    }
+
+    private async Task RecordAsync(List<FailedEvent> failed, CancellationToken ct)
+    {
+        var written = await store.FailAsync(failed, ct);
+        foreach (var (head, reason, delay) in failed)
+        {
+            if (!written.Contains(head.Id))
+                lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
+            else if (delay is null)
+                logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
+            else
+                logger.EventRetried(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
+        }
+        if (failed.Any(f => f.Delay is null))
+            lot.Failed.Pulse();
     }
 
     private async Task<FailedEvent?> DrainAndTellAsync(string queue, ParkedEvent? head, Ends ends)
     {
         try
         {
-            await Task.Yield();
             return await DrainAsync(queue, head, ends);
         }
         finally
@@ -124,21 +138,32 @@ internal sealed class Redriver(
     {
         while (true)
         {
-            if (taken is not null && await TryHandleAsync(taken, ends) is { } failed)
-                return failed;
+            long written;
+            // The first time at once: what is taken already has its place before the gate can close.
+            using (await lot.Gate.EnterAsync(ends.Stop))
+            {
+                await Task.Yield();
+                written = lot.Written(queue);
+                taken ??= await store.BeginAsync(queue, options.MaxDeliver, ends.Silence);
+                if (taken is not null && await TryHandleAsync(taken, ends) is { } failed)
+                    return failed;
+            }
             if (ends.Stop.IsCancellationRequested)
                 return null;
-            var written = lot.Written(queue);
-            taken = await store.BeginAsync(queue, options.MaxDeliver, ends.Silence);
             if (taken is not null)
+            {
+                taken = null;
                 continue;
+            }
             if (await store.HeadAsync(queue, ends.Silence) is { } head)
             {
                 if (head.State == "failed" || (head.State == "retrying" && !head.Due))
                     return null;
-                if (head.Attempts < options.MaxDeliver)
-                    continue;   // written down, or due, between the two looks
-                return head.Due ? new(head, (head.Reason is null ? "" : head.Reason + "; ") + ParkedEvents.DiedWithIt, null) : null;
+                if (head.Attempts >= options.MaxDeliver)   // and by the last time its process ended, or fewer are allowed since
+                    return head.Due ? new(head, head.Reason ?? ParkedEvents.DiedWithIt, null) : null;
+                if (head.Suspect)
+                    return null;   // to be tried alone
+                continue;   // written down, or due, between the two looks
             }
             if (lot.TryRelease(queue, written))
                 return null;

@@ -5,7 +5,7 @@ namespace Watchword.Events.Subscribing;
 /// <summary>How a subscriber works.</summary>
 public sealed record SubscriberOptions
 {
-    /// <summary>How often an event is given to its handler before it is set aside. 1 to 100; default 3.</summary>
+    /// <summary>How often an event is given to its handler before it is set aside; without a database, by one process. 1 to 100; default 3.</summary>
     public int MaxDeliver { get; init; } = 3;
 
     /// <summary>The wait before the second delivery; it quadruples up to <see cref="BackoffMax"/>, and varies by a quarter so that many do not come at once.</summary>
@@ -56,6 +56,9 @@ public sealed record SubscriberOptions
         // Deliveries that a dying connection swallowed count too: limited here, a few of them would lose an event.
         MaxDeliver = -1,
     };
+
+    /// <summary>How often the server may deliver an event: more is its own doing. Some deliveries are not, in hand when a process was killed, or on their way.</summary>
+    internal int MostDeliveries => MaxDeliver + 5;
 
     /// <summary>With exactly-once: one for each event at work and each parked one, and those of the subscriber itself.</summary>
     internal int Connections => (2 * Concurrency) + 4;

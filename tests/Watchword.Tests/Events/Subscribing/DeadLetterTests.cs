@@ -295,4 +295,32 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         await host.SettledAsync();
         Assert.Equal([1, 2, 3], attempts);
     }
+
+    [Fact]
+    public async Task Without_a_database_neither_a_stop_nor_another_s_failure_counts_as_an_attempt()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats);
+        await host.RegisterAsync("slow");
+        await host.RegisterAsync("behind");
+        for (var stops = 0; stops < 4; stops++)
+        {
+            var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await StartAsync(async (_, _, ct) =>
+            {
+                entered.TrySetResult();
+                await Task.Delay(Timeout.Infinite, ct);
+            });
+            await entered.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            await host.StopAsync();
+        }
+
+        var calls = new ConcurrentDictionary<string, int>();
+        await StartAsync((e, _, _) => calls.AddOrUpdate(e.Data.UserId, 1, (_, n) => n + 1) < 3 ? throw new InvalidOperationException("not yet") : Task.CompletedTask);
+        await host.SettledAsync();
+        Assert.Equal([("behind", 3), ("slow", 3)], calls.Select(c => (c.Key, c.Value)).Order());
+        Assert.Equal(0UL, (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages);
+
+        Task StartAsync(Func<UserRegistered, EventContext, CancellationToken, Task> handle) =>
+            host.StartAsync(s => s.With(o => o with { Concurrency = 1, DrainTimeout = TimeSpan.Zero }).On(handle));
+    }
 }

@@ -109,7 +109,7 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         for (var deaths = 1; deaths <= 2; deaths++)
         {
             // As BeginAsync leaves it when the process is killed in the handler.
-            await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET attempts = attempts + 1, due_at = NULL, requested_by = 'ada'");
+            await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET attempts = attempts + 1, due_at = NULL, began_at = now(), requested_by = 'ada'");
             await StartAsync(host, Succeed, maxDeliver: 1);
             await Eventually.TrueAsync(async () => await host.DeadLetters.OutcomesAsync(asked) is [{ IsPending: false }]);
             Assert.Equal("InvalidOperationException: no; the process ended while it was handled", (await host.DeadLetters.OutcomesAsync(asked))[0].Failure);
@@ -120,6 +120,34 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         await host.DeadLetters.RedriveAsync(letter.Id, "ada");
         await StartAsync(host, Succeed, maxDeliver: 1);
         await Eventually.TrueAsync(() => _handled.Count == 1);
+    }
+
+    [Fact]
+    public async Task What_is_being_redriven_cannot_be_discarded_until_that_has_ended_or_its_process_has()
+    {
+        await using var host = await CreateAsync();
+        await StartAsync(host, Fail, maxDeliver: 1);
+        var letter = await ParkAsync(host, "1");
+        await host.StopAsync();
+        await host.DeadLetters.RedriveAsync(letter.Id, "ada");
+        var go = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await StartAsync(host, async (_, ct) =>
+        {
+            _entered.TrySetResult();
+            await go.Task.WaitAsync(ct);
+        }, maxDeliver: 1);
+        await _entered.Task;
+
+        var refused = await Assert.ThrowsAsync<DeadLetterException>(() => host.DeadLetters.DiscardAsync(letter.Id, "too late", "bob"));
+        Assert.Contains("is being redriven already, asked for by ada", refused.Message, StringComparison.Ordinal);
+        go.SetResult();
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.FindAsync(letter.Id))!.State == "redriven");
+        await host.StopAsync();
+
+        // As it is when the process was killed in the handler, and nobody works in its place.
+        await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET state = 'failed', began_at = now(), resolved_at = NULL, requested_by = 'ada'");
+        await host.DeadLetters.DiscardAsync(letter.Id, "it kills the process", "bob");
+        Assert.Equal("discarded", (await host.DeadLetters.FindAsync(letter.Id))!.State);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
@@ -11,30 +12,33 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
     private const string DatabaseVariable = "WATCHWORD_TEST_SUSPECT_DATABASE";
 
     [Fact]
-    public async Task Suspects_are_tried_one_at_a_time_and_the_others_beside_them()
+    public async Task Suspects_are_tried_alone()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var open = false;
-        var (suspects, all, mostSuspects, most, handled) = (0, 0, 0, 0, 0);
+        var (suspects, all, besideSuspect, most, handled) = (0, 0, 0, 0, 0);
         await StartAsync();
         for (var i = 0; i < 12; i++)
-            await host.RegisterAsync($"u{i}", i % 2 == 0 ? "suspect" : "other");
+            await host.RegisterAsync($"u{i}", i % 2 == 0 ? "suspect" : "parked");
         await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 12);
         await host.StopAsync();
         await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET state = 'retrying', attempts = 0, due_at = clock_timestamp(), suspect = convert_from(payload, 'UTF8') LIKE '%suspect%'");
 
         Volatile.Write(ref open, true);
+        for (var i = 0; i < 40; i++)
+            await host.RegisterAsync($"v{i}", "live");
         await StartAsync();
         await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event") == 0);
-        Assert.Equal((12, 1), (handled, mostSuspects));
-        Assert.InRange(most, 2, 12);
+        await host.SettledAsync();
+        Assert.Equal((52, 0), (handled, besideSuspect));
+        Assert.InRange(most, 2, 16);
 
         Task StartAsync() => host.StartAsync(s => s.With(o => o with { Concurrency = 8 }).On<UserRegistered>(async (e, _, ct) =>
         {
             if (!Volatile.Read(ref open))
                 throw new InvalidOperationException("not yet");
             Count(e, 1);
-            await Task.Delay(100, ct);
+            await Task.Delay(50, ct);
             Count(e, -1);
             Interlocked.Increment(ref handled);
         }));
@@ -45,9 +49,55 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
             {
                 suspects += e.Data.Name == "suspect" ? by : 0;
                 all += by;
-                (mostSuspects, most) = (Math.Max(mostSuspects, suspects), Math.Max(most, all));
+                most = Math.Max(most, all);
+                if (suspects > 0)
+                    besideSuspect = Math.Max(besideSuspect, all - 1);
             }
         }
+    }
+
+    [Fact]
+    public async Task A_death_of_the_process_counts_against_an_event_that_was_alone_and_no_other()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(_ => throw new InvalidOperationException("no")));
+        foreach (var name in (string[])["beside", "alone", "alone-at-last"])
+            await host.RegisterAsync(name);
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 3);
+        await host.StopAsync();
+        // As they are when the process ends in their handlers.
+        await host.Database.ExecuteAsync("""
+            UPDATE watchword.parked_event SET state = 'retrying', began_at = now(), due_at = now(), attempts = CASE key WHEN 'alone' THEN 2 ELSE 3 END,
+              suspect = key <> 'beside', reason = CASE key WHEN 'beside' THEN reason END
+            """);
+
+        ConcurrentBag<(string, int)> handled = [];
+        await host.StartAsync(s => s.On<UserRegistered>((e, context, _) =>
+        {
+            handled.Add((e.Data.UserId, context.Attempt));
+            return Task.CompletedTask;
+        }));
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 1 && handled.Count == 2);
+        Assert.Equal([("alone", 3), ("beside", 3)], handled.Order());
+        var letter = (await host.DeadLetters.ListAsync())[0];
+        Assert.Equal(("alone-at-last", 3, "the process ended while it was handled"), (letter.Key, letter.Attempts, letter.Reason));
+    }
+
+    [Fact]
+    public async Task Fewer_attempts_than_were_made_already_are_told_by_what_failed_last()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        var calls = 0;
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 9, Backoff = TimeSpan.FromSeconds(1) })
+            .On<UserRegistered>(_ => Interlocked.Increment(ref calls) > 0 ? throw new InvalidOperationException("no") : Task.CompletedTask));
+        await host.RegisterAsync("ada");
+        await Eventually.TrueAsync(() => Volatile.Read(ref calls) == 2);
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE attempts = 2 AND began_at IS NULL") == 1);
+        await host.StopAsync();
+
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 2 }).On<UserRegistered>(_ => Task.CompletedTask));
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 1);
+        Assert.Equal("InvalidOperationException: no", (await host.DeadLetters.ListAsync())[0].Reason);
     }
 
     [Fact]
@@ -74,8 +124,8 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
                 await process.WaitForExitAsync();
             }
         }
-        var letter = (await KillerAsync())!;
-        Assert.Equal((3, 3L), (letter.Attempts, letter.Waiting));
+        var letter = Assert.Single(await host.DeadLetters.ListAsync());
+        Assert.Equal(("u20", 3, 3L), (letter.Key, letter.Attempts, letter.Waiting));
         Assert.EndsWith("the process ended while it was handled", letter.Reason, StringComparison.Ordinal);
         await host.SettledAsync();
 
