@@ -18,6 +18,9 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
     /// <summary>The longest wait; who worked longer than this before the interruption waits the shortest again.</summary>
     protected virtual TimeSpan RetryDelayMax => TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a stop waits for it; what hangs longer, as with a database that does not answer, ends with the process. Default 5 s.</summary>
+    protected virtual TimeSpan StopPatience => TimeSpan.FromSeconds(5);
+
     /// <summary>Works until it is cancelled, fails, or has a reason to begin anew.</summary>
     protected abstract Task RunAsync(CancellationToken ct);
 
@@ -48,6 +51,21 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
                 delay = RetryDelayMin;
             await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, RetryDelayMax.Ticks));
+        }
+    }
+
+    /// <inheritdoc/>
+    public sealed override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        // Not on this thread: while its server hangs, npgsql keeps whoever cancels a statement waiting for half a minute.
+        var stopping = Task.Run(() => base.StopAsync(cancellationToken), CancellationToken.None);
+        try
+        {
+            await stopping.WaitAsync(StopPatience, cancellationToken);
+        }
+        catch (TimeoutException) when (!stopping.IsCompleted)
+        {
+            logger.LoopLeftBehind(GetType().Name, StopPatience);
         }
     }
 

@@ -8,6 +8,8 @@ namespace Watchword.Events.Postgres;
 /// </summary>
 public sealed class AdvisoryLease : IAsyncDisposable
 {
+    private const int LastWords = 2;   // seconds
+
     private readonly SemaphoreSlim _gate = new(1);
 
     private AdvisoryLease(NpgsqlConnection connection) => Connection = connection;
@@ -82,12 +84,12 @@ public sealed class AdvisoryLease : IAsyncDisposable
             try
             {
                 // The pool resets settings, but a session's locks are ours to release.
-                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", Connection);
+                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", Connection) { CommandTimeout = LastWords };
                 await command.ExecuteNonQueryAsync(CancellationToken.None);
             }
             catch (NpgsqlException)
             {
-                // Broken: the server releases the lock itself.
+                // Broken, or by the silence of a server that hangs: it releases the lock itself.
             }
         }
         await Connection.DisposeAsync();

@@ -21,6 +21,9 @@ internal sealed class Subscriber(
     private readonly ReadBefore _before = new(subscriber.Database, name);
 
     /// <inheritdoc/>
+    protected override TimeSpan StopPatience => _options.DrainTimeout + base.StopPatience;
+
+    /// <inheritdoc/>
     protected override async Task RunAsync(CancellationToken ct)
     {
         await _nats.WaitUntilOpenAsync(ct);

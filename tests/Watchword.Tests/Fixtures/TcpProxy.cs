@@ -11,13 +11,14 @@ internal sealed class TcpProxy : IAsyncDisposable
     private readonly int _target;
     private readonly Func<Stream, Stream, Task> _carry;
     private TcpListener _listener;
+    private volatile TaskCompletionSource? _stalled;
 
     /// <param name="target">The server's port.</param>
     /// <param name="carry">Carries between client and server until one of them is through; null: the bytes as they are.</param>
     public TcpProxy(int target, Func<Stream, Stream, Task>? carry = null)
     {
         _target = target;
-        _carry = carry ?? (static (near, far) => Task.WhenAny(near.CopyToAsync(far), far.CopyToAsync(near)));
+        _carry = carry ?? ((near, far) => Task.WhenAny(CopyAsync(near, far), CopyAsync(far, near)));
         _listener = new(IPAddress.Loopback, 0);
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
@@ -40,6 +41,9 @@ internal sealed class TcpProxy : IAsyncDisposable
             client.Dispose();
     }
 
+    /// <summary>From now on nothing gets through, and nothing breaks: as a server that hangs.</summary>
+    public void Stall() => _stalled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public void Mend()
     {
         _listener = new(IPAddress.Loopback, Port);
@@ -51,6 +55,17 @@ internal sealed class TcpProxy : IAsyncDisposable
     {
         Cut();
         return default;
+    }
+
+    private async Task CopyAsync(Stream from, Stream to)
+    {
+        var buffer = new byte[65_536];
+        while (await from.ReadAsync(buffer) is > 0 and var count)
+        {
+            if (_stalled is { } stalled)
+                await stalled.Task;
+            await to.WriteAsync(buffer.AsMemory(0, count));
+        }
     }
 
     private async Task AcceptAsync(TcpListener listener)

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Npgsql;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
 
@@ -169,5 +170,29 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         await host.RegisterAsync("u", "4");
         await Eventually.TrueAsync(() => _handled.Any(h => h.Name == "4"));
         Assert.Equal(["1", "2", "3", "4"], _handled.Select(h => h.Name));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_database_that_hangs_does_not_hold_up_a_stop(bool exactlyOnce)
+    {
+        await using var host = await CreateAsync();
+        var there = new NpgsqlConnectionStringBuilder(host.Database.ConnectionString);
+        await using var proxy = new TcpProxy(there.Port);
+        there.Port = proxy.Port;
+        await using var throughProxy = NpgsqlDataSource.Create(there);
+        await host.StartAsync(s => (exactlyOnce ? s.ExactlyOnce() : s).ParkIn(throughProxy).With(o => o with { DrainTimeout = TimeSpan.FromSeconds(1) })
+            .On<UserRegistered>(e => e.Data.Name == "bad" ? throw new InvalidOperationException("no") : Task.Run(() => _handled.Enqueue((e.Data.Name!, 1)))));
+        await host.RegisterAsync("u", "1");
+        await host.RegisterAsync("v", "bad");
+        await Eventually.TrueAsync(async () => !_handled.IsEmpty && (await host.DeadLetters.ListAsync()).Count == 1);
+        proxy.Stall();
+        await host.RegisterAsync("u", "2");
+        await host.RegisterAsync("w", "bad");
+        await host.DeadLetters.RedriveAsync(SubscriberHost.Name, "v", "ada");
+        // A statement that is cancelled while its server hangs blocks for half a minute in npgsql.
+        await host.StopAsync().WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        Assert.Contains("left behind", (await host.Logs.LineAsync(2003)).Text, StringComparison.Ordinal);
     }
 }
