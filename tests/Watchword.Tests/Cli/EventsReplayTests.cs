@@ -43,7 +43,7 @@ public class EventsReplayTests(NatsFixture nats)
 
     [Theory]
     [InlineData(1, "--to-sequence is 0: sequences begin at 1", "--to-sequence", "0", "--dry-run")]
-    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events", "--to-subject", "auth.user.x")]
+    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>, or give --force\n", "--to-subject", "auth.user.x")]
     [InlineData(1, "There is nothing to replay: stream auth-events has no event of user nobody", "--user", "nobody", "--to-file", "-")]
     [InlineData(1, "--to-file is '/nowhere/at/all', and its folder is not there", "--to-file", "/nowhere/at/all")]
     [InlineData(1, "--to-file is empty", "--to-file", "")]

@@ -144,6 +144,18 @@ public class AdminTests(ServerFixture fixture)
         Assert.Equal(field, Assert.Single(answer.Json.GetProperty("fields").EnumerateObject()).Name);
     }
 
+    [Fact]
+    public async Task What_only_the_command_line_can_is_not_advised()
+    {
+        var (server, admin) = await AdminAsync();
+        await PublishedAsync(server, admin);
+
+        var answer = await ReplayAsync(server, admin, new { stream = "auth-events", to = new { subject = "auth.user.x" } });
+
+        Assert.Equal("is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>",
+            answer.Json.GetProperty("fields").GetProperty("to.subject").GetString());
+    }
+
     [Theory]
     [InlineData("", "stream")]
     [InlineData("stream=auth-events&fromSequence=x", "fromSequence")]
