@@ -154,6 +154,9 @@ public class AdminTests(ServerFixture fixture)
 
         Assert.Equal("is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>",
             answer.Json.GetProperty("fields").GetProperty("to.subject").GetString());
+        answer = await ReplayAsync(server, admin, new { stream = "auth-events", toSequence = 1, to = new { consumer = "x" } });
+        Assert.Equal("cannot end a consumer, which goes on with what comes: leave it out, or replay to a subject instead",
+            answer.Json.GetProperty("fields").GetProperty("toSequence").GetString());
     }
 
     [Theory]
