@@ -21,7 +21,14 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
     protected override async Task RunAsync(CancellationToken ct)
     {
         await jetStream.Connection.WaitUntilOpenAsync(ct);
-        await StreamSetup.EnsureAsync(jetStream, [Streams.SecurityAlerts], logger, ct);
+        try
+        {
+            await StreamSetup.EnsureAsync(jetStream, [Streams.SecurityAlerts], logger, ct);
+        }
+        catch (NatsPermissionException e)
+        {
+            throw new NatsException($"stream {Streams.SecurityAlerts.Name} is missing, and this user may not make it. Have it made: ./run stream create {Streams.SecurityAlerts.Name}", isTransient: false, e);
+        }
         while (true)
         {
             foreach (var (id, payload) in await UnpublishedAsync(ct))

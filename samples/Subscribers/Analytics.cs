@@ -11,7 +11,9 @@ internal static class Analytics
 {
     public const string Name = "analytics";
 
-    public static void Add(IServiceCollection services, NpgsqlDataSource database) =>
+    public static void Add(IServiceCollection services, SampleSettings settings, NpgsqlDataSource database)
+    {
+        Pruning.Add(services, database, () => [Prune(settings.AnalyticsKept)]);
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
             // All events count on the same few rows: side by side they would only wait for each other. Many share a transaction instead.
             .With(o => o with { Concurrency = 1, BatchSize = 200 })
@@ -19,6 +21,14 @@ internal static class Analytics
             .On<UserLoggedIn>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
             .On<UserLoggedOut>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
             .On<UserTokenRefreshed>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct)));
+    }
+
+    /// <summary>Forgets who was active on days long past, and keeps how many. Who comes later still adds to the number of such a day.</summary>
+    private static NpgsqlBatchCommand Prune(TimeSpan kept) => new("""
+        WITH past AS (DELETE FROM analytics.active_user WHERE day < ((now() - $1) AT TIME ZONE 'UTC')::date RETURNING day)
+        INSERT INTO analytics.past_active_users (day, users) SELECT day, count(*) FROM past GROUP BY day ORDER BY day
+        ON CONFLICT (day) DO UPDATE SET users = past_active_users.users + excluded.users
+        """) { Parameters = { new() { Value = kept } } };
 
     private static async Task CountAsync(EventContext context, string subject, string userId, DateTimeOffset at, CancellationToken ct)
     {

@@ -15,7 +15,7 @@ const string WhileStdin = "--while-stdin";
 var subscribers = new Dictionary<string, Action<IServiceCollection, SampleSettings, NpgsqlDataSource>>(StringComparer.Ordinal)
 {
     [EmailService.Name] = EmailService.Add,
-    [Analytics.Name] = (services, _, database) => Analytics.Add(services, database),
+    [Analytics.Name] = Analytics.Add,
     [Security.Name] = Security.Add,
     [AuditLogService.Name] = (services, _, database) => AuditLogService.Add(services, database),
 };
@@ -33,6 +33,8 @@ if (args.Any(a => a is "-h" or "--help"))
           DATABASE_URL                   where the subscribers keep their things
           MAIL_FOLDER, MAIL_FROM         of the welcome mails. Default: folder mail below WATCHWORD_DATA, or here
           SMTP_URL                       smtp://user:password@host:port sends them instead (smtps://: with STARTTLS)
+          ANALYTICS_KEEP_DAYS            for so long it is kept who was active; how many were stays. Default 90
+          SECURITY_KEEP_DAYS             for so long devices that are not used and alerts that are out are kept. Default 365
           SECURITY_BRUTE_FORCE_USERS     so many users logging in from one address are an alert. Default 10
           SECURITY_BRUTE_FORCE_SECONDS   within this time. Default 300
           SECURITY_REFRESHES_PER_MINUTE  more refreshes of one user are an alert. Default 30

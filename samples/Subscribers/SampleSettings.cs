@@ -30,6 +30,12 @@ internal sealed record SampleSettings
     /// <summary>More refreshes of one user within a minute are an alert.</summary>
     public int RefreshesPerMinute { get; init; } = 30;
 
+    /// <summary>How long it is kept who was active on a day.</summary>
+    public TimeSpan AnalyticsKept { get; init; } = TimeSpan.FromDays(90);
+
+    /// <summary>How long devices are kept from their last use on, and alerts from their publication on.</summary>
+    public TimeSpan SecurityKept { get; init; } = TimeSpan.FromDays(365);
+
     /// <exception cref="FormatException">Holds a line for every fault.</exception>
     public static SampleSettings Read(IConfiguration configuration)
     {
@@ -51,9 +57,13 @@ internal sealed record SampleSettings
             BruteForceUsers = Number("SECURITY_BRUTE_FORCE_USERS", 10),
             BruteForceWindow = TimeSpan.FromSeconds(Number("SECURITY_BRUTE_FORCE_SECONDS", 300)),
             RefreshesPerMinute = Number("SECURITY_REFRESHES_PER_MINUTE", 30),
+            AnalyticsKept = TimeSpan.FromDays(Number("ANALYTICS_KEEP_DAYS", 90)),
+            SecurityKept = TimeSpan.FromDays(Number("SECURITY_KEEP_DAYS", 365)),
         };
         if (Text("NATS_URL") is not null)
             faults.AddRange(settings.Nats.Validate().Select(f => "NATS_URL, NATS_CREDS, NATS_INBOX_PREFIX: " + f));
+        if (settings.SecurityKept < settings.BruteForceWindow)
+            faults.Add($"SECURITY_KEEP_DAYS is '{settings.SecurityKept.Days}': expected no less time than SECURITY_BRUTE_FORCE_SECONDS, within which an alert is not raised again");
         if (!System.Net.Mail.MailAddress.TryCreate(settings.MailFrom, out _))
             faults.Add($"MAIL_FROM is '{settings.MailFrom}': expected an e-mail address");
         return faults.Count == 0 ? settings : throw new FormatException(string.Join('\n', faults));

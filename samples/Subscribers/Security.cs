@@ -25,6 +25,7 @@ internal sealed class Security(SampleSettings settings)
     {
         var security = new Security(settings);
         services.AddHostedService(s => ActivatorUtilities.CreateInstance<AlertOutbox>(s, database));
+        Pruning.Add(services, database, security.Prune);
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
             // Logins of different users from one address must see each other.
             .With(o => o with { Concurrency = 1, BatchSize = 100 })
@@ -38,11 +39,14 @@ internal sealed class Security(SampleSettings settings)
             return;
         var login = e.Data;
         var (family, network) = (Client.Family(login.UserAgent), Client.Network(login.Ip));
-        // The first device of a user is no news.
+        // The first device of a user is no news. When one was used last is noted once an hour.
         if (await AskAsync<bool>(context, """
-            WITH known AS (SELECT EXISTS (SELECT 1 FROM security.device WHERE user_id = $1) AS any),
-                 added AS (INSERT INTO security.device VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING 1)
-            SELECT known.any AND EXISTS (SELECT 1 FROM added) FROM known
+            WITH known AS (SELECT EXISTS (SELECT 1 FROM security.device WHERE user_id = $1) AS any,
+                                  EXISTS (SELECT 1 FROM security.device WHERE user_id = $1 AND family = $2 AND network = $3) AS this),
+                 seen AS (INSERT INTO security.device AS device (user_id, family, network, first_seen, last_seen) VALUES ($1, $2, $3, $4, $4)
+                     ON CONFLICT (user_id, family, network) DO UPDATE SET last_seen = excluded.last_seen
+                     WHERE device.last_seen < excluded.last_seen - interval '1 hour')
+            SELECT known.any AND NOT known.this FROM known
             """, ct, login.UserId, family, network, login.Timestamp.UtcDateTime))
             await RaiseAsync(context, "new_device", login.UserId, Alert("new_device", $"first login with {family} from {network}", login), e.Metadata, ct);
 
@@ -76,6 +80,26 @@ internal sealed class Security(SampleSettings settings)
         if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, refresh.Timestamp, RefreshWindow, ct))
             await RaiseAsync(context, "refresh_burst", refresh.UserId,
                 new(refresh.UserId, "refresh_burst", string.Create(CultureInfo.InvariantCulture, $"{count} refreshes within a minute"), refresh.Timestamp), e.Metadata, ct);
+    }
+
+    /// <summary>What one round of pruning removes.</summary>
+    private NpgsqlBatchCommand[] Prune()
+    {
+        // Events come late by as long as their stream keeps them: until then they must find what belongs to their windows.
+        var late = Streams.AuthEvents.MaxAge;
+        return
+        [
+            // Of each user the last device stays: the first login after long years is the one to look at.
+            Command("""
+                DELETE FROM security.device AS old WHERE last_seen < now() - $1 AND EXISTS
+                    (SELECT 1 FROM security.device WHERE user_id = old.user_id AND (last_seen, family, network) > (old.last_seen, old.family, old.network))
+                """, settings.SecurityKept),
+            Command("DELETE FROM security.alert WHERE coalesce(published_at, skipped_at) < now() - $1", settings.SecurityKept),
+            Command("DELETE FROM security.last_login WHERE at < now() - $1", late + settings.BruteForceWindow),
+            Command("DELETE FROM security.refresh WHERE at < now() - $1", late + RefreshWindow),
+        ];
+
+        static NpgsqlBatchCommand Command(string sql, TimeSpan kept) => new(sql) { Parameters = { new() { Value = kept } } };
     }
 
     private static SecurityAlertData Alert(string kind, string detail, UserLoggedInData login) =>

@@ -40,13 +40,19 @@ public static class EventReader
         }
         catch (Exception e) when (IsOfTheBytes(e))
         {
-            fault = "a text holds half of a surrogate pair, or is not UTF-8";
+            fault = $"the event cannot be read: {e.Message}";
             return null;
         }
     }
 
     private static object? ReadAgain(EventType type, ReadOnlySpan<byte> payload, NatsHeaders? headers, out string fault)
     {
+        // First: what follows would mend a text that is not UTF-8, and name no field.
+        if (PayloadFault.Find(payload) is { } broken)
+        {
+            fault = broken;
+            return null;
+        }
         JsonObject? json = null;
         try
         {

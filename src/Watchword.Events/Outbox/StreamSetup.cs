@@ -31,8 +31,10 @@ public static class StreamSetup
     }
 
     /// <summary>What an operator changed, as "max_age is 1.00:00:00, not 7.00:00:00"; empty when nothing.</summary>
-    internal static string Differences(StreamConfig wanted, StreamConfig found)
+    public static string Differences(StreamConfig wanted, StreamConfig found)
     {
+        ArgumentNullException.ThrowIfNull(wanted);
+        ArgumentNullException.ThrowIfNull(found);
         var differences = new List<string>();
         Compare("subjects", Sorted(wanted.Subjects), Sorted(found.Subjects));
         Compare("retention", wanted.Retention, found.Retention);

@@ -5,7 +5,7 @@ namespace Watchword.Events.Replay;
 /// <summary>Makes a durable consumer that begins where a replay does.</summary>
 internal static class ConsumerTarget
 {
-    private const string Instead = "replay to a subject or a file instead";
+    private const string Instead = "replay to a subject instead";
 
     /// <exception cref="ReplayRefusedException">It exists, or cannot express what was asked for.</exception>
     public static async Task<ReplayResult> CreateAsync(JetStream jetStream, ReplayPlan plan, string name, CancellationToken ct)

@@ -83,7 +83,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
             if (time > now)
                 throw new ReplayRefusedException(field, $"is {time:O}, which lies in the future: it is {now:O}");
         if (filter.Since > filter.Until)
-            throw new ReplayRefusedException("since", "is later than until: exchange them");
+            throw new ReplayRefusedException("since", "is later than the time that it should end at: exchange them");
     }
 
     private static (ulong From, ulong To) Range(ReplayFilter filter, StreamState state)
@@ -92,7 +92,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
             if (sequence == 0)
                 throw new ReplayRefusedException(field, "is 0: sequences begin at 1");
         if (filter.FromSequence > filter.ToSequence)
-            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, which lies behind toSequence, {filter.ToSequence}: exchange them");
+            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, which lies behind the last one, {filter.ToSequence}: exchange them");
         if (filter.FromSequence > state.LastSequence)
             throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, and stream {filter.Stream} ends at {state.LastSequence}");
         return (filter.FromSequence ?? 1, Math.Min(filter.ToSequence ?? ulong.MaxValue, state.LastSequence));

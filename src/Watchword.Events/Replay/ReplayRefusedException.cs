@@ -10,4 +10,7 @@ public sealed class ReplayRefusedException(string field, string reason) : Except
 
     /// <summary>Why and what to do.</summary>
     public string Reason { get; } = reason;
+
+    /// <summary>Whether it is done when it is forced, where whoever asked can.</summary>
+    public bool CanBeForced { get; init; }
 }

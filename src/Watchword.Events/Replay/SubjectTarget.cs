@@ -51,7 +51,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
             return;
         await foreach (var stream in jetStream.ListStreamNamesAsync(target, ct))
             if (Streams.All.Append(Streams.SecurityAlerts).Any(s => s.Name == stream))
-                throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: everybody would take the replay for news. Choose another subject, such as replay.>, or force it");
+                throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: everybody would take the replay for news. Choose another subject, such as replay.>") { CanBeForced = true };
     }
 
     /// <exception cref="ReplayStoppedException">It came to an end on the way, by whatever cause.</exception>

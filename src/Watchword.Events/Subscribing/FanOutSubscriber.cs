@@ -11,20 +11,26 @@ internal sealed class FanOutSubscriber(
     private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
 
     /// <inheritdoc/>
+    protected override TimeSpan StopPatience => subscriber.Options.DrainTimeout + base.StopPatience;
+
+    /// <inheritdoc/>
     protected override async Task RunAsync(CancellationToken ct)
     {
         await jetStream.Connection.WaitUntilOpenAsync(ct);
-        await Task.WhenAll(subscriber.Handlers.Streams.Select(s => ReadForEverAsync(s, ct)));
+        // Handlers at work may end when nothing more is read.
+        using var abort = new CancellationTokenSource();
+        await using var drain = ct.Register(() => abort.CancelAfter(subscriber.Options.DrainTimeout));
+        await Task.WhenAll(subscriber.Handlers.Streams.Select(s => ReadForEverAsync(s, ct, abort.Token)));
     }
 
     // Each by itself: a stream that ends must not make the others begin anew.
-    private async Task ReadForEverAsync(string stream, CancellationToken ct)
+    private async Task ReadForEverAsync(string stream, CancellationToken ct, CancellationToken abort)
     {
         while (true)
         {
             try
             {
-                await ReadAsync(stream, ct);
+                await ReadAsync(stream, ct, abort);
             }
             catch (NatsException e)
             {
@@ -34,23 +40,24 @@ internal sealed class FanOutSubscriber(
         }
     }
 
-    private async Task ReadAsync(string stream, CancellationToken ct)
+    private async Task ReadAsync(string stream, CancellationToken ct, CancellationToken abort)
     {
         while (await jetStream.FindStreamAsync(stream, ct) is null)
             await Task.Delay(StreamPoll, ct);
         await using var messages = await jetStream.OrderedConsumeAsync(stream, new() { DeliverPolicy = subscriber.Options.StartAt }, ct);
-        using var call = new HandlerCall(services, subscriber.Options.HandlerTimeout, ct);
+        using var call = new HandlerCall(services, subscriber.Options.HandlerTimeout, abort);
         logger.SubscriberReads(name, stream);
         await foreach (var message in messages.ReadAllAsync(ct))
         {
             var context = new EventContext(message, attempt: 1);
-            await HandleAsync(context, call, ct);
+            await HandleAsync(context, call, abort);
             if (!context.IsAbandoned)
                 message.Dispose();
+            ct.ThrowIfCancellationRequested();   // what has come already is handed out without a look at it
         }
     }
 
-    private async Task HandleAsync(EventContext context, HandlerCall call, CancellationToken ct)
+    private async Task HandleAsync(EventContext context, HandlerCall call, CancellationToken abort)
     {
         if (subscriber.Handlers.Find(context.Stream, context.Subject) is not { } handle || (subscriber.Options.SkipOrigin is { } own && context.Origin == own))
             return;
@@ -58,7 +65,7 @@ internal sealed class FanOutSubscriber(
         {
             await call.RunAsync(handle, context);
         }
-        catch (Exception e) when (!ct.IsCancellationRequested)
+        catch (Exception e) when (!abort.IsCancellationRequested)
         {
             logger.FanOutFailed(name, context.Subject, context.Sequence, SubscriberFailure.Reason(e));
         }

@@ -9,6 +9,8 @@ namespace Watchword.Server.Cli;
 /// <summary><c>./run consumer create</c>: a durable consumer for a subscriber that may read, and not make its own.</summary>
 internal static class ConsumerCreateCommand
 {
+    private const int FilterNotTaken = 10093;   // JSConsumerFilterNotSubsetErr
+
     public static Command Create()
     {
         var name = new Argument<string>("name") { Description = "The subscriber's name." };
@@ -40,11 +42,36 @@ internal static class ConsumerCreateCommand
             throw new CommandException($"--stream is '{stream}': a stream's name has no blanks, dots, wildcards or slashes.");
         if (filter is not null && SubjectPattern.Fault(filter) is { } fault)
             throw new CommandException($"--filter {fault}.");
-        if (await jetStream.FindStreamAsync(stream, ct) is null)
+        if (await jetStream.FindStreamAsync(stream, ct) is not { } found)
             throw new CommandException($"There is no stream {stream}; ./run stream status shows those that there are.");
+        if (filter is not null)
+            await CheckAsync(jetStream, stream, filter, ct);
         if (await jetStream.FindConsumerAsync(stream, name, ct) is { } there)
             throw new CommandException($"Stream {stream} has a consumer {name} already, which reads {there.Config.FilterSubject ?? "all of it"}: it was left as it is.");
-        var made = await jetStream.CreateConsumerAsync(stream, new SubscriberOptions { StartAt = fromNow ? DeliverPolicy.New : DeliverPolicy.All }.Consumer(name, filter), ct);
+        ConsumerInfo made;
+        try
+        {
+            made = await jetStream.CreateConsumerAsync(stream, new SubscriberOptions { StartAt = fromNow ? DeliverPolicy.New : DeliverPolicy.All }.Consumer(name, filter), ct);
+        }
+        catch (JetStreamApiException e) when (e.ErrorCode == FilterNotTaken)
+        {
+            throw new CommandException($"--filter is '{filter}', which stream {stream} does not take: it takes {string.Join(", ", found.Config.Subjects ?? [])}.");
+        }
         Console.WriteLine($"Consumer {name} of {stream} was made; {made.Pending:#,0} event{(made.Pending == 1 ? " waits" : "s wait")} for it.");
+    }
+
+    // A consumer whose filter has a typing error would be made, and never get anything.
+    private static async Task CheckAsync(JetStream jetStream, string stream, string filter, CancellationToken ct)
+    {
+        if (filter.Contains('*', StringComparison.Ordinal) || filter.EndsWith('>') || !EventCatalogue.All.Any(t => t.Stream == stream))
+            return;
+        try
+        {
+            await KnownTypes.CheckAsync(jetStream, [stream], filter, ct);
+        }
+        catch (ReplayRefusedException e)
+        {
+            throw new CommandException($"--filter {e.Reason}.");
+        }
     }
 }

@@ -45,7 +45,9 @@ internal static class DeadLetterCommand
             }
             if (found.Count == 0)
             {
-                Console.WriteLine("There are no dead letters.");
+                // Named, so that a name with a typing error does not read like good news.
+                var whose = string.Concat(parsed.GetValue(consumer) is { } name ? $" of consumer {name}" : "", parsed.GetValue(key) is { } whom ? $" of key {whom}" : "");
+                Console.WriteLine($"There are no dead letters{whose}.");
                 return;
             }
             Terminal.WriteTable(["id", "consumer", "subject", "key", "attempts", "waiting", "at", "reason"],
@@ -156,7 +158,8 @@ internal static class DeadLetterCommand
             Console.WriteLine($"{letter.Id}  {letter.Consumer}  {letter.Subject}  key {Terminal.OneLine(letter.Key ?? "–")}  sequence {letter.Sequence}: {letter.Reason}");
             PrintWaiting((await letters.FindAsync(letter.Id, ct))!.Behind, letter.Waiting);
         }
-        Console.WriteLine($"{found.Sum(l => l.Waiting + 1)} events would be handled, each key's in this order. Nothing was done.");
+        var events = found.Sum(l => l.Waiting + 1);
+        Console.WriteLine($"{events} event{(events == 1 ? "" : "s")} would be handled, each key's in this order. Nothing was done.");
     }
 
     private static async Task ReportAsync(DeadLetters letters, IReadOnlyList<DeadLetter> asked, CancellationToken ct)

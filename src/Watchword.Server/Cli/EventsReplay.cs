@@ -59,7 +59,7 @@ internal static class EventsReplay
             // Standard output may hold the events themselves.
             await (path == StandardOutput ? Console.Error : Console.Out).WriteLineAsync(
                 parsed.GetValue(dry) ? $"Would replay {Events(result)}."
-                : name is not null ? $"Consumer {name} of {plan.Filter.Stream} begins at {Start(plan)}: {result.Events:N0} events wait in it, and what comes follows."
+                : name is not null ? $"Consumer {name} of {plan.Filter.Stream} begins at {Start(plan)}: {Counted(result.Events)} wait{(result.Events == 1 ? "s" : "")} in it, and what comes follows."
                 : $"Replayed {Events(result)}, {(target is null ? $"to {path}" : To(target, result))}, in {clock.Elapsed.TotalSeconds:0.00} s ({result.Events / clock.Elapsed.TotalSeconds:N0} events/s). Replay {result.ReplayId}.");
         },
         parsed =>
@@ -77,7 +77,9 @@ internal static class EventsReplay
     }
 
     private static string Events(ReplayResult result) =>
-        $"{result.Events:N0} events ({result.FromStream:N0} from the stream, {result.FromOutbox:N0} from the outbox), sequences {result.FirstSequence} to {result.LastSequence}";
+        $"{Counted(result.Events)} ({result.FromStream:N0} from the stream, {result.FromOutbox:N0} from the outbox), sequences {result.FirstSequence} to {result.LastSequence}";
+
+    private static string Counted(long events) => events == 1 ? "1 event" : $"{events:N0} events";
 
     private static string To(string target, ReplayResult result) =>
         result.Stored == result.Events ? $"to {target}, stored by {string.Join(", ", result.Streams)}"

@@ -30,7 +30,7 @@ internal static class StatusCommands
             else
                 Print(streams);
         });
-        return new Command("stream", "Look at the streams.") { status };
+        return new Command("stream", "Look at the streams, or make one.") { status, StreamCreateCommand.Create() };
     }
 
     public static Command CreateConsumer()

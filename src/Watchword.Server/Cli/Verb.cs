@@ -51,7 +51,7 @@ internal static class Verb
         }
         catch (ReplayRefusedException e)
         {
-            await Console.Error.WriteLineAsync(e.Field.Length > 0 ? $"{Option(e.Field)} {e.Reason}" : e.Reason);
+            await Console.Error.WriteLineAsync((e.Field.Length > 0 ? $"{Option(e.Field)} {e.Reason}" : e.Reason) + (e.CanBeForced ? ", or give --force" : ""));
             return ExitRefused;
         }
         catch (ConfigurationException e)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Watchword.Events.Contracts;
 
 namespace Watchword.UserSync;
@@ -10,7 +9,7 @@ namespace Watchword.UserSync;
 /// <param name="DeletedAt">When the user was deleted; null when they exist.</param>
 public readonly record struct UserChange(UserData Data, long Version, long Tie, DateTime? DeletedAt)
 {
-    private static readonly int SchemaVersion = EventCatalogue.Of(typeof(UserSyncEvent)).SchemaVersion;
+    private static readonly EventType Type = EventCatalogue.Of(typeof(UserSyncEvent));
 
     /// <summary>Whether this is the later of two events of one user.</summary>
     public bool IsNewerThan(UserChange other) => (Version, Tie).CompareTo((other.Version, other.Tie)) > 0;
@@ -25,57 +24,48 @@ public readonly record struct UserChange(UserData Data, long Version, long Tie, 
     /// <summary>Reads an event. When it cannot be applied, <paramref name="fault"/> says why, and names the field.</summary>
     /// <param name="payload">JSON in UTF-8.</param>
     /// <param name="streamSequence">Of the message.</param>
-    /// <param name="now">For the check of times that lie ahead.</param>
+    /// <param name="now">When a deletion was that names no time.</param>
     /// <param name="change">The event, when true is returned.</param>
     /// <param name="fault">The reason, when false is returned.</param>
     public static bool TryParse(ReadOnlySpan<byte> payload, ulong streamSequence, DateTimeOffset now, out UserChange change, out string fault)
     {
         change = default;
-        UserSyncEvent? parsed;
-        try
-        {
-            parsed = JsonSerializer.Deserialize(payload, EventJson.Default.UserSyncEvent);
-        }
-        catch (JsonException e)
-        {
-            fault = e.Path is null or "$" ? "not valid JSON: " + e.Message : $"{e.Path.TrimStart('$', '.')} has the wrong type";
+        if (EventReader.Read(Type, payload, out fault) is not UserSyncEvent parsed)
             return false;
-        }
-        catch (InvalidOperationException)
-        {
-            fault = "a text holds half of a surrogate pair";
-            return false;
-        }
-
-        fault = Fault(parsed, now) ?? "";
+        fault = Fault(parsed) ?? "";
         if (fault.Length > 0)
             return false;
         change = new(
-            parsed!.Data!,
+            parsed.Data!,
             parsed.Version ?? (parsed.Timestamp!.Value - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond,
             parsed.Version is null ? (long)streamSequence : 0,
             parsed.Event == "user.deleted" ? parsed.Timestamp?.UtcDateTime ?? now.UtcDateTime : null);
         return true;
     }
 
-    private static string? Fault(UserSyncEvent? parsed, DateTimeOffset now) => parsed switch
+    private static string? Fault(UserSyncEvent parsed) => parsed switch
     {
-        null => "the event is null",
-        _ when (parsed.SchemaVersion ?? 1) > SchemaVersion => $"schemaVersion {parsed.SchemaVersion} is newer than {SchemaVersion}, which this build reads: update it",
         { Event: null } => "event is missing",
         { Event: not ("user.created" or "user.updated" or "user.deleted") } => $"event is '{parsed.Event}': expected user.created, user.updated or user.deleted",
         { Version: null, Timestamp: null } => "timestamp is missing, and so is version: one of them must order the event",
         { Version: <= 0 } => "version must be positive",
-        _ when ((IEvent)parsed).Fault(now) is { } ahead => ahead,
         { Version: null, Timestamp: var at } when at < DateTimeOffset.UnixEpoch => $"timestamp {at:O} lies before 1970",
         { Data: null } => "data is missing",
         { Data.UserId: null or "" } => "data.userId is missing",
         { Data.Email: null or "", Event: not "user.deleted" } => "data.email is missing",
-        { Data: var data } when HasNul(data.UserId) || HasNul(data.Email) || HasNul(data.Phone) || HasNul(data.Name)
-            || HasNul(data.OrganizationId) || Array.Exists(data.Roles ?? [], r => r is null || HasNul(r))
-            => "a text of data holds a NUL character, which PostgreSQL does not store, or a role is null",
+        { Data.Roles: { } roles } when Array.IndexOf(roles, null) is >= 0 and var i => $"data.roles[{i}] has the wrong type",
+        { Data: var data } when FieldWithNul(data) is { } field => $"{field} holds a NUL character, which PostgreSQL does not store",
         _ => null,
     };
+
+    private static string? FieldWithNul(UserData data) =>
+        HasNul(data.UserId) ? "data.userId"
+        : HasNul(data.Email) ? "data.email"
+        : HasNul(data.Phone) ? "data.phone"
+        : HasNul(data.Name) ? "data.name"
+        : HasNul(data.OrganizationId) ? "data.organizationId"
+        : Array.FindIndex(data.Roles ?? [], HasNul) is >= 0 and var i ? $"data.roles[{i}]"
+        : null;
 
     private static bool HasNul(string? text) => text?.Contains('\0', StringComparison.Ordinal) ?? false;
 }

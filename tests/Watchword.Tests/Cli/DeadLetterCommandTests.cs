@@ -21,7 +21,8 @@ public class DeadLetterCommandTests(ServerFixture fixture)
         Assert.Equal(("user-sync", "user.sync", user.Key, 2), (letter.GetProperty("consumer").GetString(), letter.GetProperty("subject").GetString(), letter.GetProperty("key").GetString(), letter.GetProperty("waiting").GetInt32()));
         Assert.Contains(user.Key, letter.GetProperty("reason").GetString(), StringComparison.Ordinal);
         Assert.Equal("[]\n", (await RunAsync("list", "--consumer", "nobody", "--json")).Output);
-        Assert.Equal("There are no dead letters.\n", (await RunAsync("list", "--key", "nobody")).Output);
+        Assert.Equal("There are no dead letters of key nobody.\n", (await RunAsync("list", "--key", "nobody")).Output);
+        Assert.Equal("There are no dead letters of consumer user-snyc of key nobody.\n", (await RunAsync("list", "--consumer", "user-snyc", "--key", "nobody")).Output);
     }
 
     [Fact]

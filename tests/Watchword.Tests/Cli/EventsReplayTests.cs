@@ -41,9 +41,21 @@ public class EventsReplayTests(NatsFixture nats)
         Assert.False(File.Exists(world.File));
     }
 
+    [Fact]
+    public async Task One_event_is_not_several()
+    {
+        await using var world = await ReplayWorld.CreateAsync(nats);
+        await world.FillAsync();
+
+        Assert.Equal("Would replay 1 event (1 from the stream, 0 from the outbox), sequences 6 to 6.\n", (await RunAsync(world, "--from-sequence", "6", "--dry-run")).Output);
+        Assert.Equal("Consumer last of auth-events begins at sequence 6: 1 event waits in it, and what comes follows.\n", (await RunAsync(world, "--from-sequence", "6", "--to-consumer", "last")).Output);
+    }
+
     [Theory]
+    [InlineData(1, "--from-sequence is 3, which lies behind the last one, 1: exchange them", "--from-sequence", "3", "--to-sequence", "1", "--dry-run")]
+    [InlineData(1, "--since is later than the time that it should end at: exchange them", "--since", "1m", "--until", "10m", "--dry-run")]
     [InlineData(1, "--to-sequence is 0: sequences begin at 1", "--to-sequence", "0", "--dry-run")]
-    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events", "--to-subject", "auth.user.x")]
+    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>, or give --force\n", "--to-subject", "auth.user.x")]
     [InlineData(1, "There is nothing to replay: stream auth-events has no event of user nobody", "--user", "nobody", "--to-file", "-")]
     [InlineData(1, "--to-file is '/nowhere/at/all', and its folder is not there", "--to-file", "/nowhere/at/all")]
     [InlineData(1, "--to-file is empty", "--to-file", "")]

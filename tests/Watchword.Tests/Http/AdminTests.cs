@@ -144,6 +144,21 @@ public class AdminTests(ServerFixture fixture)
         Assert.Equal(field, Assert.Single(answer.Json.GetProperty("fields").EnumerateObject()).Name);
     }
 
+    [Fact]
+    public async Task What_only_the_command_line_can_is_not_advised()
+    {
+        var (server, admin) = await AdminAsync();
+        await PublishedAsync(server, admin);
+
+        var answer = await ReplayAsync(server, admin, new { stream = "auth-events", to = new { subject = "auth.user.x" } });
+
+        Assert.Equal("is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>",
+            answer.Json.GetProperty("fields").GetProperty("to.subject").GetString());
+        answer = await ReplayAsync(server, admin, new { stream = "auth-events", toSequence = 1, to = new { consumer = "x" } });
+        Assert.Equal("cannot end a consumer, which goes on with what comes: leave it out, or replay to a subject instead",
+            answer.Json.GetProperty("fields").GetProperty("toSequence").GetString());
+    }
+
     [Theory]
     [InlineData("", "stream")]
     [InlineData("stream=auth-events&fromSequence=x", "fromSequence")]

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Watchword.Auditing;
@@ -16,34 +17,47 @@ namespace Watchword.Tests.Samples;
 /// <summary>One sample subscriber in this process, on a stream of its own, with low thresholds.</summary>
 internal sealed class SampleHost : IAsyncDisposable
 {
+    /// <summary>A day that has passed, and that no retention has got to.</summary>
+    public static readonly DateTime Day = DateTime.UtcNow.Date.AddDays(-2);
+
     private readonly IHost _host;
 
-    private SampleHost(IHost host, JetStream jetStream, TestDatabase database) => (_host, JetStream, Database) = (host, jetStream, database);
+    private SampleHost(IHost host, JetStream jetStream, TestDatabase database, LogCapture logs) => (_host, JetStream, Database, Logs) = (host, jetStream, database, logs);
 
     public JetStream JetStream { get; }
 
     public TestDatabase Database { get; }
 
-    public static async Task<SampleHost> StartAsync(PostgresFixture postgres, NatsFixture nats, Action<IServiceCollection, SampleSettings, NpgsqlDataSource> add)
+    public LogCapture Logs { get; }
+
+    /// <param name="postgres">Where its database is made.</param>
+    /// <param name="nats">Where its streams are made.</param>
+    /// <param name="add">The subscriber's own.</param>
+    /// <param name="found">SQL that is run before it starts: what it kept when it ran the last time.</param>
+    public static async Task<SampleHost> StartAsync(
+        PostgresFixture postgres, NatsFixture nats, Action<IServiceCollection, SampleSettings, NpgsqlDataSource> add, string? found = null)
     {
         var database = await postgres.EmptyAsync();
         await MigrationRunner.ApplyAsync(database.Source,
             [AuditLogSchema.Migrations, MigrationSet.FromResources("sample-subscribers", typeof(SampleSettings).Assembly, "Watchword.Samples.Subscribers.Migrations")], NullLogger.Instance);
+        if (found is not null)
+            await database.ExecuteAsync(found);
         var jetStream = new JetStream(await nats.TakeAccount().ConnectAsync());
         foreach (var stream in Streams.All)
             await jetStream.CreateStreamAsync(stream);
         var builder = Host.CreateEmptyApplicationBuilder(null);
-        builder.Services.AddLogging().AddSingleton(jetStream.Connection).AddSingleton(jetStream);
+        var logs = new LogCapture();
+        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs).AddSingleton(jetStream.Connection).AddSingleton(jetStream);
         add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "", BruteForceUsers = 3, RefreshesPerMinute = 3 }, database.Source);
         var host = builder.Build();
         await host.StartAsync();
-        return new(host, jetStream, database);
+        return new(host, jetStream, database, logs);
     }
 
-    /// <summary>An auth event of a second of the first of January 2026.</summary>
+    /// <summary>An auth event of a second of <see cref="Day"/>.</summary>
     public async Task PublishAsync(string kind, string user, int second = 0, string ip = "203.0.113.7", string userAgent = "Firefox/1", bool replayed = false, string? id = null)
     {
-        var at = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(second).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
+        var at = Day.AddSeconds(second).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
         var headers = new NatsHeaders();
         headers.Add(EventHeaders.EventId, id ?? Guid.CreateVersion7().ToString());
         headers.Add(EventHeaders.Key, user);
@@ -74,5 +88,6 @@ internal sealed class SampleHost : IAsyncDisposable
         await ((IAsyncDisposable)_host).DisposeAsync();
         await JetStream.Connection.DisposeAsync();
         await Database.DisposeAsync();
+        Logs.Dispose();
     }
 }

@@ -22,7 +22,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(["first login with Chrome from 203.0.113.0/24", "first login with Firefox from 2001:db8::/48"], alerts.ConvertAll(a => a.GetProperty("data").GetProperty("detail").GetString()));
         var (data, metadata) = (alerts[0].GetProperty("data"), alerts[0].GetProperty("metadata"));
         Assert.Equal("security.alert", alerts[0].GetProperty("subject").GetString());
-        Assert.Equal(("u", "new_device", "203.0.113.7", "Mozilla/5.0 Chrome/120 Safari/537", "2026-01-01T00:00:04.000Z"), (
+        Assert.Equal(("u", "new_device", "203.0.113.7", "Mozilla/5.0 Chrome/120 Safari/537", $"{SampleHost.Day:yyyy-MM-dd}T00:00:04.000Z"), (
             data.GetProperty("userId").GetString(), data.GetProperty("kind").GetString(), data.GetProperty("ip").GetString(),
             data.GetProperty("userAgent").GetString(), data.GetProperty("timestamp").GetString()));
         Assert.Equal(("security", "test", "c-u", 1), (
@@ -93,16 +93,17 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     [Fact]
     public async Task Days_are_counted_by_kind_and_active_user()
     {
-        await using var host = await SampleHost.StartAsync(postgres, nats, (services, _, database) => Analytics.Add(services, database));
+        await using var host = await SampleHost.StartAsync(postgres, nats, Analytics.Add);
         await host.PublishAsync("registered", "u");
         await host.PublishAsync("logged_in", "u", 5, id: "twice");
         await host.PublishAsync("logged_in", "u", 5, id: "twice");
         await host.PublishAsync("logged_in", "v", 86_399);
         await host.PublishAsync("logged_in", "v", 86_400);
         await host.SettledAsync(Analytics.Name);
-        Assert.Equal(["2026-01-01 auth.user.logged_in 2", "2026-01-01 auth.user.registered 1", "2026-01-02 auth.user.logged_in 1"],
+        var (day, next) = ($"{SampleHost.Day:yyyy-MM-dd}", $"{SampleHost.Day.AddDays(1):yyyy-MM-dd}");
+        Assert.Equal([$"{day} auth.user.logged_in 2", $"{day} auth.user.registered 1", $"{next} auth.user.logged_in 1"],
             await host.Database.QueryAsync<string>("SELECT concat_ws(' ', day, subject, count) FROM analytics.daily_count ORDER BY 1"));
-        Assert.Equal(["2026-01-01 2", "2026-01-02 1"], await host.Database.QueryAsync<string>("SELECT concat_ws(' ', day, users) FROM analytics.daily_active_users ORDER BY 1"));
+        Assert.Equal([$"{day} 2", $"{next} 1"], await host.Database.QueryAsync<string>("SELECT concat_ws(' ', day, users) FROM analytics.daily_active_users ORDER BY 1"));
     }
 
     [Theory]

@@ -33,7 +33,7 @@ public class ReplayConsumerTests(NatsFixture nats)
 
     public static TheoryData<string, ReplayFilter, string, string> Faults { get; } = new()
     {
-        { "user", new("auth-events") { User = "ada" }, "c", "to a subject or a file instead" },
+        { "user", new("auth-events") { User = "ada" }, "c", "replay to a subject instead" },
         { "toSequence", new("auth-events") { ToSequence = 4 }, "c", "leave it out" },
         { "since", new("auth-events") { Since = ReplayWorld.Noon, FromSequence = 1 }, "c", "give one of the two" },
         { "until", new("auth-events") { Until = ReplayWorld.Noon }, "c", "leave it out" },
@@ -70,7 +70,7 @@ public class ReplayConsumerTests(NatsFixture nats)
         var refusal = await Assert.ThrowsAsync<ReplayRefusedException>(async () => await replay.ToConsumerAsync(await replay.PlanAsync(new("auth-events")), "c"));
 
         Assert.Contains("must be 4 or more for a consumer", refusal.Message, StringComparison.Ordinal);
-        Assert.Contains("to a subject or a file", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("replay to a subject instead", refusal.Message, StringComparison.Ordinal);
         Assert.Null(await world.JetStream.FindConsumerAsync("auth-events", "c"));
         Assert.Equal(3, (await replay.ToConsumerAsync(await replay.PlanAsync(new("auth-events") { FromSequence = 4 }), "c")).Events);
     }

@@ -1,0 +1,85 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Watchword.Events.Contracts;
+
+/// <summary>What in an event's bytes no reader can take, though it is JSON; with the path of the field. Looked for where an event is not read at once.</summary>
+internal static class PayloadFault
+{
+    // System.Text.Json's own bound, which it keeps to where it reads events.
+    private const int MaxDepth = 64;
+
+    // Nobody finds a field by dozens of names.
+    private const int LongestPath = 3;
+
+    /// <summary>The first such fault, as a sentence about its field; null when there is none, or the bytes are no JSON.</summary>
+    public static string? Find(ReadOnlySpan<byte> payload)
+    {
+        // Deeper than what is read, so that it is found out here where that begins.
+        var reader = new Utf8JsonReader(payload, new JsonReaderOptions { MaxDepth = MaxDepth + 1 });
+        var path = new List<Step>();
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.EndObject or JsonTokenType.EndArray)
+                {
+                    path.RemoveAt(path.Count - 1);
+                    continue;
+                }
+                if (reader.TokenType == JsonTokenType.PropertyName)
+                {
+                    if (Fault(ref reader, out var name) is { } broken)
+                        return $"a name in {Path(path[..^1])} {broken}";
+                    path[^1] = new(name, 0);
+                    continue;
+                }
+                if (path.Count > 0 && path[^1].Name is null)
+                    path[^1] = new(null, path[^1].Number + 1);
+                if (reader.TokenType == JsonTokenType.String && Fault(ref reader, out _) is { } fault)
+                    return $"{Path(path)} {fault}";
+                if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                {
+                    if (path.Count == MaxDepth)
+                        return $"{Path(path[..LongestPath])} is nested too deeply: an event has {MaxDepth} levels at most";
+                    path.Add(new(reader.TokenType == JsonTokenType.StartObject ? "" : null, -1));
+                }
+            }
+        }
+        catch (JsonException)
+        {
+            // Not JSON, which whoever asks says better.
+        }
+        return null;
+    }
+
+    private static string? Fault(ref Utf8JsonReader reader, out string? text)
+    {
+        try
+        {
+            text = reader.GetString();
+            return null;
+        }
+        catch (InvalidOperationException e)
+        {
+            text = null;
+            return e.InnerException is DecoderFallbackException
+                ? "is not UTF-8"
+                : "holds half of a surrogate pair, such as \\ud800 alone, which is no character";
+        }
+    }
+
+    private static string Path(List<Step> path)
+    {
+        var text = new StringBuilder();
+        foreach (var (name, number) in path)
+            if (name is null)
+                text.Append('[').Append(number).Append(']');
+            else
+                text.Append(text.Length > 0 ? "." : "").Append(name);
+        return text.Length > 0 ? text.ToString() : "the event";
+    }
+
+    /// <summary>Where the walk stands in an object (at a name) or in an array (at a number).</summary>
+    private readonly record struct Step(string? Name, int Number);
+}

@@ -1,0 +1,45 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Watchword.Events.Postgres;
+using Watchword.Nats;
+using Watchword.Samples.Subscribers;
+using Watchword.Tests.Cli;
+
+namespace Watchword.Tests.Deploy;
+
+/// <summary>deploy/nats/nats-server.conf: the sample security, whose stream of alerts is made for it.</summary>
+public class SecuritySampleTests(PostgresFixture postgres)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Without_its_stream_it_says_how_that_is_made_and_publishes_then()
+    {
+        await using var nats = await DeployedNats.WithStreamsAsync();
+        await using var server = await nats.ConnectAsync("watchword");
+        await new JetStream(server).DeleteStreamAsync("security-alerts", Ct);
+        await using var database = await postgres.EmptyAsync();
+        await MigrationRunner.ApplyAsync(database.Source,
+            [MigrationSet.FromResources("sample-subscribers", typeof(SampleSettings).Assembly, "Watchword.Samples.Subscribers.Migrations")], NullLogger.Instance, Ct);
+        await database.ExecuteAsync("INSERT INTO security.alert (id, kind, about, at, payload) VALUES (gen_random_uuid(), 'k', 'x', now(), '{}')");
+        using var logs = new LogCapture();
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs)
+            .AddSingleton(new NatsConnection(nats.Options("security"))).AddSingleton(s => new JetStream(s.GetRequiredService<NatsConnection>()));
+        Security.Add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "" }, database.Source);
+        using var host = builder.Build();
+        host.Services.GetRequiredService<NatsConnection>().Start();
+        await host.StartAsync(Ct);
+        Assert.Contains("stream security-alerts is missing, and this user may not make it. Have it made: ./run stream create security-alerts",
+            (await logs.LineAsync(2001)).Text, StringComparison.Ordinal);
+
+        // As it says.
+        var made = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], "stream", "create", "security-alerts");
+        Assert.Equal((0, ""), (made.ExitCode, made.Errors));
+        await Eventually.TrueAsync(async () => await new JetStream(server).FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
+        await host.StopAsync(Ct);
+        await host.Services.GetRequiredService<NatsConnection>().DisposeAsync();
+    }
+}
