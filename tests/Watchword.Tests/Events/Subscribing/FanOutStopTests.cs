@@ -12,11 +12,10 @@ public class FanOutStopTests(NatsFixture nats)
     private readonly TaskCompletionSource _go = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     [Fact]
-    public async Task The_handler_at_work_ends_and_the_next_event_is_not_begun()
+    public async Task The_handler_at_work_may_end()
     {
         await using var host = await StartAsync(TimeSpan.FromSeconds(20));
         await host.RegisterAsync("a");
-        await host.RegisterAsync("b");
         await _begun.Task;
         var stopping = host.StopAsync();
         Assert.False(stopping.IsCompleted);
@@ -27,10 +26,11 @@ public class FanOutStopTests(NatsFixture nats)
     }
 
     [Fact]
-    public async Task One_that_does_not_end_in_time_is_cancelled()
+    public async Task One_that_does_not_end_in_time_is_cancelled_and_the_next_not_begun()
     {
         await using var host = await StartAsync(TimeSpan.FromMilliseconds(100));
         await host.RegisterAsync("a");
+        await host.RegisterAsync("b");
         await _begun.Task;
         await host.StopAsync();   // the handler waits for ever
         Assert.Equal(["a, cancelled"], _handled);

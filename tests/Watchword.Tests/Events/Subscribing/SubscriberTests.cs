@@ -70,6 +70,7 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         await begun.Task;
         await Eventually.TrueAsync(async () => (await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name))!.AckPending == 3);
         var stopping = host.StopAsync();
+        await proxy.SeeAsync(f => !f.FromServer && f.Verb == "UNSUB");
         Assert.False(stopping.IsCompleted);
         go.SetResult();
         await stopping;
