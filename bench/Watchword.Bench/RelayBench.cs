@@ -67,7 +67,7 @@ internal static class RelayBench
         await using var look = new NpgsqlCommand(RelaySweeper.Unpublished, connection);
         look.Parameters.Add(new() { Value = Array.Empty<string>() });
         look.Parameters.Add(new() { Value = new RelayOptions().SweepSize });
-        look.Parameters.Add(new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean });
+        look.Parameters.Add(new() { Value = false });
         for (var i = 0; i < Sweeps; i++)
         {
             var start = Stopwatch.GetTimestamp();

@@ -37,17 +37,14 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     public static IReadOnlyList<StreamConfig> Audited { get; } = [Streams.AuthEvents, Streams.IdentityChanges];
 
     /// <summary>
-    /// The end of every stream; where one was cut off, the whole of it. And what lies behind it: stored, and not marked.
+    /// The end of a stream; where it was cut off, the whole of it. And what lies behind it: stored, and not marked.
     /// Before anything newer is published.
     /// </summary>
-    public async Task CheckEndsAsync(CancellationToken ct)
+    public async Task CheckEndAsync(StreamConfig stream, CancellationToken ct)
     {
-        foreach (var stream in Audited)
-        {
-            if (!await EndStandsAsync(stream, ct))
-                await RunAsync(stream, ct);
-            await MarkStoredAsync(stream, ct);
-        }
+        if (!await EndStandsAsync(stream, ct))
+            await RunAsync(stream, ct);
+        await MarkStoredAsync(stream, ct);
     }
 
     /// <summary>A whole stream.</summary>
