@@ -80,13 +80,15 @@ public sealed class OutboxRelay(
 
     private async Task WakeAsync(AdvisoryLease lease, CancellationToken ct)
     {
-        while (true)
+        for (var since = Stopwatch.GetTimestamp(); ;)
         {
-            if (!await signal.WaitAsync(options.PollInterval, ct))
-                await lease.CheckAsync(ct);
-            else
+            if (await signal.WaitAsync(options.PollInterval, ct))
                 foreach (var stream in _streams)
                     stream.Wake();
+            if (Stopwatch.GetElapsedTime(since) < options.PollInterval)
+                continue;
+            await lease.CheckAsync(ct);   // also of a leader with nothing to mark
+            since = Stopwatch.GetTimestamp();
         }
     }
 
