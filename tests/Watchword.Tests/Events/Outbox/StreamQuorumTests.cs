@@ -1,4 +1,5 @@
 using Watchword.Events.Contracts;
+using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
 
@@ -74,6 +75,22 @@ public class StreamQuorumTests(PostgresFixture postgres)
             return lease is not null;
         });
         Assert.Equal(NatsConnectionState.Open, relay.Nats.State);
+    }
+
+    [Fact]
+    public async Task Looking_for_the_events_of_one_stream_passes_over_none_of_the_other_s()
+    {
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync($"""
+            INSERT INTO watchword.outbox (position, id, subject, key, payload, occurred_at)
+            SELECT nextval('watchword.outbox_position'), gen_random_uuid(), 'auth.user.logged_in', 'u' || i, '{"{}"}', now() FROM generate_series(1, 20000) i
+            """);
+        await db.ExecuteAsync(Insert(1, 10));
+        await db.ExecuteAsync("ANALYZE watchword.outbox");
+        var plan = string.Join('\n', await db.QueryAsync<string>("EXPLAIN (ANALYZE) " + RelaySweeper.Unpublished(authEvents: false)
+            .Replace("$1", "'{u9}'::text[]", StringComparison.Ordinal).Replace("$2", "20000", StringComparison.Ordinal)));
+        Assert.Matches(@"Limit .* rows=9 ", plan);
+        Assert.DoesNotMatch(@"Rows Removed by Filter: \d\d", plan);
     }
 
     private static Task HaveAsync(RelayHost relay, string[] streams, int messages) => NatsCluster.EventuallyAsync(async () =>
