@@ -127,17 +127,27 @@ internal sealed class RelaySweeper(
         {
             row.WriteHeaders(_headers, options.Source, _chained ? _lastId : null);
             var (subject, payload) = enrichment is not null && _ofAuthEvents ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
+            if (!places.Has(subject))
+            {
+                Hold(row, $"stream {stream.Name} does not take {subject}: add that to its subjects");
+                return;
+            }
             await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
         {
-            // Too large for the server, or no subject at all: its key waits, everyone else flows on.
-            logger.EventHeld(row.Position, row.Subject, row.Key, e.Message);
-            held.Add(row.Key);
+            Hold(row, e.Message);   // too large for the server, or no subject at all
             return;   // in its turn for the rest of the sweep
         }
         _lastId = row.Id;
         Volatile.Write(ref _sentCount, _sentCount + 1);
+    }
+
+    // Its key waits, everyone else flows on.
+    private void Hold(in OutboxRow row, string reason)
+    {
+        logger.EventHeld(row.Position, row.Subject, row.Key, reason);
+        held.Add(row.Key);
     }
 
     // Unchained: false when the sweep is over meanwhile, and with it perhaps the key's last event.
@@ -237,7 +247,7 @@ internal sealed class RelaySweeper(
         // Either the chain itself, or the echo of a failure further up, which has been reported.
         if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
             return;
-        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
+        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException)
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);
