@@ -19,6 +19,7 @@ internal sealed class StreamRelay(
     private readonly HashSet<string> _held = [];
     private readonly StreamAudit _audit = new(database, jetStream, options, logger);
     private readonly PlacesOfEvents _places = new(jetStream, stream);
+    private AdvisoryLease? _refusedUnder;   // nothing was stored that was not known: the look at the stream's end holds
     private long _auditDue = Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds;
     private long _publishedTotal;
 
@@ -41,9 +42,13 @@ internal sealed class StreamRelay(
     /// <exception cref="NpgsqlException">The database failed.</exception>
     public async Task RunAsync(AdvisoryLease lease, long connection, CancellationToken ct)
     {
-        await StreamSetup.EnsureAsync(jetStream, [options.Adapt(stream)], logger, ct);
-        await _audit.CheckEndAsync(stream, ct);
-        await _places.LoadAsync(ct);
+        if (_refusedUnder != lease)
+        {
+            await StreamSetup.EnsureAsync(jetStream, [options.Adapt(stream)], logger, ct);
+            await new StreamEnd(database, jetStream, _audit, logger).CheckAsync(stream, ct);
+            await _places.LoadAsync(ct);
+        }
+        _refusedUnder = null;
         _ready.TrySetResult();
         using var carrying = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var auditing = AuditAsync(carrying.Token);
@@ -79,7 +84,10 @@ internal sealed class StreamRelay(
                 chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
             Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
             if (sweep.Failure is { } failure)
+            {
+                _refusedUnder = failure is JetStreamApiException ? lease : null;
                 throw failure;
+            }
             if (sweep.Marked > 0 || sweep.ChainBroken || await _wake.WaitAsync(options.PollInterval, ct))
                 continue;
             if (auditing.IsCompleted)
