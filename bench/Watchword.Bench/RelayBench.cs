@@ -64,10 +64,9 @@ internal static class RelayBench
         await RelayRun.CarryAsync(outbox, bench.Nats.Url, Events * 5, null, ct);
         var times = new List<double>();
         await using var connection = await outbox.OpenConnectionAsync(ct);
-        await using var look = new NpgsqlCommand(RelaySweeper.Unpublished, connection);
+        await using var look = new NpgsqlCommand(RelaySweeper.Unpublished(authEvents: false), connection);
         look.Parameters.Add(new() { Value = Array.Empty<string>() });
         look.Parameters.Add(new() { Value = new RelayOptions().SweepSize });
-        look.Parameters.Add(new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean });
         for (var i = 0; i < Sweeps; i++)
         {
             var start = Stopwatch.GetTimestamp();

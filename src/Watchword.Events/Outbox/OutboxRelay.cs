@@ -16,27 +16,18 @@ public sealed class OutboxRelay(
     EventEnrichment? enrichment = null)
     : BackgroundLoop(logger)
 {
-    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    // A foreign publisher that came between once is likely to again.
-    private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan AuditRetry = TimeSpan.FromMinutes(1);
-
-    private readonly HashSet<string> _held = [];
-    private readonly StreamAudit _audit = new(database, jetStream, options, logger);
-    private readonly PlacesOfEvents _places = new(jetStream);
-    private readonly Dictionary<string, long> _auditDue =
-        StreamAudit.Audited.ToDictionary(s => s.Name, _ => Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds);
-    private long _publishedTotal;
+    private readonly TaskCompletionSource _follows = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly StreamRelay[] _streams =
+        [.. StreamAudit.Audited.Select(s => new StreamRelay(database, nats, jetStream, s, options, enrichment is { IsOff: false } ? enrichment : null, logger))];
 
     /// <summary>Whether this process carries the outbox now.</summary>
     public bool IsLeader { get; private set; }
 
     /// <summary>Done when this process has carried, or found another at it, for the first time: the streams exist.</summary>
-    public Task Ready => _ready.Task;
+    public Task Ready => Task.WhenAny(_follows.Task, Task.WhenAll(_streams.Select(s => s.Ready)));
 
     /// <summary>Events that this process published and marked since it started.</summary>
-    public long PublishedTotal => Interlocked.Read(ref _publishedTotal);
+    public long PublishedTotal => _streams.Sum(s => s.PublishedTotal);
 
     /// <inheritdoc/>
     protected override TimeSpan RetryDelayMin => options.RetryDelayMin;
@@ -51,40 +42,59 @@ public sealed class OutboxRelay(
         {
             await nats.WaitUntilOpenAsync(ct);
             await using var lease = await AdvisoryLease.TryAcquireAsync(database, "relay", ct);
-            if (lease is null)
-            {
-                await FollowAsync(ct);
-                continue;
-            }
-            using var leading = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            var receiving = OutboxNotifications.ReceiveAsync(database, signal, leading.Token);
-            var auditing = Task.CompletedTask;
-            try
-            {
-                var connection = nats.ReconnectCount;
-                await PrepareAsync(lease, ct);
-                auditing = AuditAsync(leading.Token);
-                await LeadAsync(lease, [receiving, auditing], connection, ct);
-            }
-            finally
-            {
-                IsLeader = false;
-                await leading.CancelAsync();
-                await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                await auditing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            await (lease is null ? FollowAsync(ct) : LeadAsync(lease, ct));
         }
     }
 
-    private async Task PrepareAsync(AdvisoryLease lease, CancellationToken ct)
+    // Ends when NATS has reconnected: the server may have come back without all that it had.
+    private async Task LeadAsync(AdvisoryLease lease, CancellationToken ct)
     {
+        var connection = nats.ReconnectCount;
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
-        await using (var relax = new NpgsqlCommand("SET synchronous_commit = off", lease.Connection))
-            await relax.ExecuteNonQueryAsync(ct);
+        await using (var relax = new NpgsqlCommand("SET synchronous_commit = off"))
+            await lease.ExecuteAsync(relax, ct);
         // Whoever lost the lease may have lost the database too, and got an older one.
         await using (var raise = database.CreateCommand("SELECT watchword.raise_position()"))
             await raise.ExecuteNonQueryAsync(ct);
-        await StreamSetup.EnsureAsync(jetStream, StreamAudit.Audited.Select(options.Adapt), logger, ct);
+        IsLeader = true;
+        logger.RelayLeads();
+        using var leading = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        Task[] work =
+        [
+            OutboxNotifications.ReceiveAsync(database, signal, leading.Token),
+            WakeAsync(lease, leading.Token),
+            WaitOutAsync(Streams.DeadLetters.Name, MakeDeadLettersAsync, leading.Token),
+            .. _streams.Select(s => WaitOutAsync(s.Name, c => s.RunAsync(lease, connection, c), leading.Token)),
+        ];
+        try
+        {
+            await await Task.WhenAny(work);
+        }
+        finally
+        {
+            IsLeader = false;
+            await leading.CancelAsync();
+            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task WakeAsync(AdvisoryLease lease, CancellationToken ct)
+    {
+        for (var since = Stopwatch.GetTimestamp(); ;)
+        {
+            if (await signal.WaitAsync(options.PollInterval, ct))
+                foreach (var stream in _streams)
+                    stream.Wake();
+            if (Stopwatch.GetElapsedTime(since) < options.PollInterval)
+                continue;
+            await lease.CheckAsync(ct);   // also of a leader with nothing to mark
+            since = Stopwatch.GetTimestamp();
+        }
+    }
+
+    // Nothing is published there from here: no event waits for it.
+    private async Task MakeDeadLettersAsync(CancellationToken ct)
+    {
         try
         {
             await StreamSetup.EnsureAsync(jetStream, [options.Adapt(Streams.DeadLetters)], logger, ct);
@@ -93,82 +103,55 @@ public sealed class OutboxRelay(
         {
             logger.StreamNotMade(Streams.DeadLetters.Name, e.Message);   // somebody else's has its subjects
         }
-        await _audit.CheckEndsAsync(ct);
-        await _places.LoadAsync(ct);
+        await Task.Delay(Timeout.Infinite, ct);
     }
 
-    // Ends when NATS has reconnected: the server may have come back without all that it had.
-    private async Task LeadAsync(AdvisoryLease lease, Task[] helpers, long connection, CancellationToken ct)
+    // Trouble of one stream alone is waited out here, beside the others: it has no quorum, it is full. When none answers
+    // it may be this process's own, and another shall lead.
+    private async Task WaitOutAsync(string stream, Func<CancellationToken, Task> work, CancellationToken ct)
     {
-        await using var publisher = jetStream.CreatePublisher(new() { MaxInFlight = options.MaxInFlight });
-        _held.Clear();   // another server, or other limits: let them try again
-        IsLeader = true;
-        _ready.TrySetResult();
-        logger.RelayLeads();
-        var sweeper = new RelaySweeper(database, lease.Connection, publisher, _held, _places, options, enrichment is { IsOff: false } ? enrichment : null, logger);
-        var chainAfter = 0L;
-        var retryHeld = 0L;
-        var (refusing, refusedUntil, pause) = ((string?)null, 0L, TimeSpan.Zero);
-        while (nats.ReconnectCount == connection)
+        for (var pause = options.RetryDelayMin; ;)
         {
-            if (_held.Count > 0 && Environment.TickCount64 >= retryHeld)
-            {
-                _held.Clear();   // a limit, a right or a stream may have been changed
-                await _places.LoadAsync(ct);
-            }
-            if (_held.Count == 0)
-                retryHeld = Environment.TickCount64 + (long)options.HeldRetry.TotalMilliseconds;
-            var without = Environment.TickCount64 < refusedUntil ? refusing : null;
-            var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, without, ct);
-            if (sweep.ChainBroken)
-                chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
-            Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
-            if (sweep.Failure is { } failure)
-                throw failure;
-            if (without is null)
-                (refusing, pause) = (sweep.Refusing, sweep.Refusing is null ? TimeSpan.Zero : Longer(pause));
-            if (sweep.Refusing is not null)
-                refusedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
-            if (sweep.Marked > 0 || sweep.ChainBroken || sweep.Refusing is not null)
-                continue;   // in the last case with the other stream alone
-            if (await signal.WaitAsync(refusing is not null && pause < options.PollInterval ? pause : options.PollInterval, ct))
-                continue;
-            await lease.CheckAsync(ct);
-            foreach (var helper in helpers.Where(h => h.IsCompleted))
-                await helper;   // nobody listens or audits any more: begin anew
-        }
-    }
-
-    private TimeSpan Longer(TimeSpan pause) => TimeSpan.FromTicks(Math.Clamp(pause.Ticks * 2, options.RetryDelayMin.Ticks, options.RetryDelayMax.Ticks));
-
-    // Every stream from end to end, while the relay carries on; a reconnect does not begin the hour anew.
-    private async Task AuditAsync(CancellationToken ct)
-    {
-        while (true)
-        {
-            var stream = StreamAudit.Audited.MinBy(s => _auditDue[s.Name])!;
-            if (_auditDue[stream.Name] - Environment.TickCount64 is > 0 and var wait)
-                await Task.Delay(TimeSpan.FromMilliseconds(wait), ct);
-            var next = options.AuditInterval;
+            var since = Environment.TickCount64;
             try
             {
-                if ((await _audit.RunAsync(stream, ct)).Lost > 0)
-                    signal.Pulse();
+                await work(ct);
+                return;
             }
-            catch (Exception e) when (IsExpected(e) && e is not StreamGoneException && !ct.IsCancellationRequested)
+            catch (NatsException e) when (!ct.IsCancellationRequested)
             {
-                logger.AuditInterrupted(stream.Name, e.Message);
-                next = next < AuditRetry ? next : AuditRetry;
+                if (!await OthersAnswerAsync(stream, ct))
+                    throw;
+                logger.LoopInterrupted($"{nameof(OutboxRelay)} ({stream})", e.Message);
             }
-            _auditDue[stream.Name] = Environment.TickCount64 + (long)next.TotalMilliseconds;
+            if (Environment.TickCount64 - since > options.RetryDelayMax.TotalMilliseconds)
+                pause = options.RetryDelayMin;
+            await Task.Delay(pause, ct);
+            pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, options.RetryDelayMax.Ticks));
         }
+    }
+
+    private async Task<bool> OthersAnswerAsync(string stream, CancellationToken ct)
+    {
+        foreach (var other in Streams.All.Where(s => s.Name != stream))
+        {
+            try
+            {
+                await jetStream.FindStreamAsync(other.Name, ct);
+                return true;
+            }
+            catch (NatsException)
+            {
+                // Nor does this one.
+            }
+        }
+        return false;
     }
 
     // Another process leads: it may be waiting for what this one has just committed.
     private async Task FollowAsync(CancellationToken ct)
     {
-        IsLeader = false;
-        _ready.TrySetResult();
+        _follows.TrySetResult();
         var since = Stopwatch.GetTimestamp();
         while (Stopwatch.GetElapsedTime(since) < options.PollInterval)
             await OutboxWaker.PassOnAsync(database, signal, options.PollInterval, ct);

@@ -3,20 +3,24 @@ using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Which subjects our streams take, as they are on the server: an operator may have made them with fewer.</summary>
-internal sealed class PlacesOfEvents(JetStream jetStream)
+/// <summary>Which subjects a stream of ours takes, as it is on the server: an operator may have made it with fewer.</summary>
+internal sealed class PlacesOfEvents(JetStream jetStream, StreamConfig stream)
 {
+    private readonly Dictionary<string, bool> _known = new(StringComparer.Ordinal);
     private IReadOnlyList<string> _subjects = [];
 
-    /// <summary>Looks at the streams.</summary>
+    /// <summary>Looks at the stream.</summary>
     public async Task LoadAsync(CancellationToken ct)
     {
-        List<string> subjects = [];
-        foreach (var stream in StreamAudit.Audited)
-            subjects.AddRange((await jetStream.FindStreamAsync(stream.Name, ct))?.Config.Subjects ?? stream.Subjects ?? []);
-        _subjects = subjects;
+        _subjects = (await jetStream.FindStreamAsync(stream.Name, ct))?.Config.Subjects ?? stream.Subjects ?? [];
+        _known.Clear();
     }
 
-    /// <summary>False when no answer from the server is no wonder: no stream of ours takes such an event.</summary>
-    public bool Has(string subject) => _subjects.Any(s => SubjectPattern.Covers(s, subject));
+    /// <summary>Whether the stream takes such an event. Another one may: published all the same, it would be taken for stored here.</summary>
+    public bool Has(string subject)
+    {
+        if (!_known.TryGetValue(subject, out var has))
+            _known[subject] = has = _subjects.Any(s => SubjectPattern.Covers(s, subject));
+        return has;
+    }
 }

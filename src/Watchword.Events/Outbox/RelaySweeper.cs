@@ -2,31 +2,31 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.Postgres;
 using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
 /// <summary>How a sweep ended.</summary>
-/// <param name="Marked">Events that a stream has, or that sampling leaves out, and whose rows say so.</param>
+/// <param name="Marked">Events that the stream has, or that sampling leaves out, and whose rows say so.</param>
 /// <param name="LeftOut">Those of them that sampling leaves out.</param>
 /// <param name="Failure">Why it ended early; null when it did not, or when only its chain was broken.</param>
-/// <param name="Refusing">The one stream that takes nothing now, and says so; the other had its events.</param>
 /// <param name="ChainBroken">A foreign publisher's message came between: sweep again at once.</param>
-internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, string? Refusing, bool ChainBroken);
+internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, bool ChainBroken);
 
 /// <summary>
-/// Passes over the outbox: everything unpublished in one snapshot, in order, published without waiting for each
-/// ack, marked as the acks arrive.
+/// Passes over one stream's part of the outbox: everything unpublished in one snapshot, in order, published without
+/// waiting for each ack, marked as the acks arrive.
 /// </summary>
 /// <remarks>
 /// One snapshot, because rows become visible out of order: a row that a second read shows may have an older one of
-/// its key behind the cursor. Order is kept in one of two ways. Chained: within a stream each message names its
+/// its key behind the cursor. Order is kept in one of two ways. Chained: each message names its
 /// predecessor (Nats-Expected-Last-Msg-Id), so that whatever fails refuses everything behind it. Where a foreign
 /// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
-    NpgsqlDataSource database, NpgsqlConnection lease, JetStreamPublisher publisher, HashSet<string> held, PlacesOfEvents places, RelayOptions options,
-    EventEnrichment? enrichment, ILogger logger)
+    NpgsqlDataSource database, AdvisoryLease lease, JetStreamPublisher publisher, StreamConfig stream, HashSet<string> held, PlacesOfEvents places,
+    RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
     // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
     private const int WrongLastMessageId = 10070;
@@ -34,24 +34,16 @@ internal sealed class RelaySweeper(
     // Larger than the stream's limit, or its headers than any server's: no retry will change it.
     private static readonly int[] TooLarge = [10054, 10097];
 
-    /// <summary>Everything that waits, but for the held keys ($1), and not more than $2; $3: of auth events alone, of the others alone, or null.</summary>
-    internal const string Unpublished = $"""
+    /// <summary>All auth events that wait, or all others, but for those of the held keys ($1), and not more than $2. Each has an index.</summary>
+    internal static string Unpublished(bool authEvents) => $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
-        WHERE published_at IS NULL AND NOT key = ANY ($1) AND ($3::boolean IS NULL OR starts_with(subject, 'auth.user.') = $3) ORDER BY position LIMIT $2
+        WHERE published_at IS NULL AND {(authEvents ? "" : "NOT ")}starts_with(subject, 'auth.user.') AND NOT key = ANY ($1) ORDER BY position LIMIT $2
         """;
-
-    /// <summary>What a stream said in this sweep.</summary>
-    private sealed class StreamState
-    {
-        public volatile bool IsOver;
-        public volatile NatsException? Failure;
-    }
 
     private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
 
-    private readonly Dictionary<string, StreamState> _streams = StreamAudit.Audited.ToDictionary(s => s.Name, _ => new StreamState());
+    private readonly bool _ofAuthEvents = stream == Streams.AuthEvents;
     private readonly NatsHeaders _headers = new();
-    private readonly Dictionary<string, string> _lastIds = [];
     private readonly HashSet<string> _unsettledKeys = [];
     private readonly List<string> _refusedKeys = [];   // by the settling side; held once the sweep is over
     private readonly ConcurrentQueue<Sent> _leftOut = [];   // by sampling: only to be marked
@@ -63,33 +55,32 @@ internal sealed class RelaySweeper(
     private int _sentCount;
     private int _marked;
     private int _leftOutCount;
-    private volatile NatsException? _failure;   // of the connection
+    private volatile NatsException? _failure;
+    private volatile bool _refused;   // whatever follows is, too
     private bool _chained;
+    private string? _lastId;
 
     /// <summary>One sweep. When it returns, every publish is settled and every ack is written back.</summary>
     /// <remarks>Keys whose event no server would take are added to the held ones, and left out until they are removed.</remarks>
     /// <param name="chained">Whether order is kept by a chain.</param>
-    /// <param name="without">A stream that is left alone; null: none.</param>
     /// <param name="ct">Ends it early.</param>
     /// <exception cref="NpgsqlException">The database failed; what was acked but not marked is published again, under the same id.</exception>
-    public async Task<SweepResult> RunAsync(bool chained, string? without, CancellationToken ct)
+    public async Task<SweepResult> RunAsync(bool chained, CancellationToken ct)
     {
         _chained = chained;
-        _lastIds.Clear();
         _unsettledKeys.Clear();
         _refusedKeys.Clear();
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        (_sentCount, _marked, _leftOutCount, _failure) = (0, 0, 0, null);
-        foreach (var (name, stream) in _streams)
-            (stream.IsOver, stream.Failure) = (name == without, null);
+        (_sentCount, _marked, _leftOutCount, _failure, _refused, _lastId) = (0, 0, 0, null, false, null);
         _settling = SettleAsync();
+        NatsException? failure = null;   // of the connection
         try
         {
-            await PublishAsync(without, ct);
+            await PublishAsync(ct);
         }
         catch (NatsException e)
         {
-            _failure = e;
+            failure = e;
         }
         finally
         {
@@ -97,27 +88,20 @@ internal sealed class RelaySweeper(
             await _settling;
         }
         held.UnionWith(_refusedKeys);
-        var failed = _streams.Where(s => s.Value.Failure is not null).ToList();
-        // A stream that refuses is no reason to keep the other waiting. All else may be more than its own trouble.
-        if (_failure is null && without is null && failed is [{ Value.Failure: JetStreamApiException } refusing])
-            return new(_marked, _leftOutCount, null, refusing.Key, false);
-        var failure = _failure ?? failed.FirstOrDefault().Value?.Failure;
-        return new(_marked, _leftOutCount, failure, null, failure is null && _streams.Any(s => s.Value.IsOver && s.Key != without));
+        failure ??= _failure;
+        return new(_marked, _leftOutCount, failure, ChainBroken: failure is null && _refused);
     }
 
-    // Every stream has failed, or the database has.
-    private bool IsOver => _settling.IsCompleted || _streams.Values.All(s => s.IsOver);
+    // The stream takes no more, or the database has failed.
+    private bool IsOver => _refused || _settling.IsCompleted;
 
-    private static string StreamOf(string subject) => Streams.IsAuthEvent(subject) ? Streams.AuthEvents.Name : Streams.IdentityChanges.Name;
-
-    private async Task PublishAsync(string? without, CancellationToken ct)
+    private async Task PublishAsync(CancellationToken ct)
     {
         // Not the data source's own command: that cannot be cancelled.
         await using var connection = await database.OpenConnectionAsync(ct);
-        await using var command = new NpgsqlCommand(Unpublished, connection);
+        await using var command = new NpgsqlCommand(Unpublished(_ofAuthEvents), connection);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
-        command.Parameters.Add(new() { Value = without is null ? DBNull.Value : without != Streams.AuthEvents.Name, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean });
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (!IsOver && await reader.ReadAsync(ct))
         {
@@ -136,37 +120,45 @@ internal sealed class RelaySweeper(
             _leftOut.Enqueue(new(row.Position, row.Subject, row.Key, row.OccurredAt));
             return;
         }
-        var isAuthEvent = Streams.IsAuthEvent(row.Subject);
-        var stream = StreamOf(row.Subject);
-        if (_streams[stream].IsOver || (!_chained && !await HasTurnAsync(row.Key, _streams[stream], ct)))
+        if (!_chained && !await HasTurnAsync(row.Key, ct))
             return;
         _sent[_sentCount] = new(row.Position, row.Subject, row.Key, row.OccurredAt);
         try
         {
-            row.WriteHeaders(_headers, options.Source, _chained ? _lastIds.GetValueOrDefault(stream) : null);
-            var (subject, payload) = enrichment is not null && isAuthEvent ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
+            row.WriteHeaders(_headers, options.Source, _chained ? _lastId : null);
+            var (subject, payload) = enrichment is not null && _ofAuthEvents ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
+            if (!places.Has(subject))
+            {
+                Hold(row, $"stream {stream.Name} does not take {subject}: add that to its subjects");
+                return;
+            }
             await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
         {
-            // Too large for the server, or no subject at all: its key waits, everyone else flows on.
-            logger.EventHeld(row.Position, row.Subject, row.Key, e.Message);
-            held.Add(row.Key);
+            Hold(row, e.Message);   // too large for the server, or no subject at all
             return;   // in its turn for the rest of the sweep
         }
-        _lastIds[stream] = row.Id;
+        _lastId = row.Id;
         Volatile.Write(ref _sentCount, _sentCount + 1);
     }
 
+    // Its key waits, everyone else flows on.
+    private void Hold(in OutboxRow row, string reason)
+    {
+        logger.EventHeld(row.Position, row.Subject, row.Key, reason);
+        held.Add(row.Key);
+    }
+
     // Unchained: false when the sweep is over meanwhile, and with it perhaps the key's last event.
-    private async ValueTask<bool> HasTurnAsync(string key, StreamState stream, CancellationToken ct)
+    private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
     {
         while (true)
         {
             // Under the lock that frees the key: a failure is known before the key is free.
             lock (_unsettledKeys)
             {
-                if (stream.IsOver || IsOver)
+                if (IsOver)
                     return false;
                 if (_unsettledKeys.Add(key))
                     return true;
@@ -204,7 +196,7 @@ internal sealed class RelaySweeper(
                 positions.Add(sent.Position);
                 sequences.Add((long)result.Ack.Sequence);
                 (from, to) = (sent.OccurredAt < from ? sent.OccurredAt : from, sent.OccurredAt > to ? sent.OccurredAt : to);
-                if (Streams.IsAuthEvent(sent.Subject))
+                if (_ofAuthEvents)
                     logger.AuthEventPublished(sent.Subject, sent.Key, sent.OccurredAt);
             }
             while (positions.Count < options.MarkSize && _leftOut.TryDequeue(out var sent))
@@ -242,33 +234,30 @@ internal sealed class RelaySweeper(
             UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = nullif(a.sequence, 0)
             FROM unnest($1, $2) AS a (position, sequence)
             WHERE o.position = a.position AND o.occurred_at BETWEEN $3 AND $4
-            """, lease)
+            """)
         {
             Parameters = { new() { Value = positions }, new() { Value = sequences }, new() { Value = from }, new() { Value = to } },
         };
-        await command.ExecuteNonQueryAsync(CancellationToken.None);
+        await lease.ExecuteAsync(command, CancellationToken.None);
     }
 
     private void Refused(Sent sent, NatsException error)
     {
-        var stream = _streams[StreamOf(sent.Subject)];
-        stream.IsOver = true;
+        _refused = true;
         // Either the chain itself, or the echo of a failure further up, which has been reported.
         if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
             return;
-        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException || (error is NatsNoRespondersException && !places.Has(sent.Subject)))
+        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException)
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);
             return;
         }
         // One line a sweep: whatever follows is refused for the same reason.
-        if (stream.Failure is null && Streams.IsAuthEvent(sent.Subject))
+        if (_failure is null && _ofAuthEvents)
             logger.AuthEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        else if (stream.Failure is null)
+        else if (_failure is null)
             logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        // A refusal is known to have stored nothing; what may have been stored counts more.
-        if (stream.Failure is null or JetStreamApiException)
-            stream.Failure = error;
+        _failure ??= error;
     }
 }

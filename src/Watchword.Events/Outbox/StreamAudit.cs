@@ -1,6 +1,5 @@
 using System.Data;
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -28,27 +27,10 @@ internal sealed class StreamGoneException(string stream) : NatsException($"strea
 /// </remarks>
 internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream, RelayOptions options, ILogger logger)
 {
-    // Rows become visible out of order: the highest sequence is looked for among so many of the newest positions.
-    private const int NewestRows = 20_000;
-
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
     /// <summary>The streams that the relay publishes to.</summary>
     public static IReadOnlyList<StreamConfig> Audited { get; } = [Streams.AuthEvents, Streams.IdentityChanges];
-
-    /// <summary>
-    /// The end of every stream; where one was cut off, the whole of it. And what lies behind it: stored, and not marked.
-    /// Before anything newer is published.
-    /// </summary>
-    public async Task CheckEndsAsync(CancellationToken ct)
-    {
-        foreach (var stream in Audited)
-        {
-            if (!await EndStandsAsync(stream, ct))
-                await RunAsync(stream, ct);
-            await MarkStoredAsync(stream, ct);
-        }
-    }
 
     /// <summary>A whole stream.</summary>
     /// <exception cref="StreamGoneException">There is no such stream.</exception>
@@ -82,84 +64,8 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         }
     }
 
-    private async Task<bool> EndStandsAsync(StreamConfig stream, CancellationToken ct)
-    {
-        var since = Stopwatch.GetTimestamp();
-        var found = await FindAsync(stream, ct);
-        if (await NewestMarkAsync(found, ct) is not var (id, sequence))
-            return true;   // nothing was published that it should still have
-        var state = found.State;
-        if (sequence >= state.FirstSequence
-            && (sequence > state.LastSequence || (await jetStream.GetMessageAsync(stream.Name, sequence, ct))?.Headers?[EventHeaders.MessageId] != id))
-        {
-            logger.StreamEndMissing(stream.Name, id, sequence);
-            return false;
-        }
-        await ReportAsync(stream.Name, full: false, since, new(1, 0, 0), ct);
-        return true;
-    }
-
-    // The stream may have stored what nobody lived to mark: a process that was killed, a database that lost its last
-    // commits. It forgets their ids after its duplicate window, and published again they would be stored again.
-    private async Task MarkStoredAsync(StreamConfig stream, CancellationToken ct)
-    {
-        var found = await FindAsync(stream, ct);
-        var state = found.State;
-        var next = Math.Max(state.FirstSequence, (await NewestMarkAsync(found, ct))?.Sequence + 1 ?? 1);
-        if (next > state.LastSequence)
-            return;
-        List<long> positions = [], sequences = [];
-        List<Guid> ids = [];
-        await using var messages = await jetStream.OrderedConsumeAsync(stream.Name,
-            new() { HeadersOnly = true, DeliverPolicy = DeliverPolicy.ByStartSequence, StartSequence = next, Consume = new() { MaxMessages = 10_000 } }, ct);
-        for (var last = next - 1; last < state.LastSequence && !messages.IsCaughtUp && await messages.WaitToReadAsync(ct);)
-        {
-            while (last < state.LastSequence && messages.TryRead(out var message))
-            {
-                using (message)
-                {
-                    last = message.StreamSequence;
-                    if (message.Headers is not { } headers || !Guid.TryParse(headers[EventHeaders.MessageId], out var id)
-                        || !long.TryParse(headers[EventHeaders.Version], NumberStyles.None, CultureInfo.InvariantCulture, out var position))
-                        continue;   // somebody else's
-                    positions.Add(position);
-                    sequences.Add((long)last);
-                    ids.Add(id);
-                }
-            }
-        }
-        await using var mark = database.CreateCommand("""
-            UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = s.sequence
-            FROM (SELECT position, id, min(sequence) AS sequence FROM unnest($1, $2, $3) AS a (position, id, sequence) GROUP BY position, id) AS s
-            WHERE o.position = s.position AND o.id = s.id AND o.published_at IS NULL
-            """);
-        mark.Parameters.Add(new() { Value = positions });
-        mark.Parameters.Add(new() { Value = ids });
-        mark.Parameters.Add(new() { Value = sequences });
-        if (await mark.ExecuteNonQueryAsync(ct) is > 0 and var marked)
-            logger.StoredEventsMarked(stream.Name, marked);
-    }
-
-    // The highest sequence that a row names, and whose it is. Of rows that are older than the stream's messages can be,
-    // the sequence may be one of an earlier life of the stream's: no audit sets it right any more.
-    private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamInfo stream, CancellationToken ct)
-    {
-        await using var command = database.CreateCommand("""
-            SELECT id, stream_seq FROM (
-              SELECT id, stream_seq FROM watchword.outbox
-              WHERE published_at > clock_timestamp() - $3 AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
-              ORDER BY position DESC LIMIT $2) newest
-            ORDER BY stream_seq DESC LIMIT 1
-            """);
-        command.Parameters.Add(new() { Value = stream.Config.Name == Streams.AuthEvents.Name });
-        command.Parameters.Add(new() { Value = NewestRows });
-        command.Parameters.Add(new() { Value = Kept(stream) });
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1)) : null;
-    }
-
-    // Not made here: whoever makes it has to see that nothing new passes what it held.
-    private async Task<StreamInfo> FindAsync(StreamConfig stream, CancellationToken ct) =>
+    /// <summary>Not made here: whoever makes it has to see that nothing new passes what it held.</summary>
+    internal async Task<StreamInfo> FindAsync(StreamConfig stream, CancellationToken ct) =>
         await jetStream.FindStreamAsync(stream.Name, ct) ?? throw new StreamGoneException(stream.Name);
 
     // Which id stands at which sequence; a foreign message has its sequence and no id.
@@ -234,7 +140,8 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         }
     }
 
-    private async Task ReportAsync(string stream, bool full, long since, AuditResult result, CancellationToken ct)
+    /// <summary>Tells what was found, and keeps it.</summary>
+    internal async Task ReportAsync(string stream, bool full, long since, AuditResult result, CancellationToken ct)
     {
         var took = Stopwatch.GetElapsedTime(since);
         EventMetrics.Audited(stream, took, result);
@@ -255,8 +162,8 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    // How old a row may be to be held against the stream.
-    private TimeSpan Kept(StreamInfo stream) =>
+    /// <summary>How old a row may be to be held against the stream.</summary>
+    internal TimeSpan Kept(StreamInfo stream) =>
         stream.Config.MaxAge > TimeSpan.Zero && stream.Config.MaxAge < options.Retention ? stream.Config.MaxAge : options.Retention;
 
     private static async Task<DateTime> NowAsync(NpgsqlConnection connection, CancellationToken ct)

@@ -6,9 +6,14 @@ namespace Watchword.Events.Postgres;
 /// Leadership: an advisory lock held by a connection of its own. Work that must stop when the lease is lost runs on
 /// <see cref="Connection"/>, which breaks with it.
 /// </summary>
+/// <remarks>The server ends a lease that is not used for half a minute: whoever holds one checks it more often.</remarks>
 public sealed class AdvisoryLease : IAsyncDisposable
 {
     private const int LastWords = 2;   // seconds
+
+    // Who stands still, or whose machine is gone, holds the lock as long as PostgreSQL believes in the connection: two
+    // hours, by its default. So it does not wait for that.
+    private const string EndWhenIdle = "SET idle_session_timeout = '30s'";
 
     private readonly SemaphoreSlim _gate = new(1);
 
@@ -32,7 +37,11 @@ public sealed class AdvisoryLease : IAsyncDisposable
                 Parameters = { new() { Value = name } },
             };
             if (await command.ExecuteScalarAsync(ct) is true)
+            {
+                await using var limit = new NpgsqlCommand(EndWhenIdle, connection);
+                await limit.ExecuteNonQueryAsync(ct);
                 return new AdvisoryLease(connection);
+            }
         }
         catch
         {
@@ -83,8 +92,8 @@ public sealed class AdvisoryLease : IAsyncDisposable
         {
             try
             {
-                // The pool resets settings, but a session's locks are ours to release.
-                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", Connection) { CommandTimeout = LastWords };
+                // The pool resets both only when the connection is used again: until then it may be idle.
+                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all(); RESET idle_session_timeout", Connection) { CommandTimeout = LastWords };
                 await command.ExecuteNonQueryAsync(CancellationToken.None);
             }
             catch (NpgsqlException)

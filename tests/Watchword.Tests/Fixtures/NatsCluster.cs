@@ -15,6 +15,7 @@ public sealed class NatsCluster : IAsyncDisposable
         var routes = string.Join(", ", ports.Select(port => string.Create(CultureInfo.InvariantCulture, $"\"nats://127.0.0.1:{port}\"")));
         _nodes = [.. ports.Select((port, i) => new NatsServer(string.Create(CultureInfo.InvariantCulture, $$"""
             server_name: {{NameOf(i)}}
+            server_tags: [ {{NameOf(i)}} ]
             cluster { name: tests, listen: "127.0.0.1:{{port}}", routes: [ {{routes}} ] }
             """)))];
     }
@@ -39,6 +40,14 @@ public sealed class NatsCluster : IAsyncDisposable
             await js.DeleteStreamAsync("ready");
             return true;
         });
+    }
+
+    /// <summary>Creates a stream whose one replica is on this server.</summary>
+    public async Task PlaceAsync(NatsConnection connection, StreamConfig stream, NatsServer home)
+    {
+        var placement = JsonSerializer.SerializeToElement(new { tags = new[] { NameOf(_nodes.IndexOf(home)) } });
+        await new JetStream(connection).CreateStreamAsync(stream with { Other = new Dictionary<string, JsonElement> { ["placement"] = placement } });
+        Assert.Same(home, await LeaderAsync(new(connection), stream.Name));
     }
 
     /// <summary>The server that leads a stream; waits until one does.</summary>

@@ -190,6 +190,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         await db.ExecuteAsync(InsertUsers(1).Replace("1, 1", "9001, 9001", StringComparison.Ordinal));
         await Eventually.TrueAsync(async () => (await jetStream.FindStreamAsync(other))!.State.Messages == Users + 1);
         Assert.Equal(5UL, (await jetStream.FindStreamAsync(full))!.State.Messages);
+        Assert.Single(relay.Logs.Of(2011));   // it is not looked at anew for each refusal
 
         await jetStream.UpdateStreamAsync((await jetStream.FindStreamAsync(full))!.Config with { MaxMessages = -1 });
         await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
@@ -326,6 +327,28 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Contains("dead-letters", (await relay.Logs.LineAsync(2036)).Text, StringComparison.Ordinal);
         await Eventually.TrueAsync(async () => (await db.QueryAsync<string>("SELECT subject FROM watchword.outbox WHERE published_at IS NULL")) is ["invitation.created"]);
         Assert.True(relay.Relay.IsLeader);
+    }
+
+    [Fact]
+    public async Task An_event_that_another_stream_would_take_is_not_given_to_it()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var account = nats.TakeAccount();
+        await using var operators = await account.ConnectAsync();
+        var jetStream = new JetStream(operators);
+        await jetStream.CreateStreamAsync(new() { Name = "identity-changes", Subjects = ["organization.*"] });
+        await jetStream.CreateStreamAsync(new() { Name = "an-application-s-own", Subjects = ["user.sync"] });
+        await db.ExecuteAsync(InsertUsers(3));
+        await using var relay = await RelayHost.StartAsync(db, account.Options, RelayHost.Options with { HeldRetry = TimeSpan.FromMilliseconds(200) });
+
+        await relay.Nats.ReadStreamAsync("auth-events", 3);
+        Assert.Contains("stream identity-changes does not take user.sync", (await relay.Logs.LineAsync(2022)).Text, StringComparison.Ordinal);
+        Assert.Equal(3, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL AND subject = 'user.sync'"));
+        Assert.Equal(0UL, (await jetStream.FindStreamAsync("an-application-s-own"))!.State.Messages);
+
+        await jetStream.DeleteStreamAsync("an-application-s-own");
+        await jetStream.UpdateStreamAsync((await jetStream.FindStreamAsync("identity-changes"))!.Config with { Subjects = ["organization.*", "user.sync"] });
+        Assert.Equal(["u1", "u2", "u3"], (await relay.Nats.ReadStreamAsync("identity-changes", 3)).Select(e => e.UserId));
     }
 
     [Fact]
