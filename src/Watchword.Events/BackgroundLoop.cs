@@ -63,9 +63,9 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
         {
             await stopping.WaitAsync(StopPatience, cancellationToken);
         }
-        catch (TimeoutException) when (!stopping.IsCompleted)
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
-            logger.LoopLeftBehind(GetType().Name, StopPatience);
+            logger.LoopLeftBehind(GetType().Name);
         }
     }
 

@@ -14,8 +14,8 @@ internal static partial class LogMessages
     [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and will begin again; please report this")]
     public static partial void LoopFailed(this ILogger logger, Exception exception, string loop);
 
-    [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not end within {Patience} and is left behind: a server that it waits for does not answer")]
-    public static partial void LoopLeftBehind(this ILogger logger, string loop, TimeSpan patience);
+    [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not end in time and is left behind: a server that it waits for does not answer")]
+    public static partial void LoopLeftBehind(this ILogger logger, string loop);
 
     [LoggerMessage(2010, LogLevel.Information, "JetStream stream '{Stream}' created successfully")]
     public static partial void StreamCreated(this ILogger logger, string stream);

@@ -24,6 +24,20 @@ public class BackgroundLoopTests
         }
     }
 
+    private sealed class HangingLoop(ILogger logger) : BackgroundLoop(logger)
+    {
+        public ManualResetEventSlim Answer { get; } = new();
+        public TaskCompletionSource Begun { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        protected override TimeSpan StopPatience => TimeSpan.FromMilliseconds(50);
+
+        protected override async Task RunAsync(CancellationToken ct)
+        {
+            await using var cancelled = ct.Register(Answer.Wait);   // as a statement of npgsql's does when its server hangs
+            Begun.SetResult();
+            await Task.Delay(Timeout.Infinite, ct);
+        }
+    }
+
     private sealed class Lines : ILogger
     {
         public ConcurrentQueue<(LogLevel Level, string Text)> Written { get; } = [];
@@ -55,5 +69,21 @@ public class BackgroundLoopTests
         await loop.StopAsync(default);
         Assert.True(loop.ExecuteTask!.IsCompleted);
         Assert.False(loop.ExecuteTask.IsFaulted);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task One_that_waits_for_a_server_that_does_not_answer_is_left_behind(bool hostHasNoPatience)
+    {
+        var log = new Lines();
+        var loop = new HangingLoop(log);
+        await loop.StartAsync(default);
+        await loop.Begun.Task;
+        await loop.StopAsync(new(canceled: hostHasNoPatience)).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Contains("left behind", Assert.Single(log.Written).Text, StringComparison.Ordinal);
+        loop.Answer.Set();
+        await loop.ExecuteTask!;
+        loop.Dispose();
     }
 }
