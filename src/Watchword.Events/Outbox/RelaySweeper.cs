@@ -258,6 +258,8 @@ internal sealed class RelaySweeper(
             logger.AuthEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
         else if (_failure is null)
             logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        _failure ??= error;
+        // A refusal is known to have stored nothing; what may have been stored counts more.
+        if (_failure is null or JetStreamApiException)
+            _failure = error;
     }
 }

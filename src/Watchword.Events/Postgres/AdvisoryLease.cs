@@ -13,7 +13,7 @@ public sealed class AdvisoryLease : IAsyncDisposable
 
     // Who stands still, or whose machine is gone, holds the lock as long as PostgreSQL believes in the connection: two
     // hours, by its default. So it does not wait for that.
-    private const string EndWhenIdle = "SET idle_session_timeout = '30s'";
+    private const string EndWhenIdle = "set_config('idle_session_timeout', '30s', false)";
 
     private readonly SemaphoreSlim _gate = new(1);
 
@@ -32,16 +32,13 @@ public sealed class AdvisoryLease : IAsyncDisposable
         var connection = await database.OpenConnectionAsync(ct);
         try
         {
-            await using var command = new NpgsqlCommand($"SELECT pg_try_advisory_lock({Key("$1")})", connection)
+            // In one: a lock must not go back to the pool without its limit.
+            await using var command = new NpgsqlCommand($"SELECT CASE WHEN pg_try_advisory_lock({Key("$1")}) THEN {EndWhenIdle} END", connection)
             {
                 Parameters = { new() { Value = name } },
             };
-            if (await command.ExecuteScalarAsync(ct) is true)
-            {
-                await using var limit = new NpgsqlCommand(EndWhenIdle, connection);
-                await limit.ExecuteNonQueryAsync(ct);
+            if (await command.ExecuteScalarAsync(ct) is string)
                 return new AdvisoryLease(connection);
-            }
         }
         catch
         {

@@ -111,7 +111,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             WITH gone AS (
               UPDATE watchword.parked_event
               SET state = 'discarded', due_at = clock_timestamp(), resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
-              WHERE id = $1 AND state = 'failed' AND (began_at IS NULL OR pg_try_advisory_xact_lock({AdvisoryLease.Key("'subscriber ' || consumer")}))
+              WHERE id = $1 AND state = 'failed' AND (began_by IS NULL OR pg_try_advisory_xact_lock({AdvisoryLease.Key("'subscriber ' || consumer")}))
               RETURNING id, consumer, event, key),
             noted AS (
               INSERT INTO watchword.dead_letter_action (actor, action, consumer, letter, event, key, reason)

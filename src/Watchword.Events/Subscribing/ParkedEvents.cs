@@ -9,7 +9,9 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     /// <summary>Why an event failed that was tried alone when its process ended.</summary>
     public const string DiedWithIt = "the process ended while it was handled";
 
-    private const string Taken = "began_at = clock_timestamp(), attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END";
+    private static readonly Guid Process = Guid.NewGuid();
+
+    private static readonly string Taken = $"began_by = '{Process}', attempts = attempts + 1, due_at = CASE WHEN state <> 'failed' THEN coalesce(due_at, clock_timestamp()) END";
 
     private const string Died = "CASE WHEN reason LIKE '%' || $2 THEN reason ELSE concat_ws('; ', reason, $2) END";
 
@@ -44,34 +46,39 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// The queues that hold something open. Those whose process ended between two events of theirs become due. An event
-    /// that was handled when its process ended is to be tried alone: what it was not to blame for does not count, and what
-    /// happened while it was alone does. A redrive that the process did not outlive has failed, until somebody asks again.
+    /// The queues that hold something open, and whether their first event is to be tried alone. Those whose process ended
+    /// between two events of theirs become due. An event that was handled when its process ended is to be tried alone:
+    /// what it was not to blame for does not count, and what happened while it was alone does. A redrive that the process
+    /// did not outlive has failed, until somebody asks again. What this very process could not give back does not count.
     /// </summary>
-    public async Task<List<string>> OpenQueuesAsync(CancellationToken ct)
+    public async Task<List<(string Queue, bool Suspect)>> OpenQueuesAsync(CancellationToken ct)
     {
         await using var command = Command($"""
             WITH head AS (
-              SELECT DISTINCT ON (queue) id, queue, state, due_at, began_at, suspect FROM watchword.parked_event
+              SELECT DISTINCT ON (queue) id, queue, state, due_at, suspect, began_by, requested_by FROM watchword.parked_event
               WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id),
             resumed AS (
               UPDATE watchword.parked_event p SET due_at = clock_timestamp()
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL AND head.began_at IS NULL),
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL AND head.began_by IS NULL),
+            own AS (
+              UPDATE watchword.parked_event p SET began_by = NULL, due_at = clock_timestamp(), attempts = attempts - 1
+              FROM head WHERE p.id = head.id AND head.began_by = $3),
             beside AS (
-              UPDATE watchword.parked_event p SET began_at = NULL, due_at = clock_timestamp(), suspect = true, attempts = attempts - 1
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_at IS NOT NULL AND NOT head.suspect),
+              UPDATE watchword.parked_event p SET began_by = NULL, due_at = clock_timestamp(), attempts = attempts - 1, suspect = true
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_by <> $3 AND NOT head.suspect),
             alone AS (
-              UPDATE watchword.parked_event p SET began_at = NULL, due_at = clock_timestamp(), reason = {Died}
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_at IS NOT NULL AND head.suspect),
+              UPDATE watchword.parked_event p SET began_by = NULL, due_at = clock_timestamp(), reason = {Died}
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_by <> $3 AND head.suspect),
             broken AS (
-              UPDATE watchword.parked_event p SET began_at = NULL, requested_by = NULL, copied = false, reason = {Died}
-              FROM head WHERE p.id = head.id AND head.state = 'failed' AND head.began_at IS NOT NULL)
-            SELECT queue FROM head
-            """, DiedWithIt);
+              UPDATE watchword.parked_event p SET began_by = NULL, requested_by = NULL, copied = false, reason = {Died}
+              FROM head WHERE p.id = head.id AND head.state = 'failed'
+                AND (head.began_by <> $3 OR (head.began_by IS NULL AND head.due_at IS NULL AND head.requested_by IS NOT NULL)))
+            SELECT queue, suspect OR (state <> 'failed' AND began_by IS NOT NULL) FROM head
+            """, DiedWithIt, Process);
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var queues = new List<string>();
+        var queues = new List<(string, bool)>();
         while (await reader.ReadAsync(ct))
-            queues.Add(reader.GetString(0));
+            queues.Add((reader.GetString(0), reader.GetBoolean(1)));
         return queues;
     }
 
@@ -147,7 +154,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             UPDATE watchword.parked_event SET {Taken}
             WHERE id = (
               SELECT id FROM watchword.parked_event
-              WHERE consumer = $1 AND due_at <= now() AND suspect AND attempts < $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
+              WHERE consumer = $1 AND due_at IS NOT NULL AND suspect AND attempts < $2 AND resolved_at IS NULL ORDER BY id LIMIT 1)
             RETURNING {ParkedEvent.Columns}
             """, maxAttempts);
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -161,7 +168,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
             WITH gone AS (
               DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting'))
             UPDATE watchword.parked_event
-            SET state = 'redriven', due_at = NULL, began_at = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
+            SET state = 'redriven', due_at = NULL, began_by = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
             WHERE id = $2 AND consumer = $1 AND state = 'failed'
             """;
         await using var command = Command(transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction), parked.Id);
@@ -172,7 +179,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     public async Task GiveBackAsync(ParkedEvent taken, CancellationToken ct)
     {
         await using var command = Command("""
-            UPDATE watchword.parked_event SET attempts = attempts - 1, due_at = clock_timestamp(), began_at = NULL
+            UPDATE watchword.parked_event SET attempts = attempts - 1, due_at = clock_timestamp(), began_by = NULL
             WHERE id = $2 AND consumer = $1 AND attempts = $3 AND resolved_at IS NULL
             """, taken.Id, taken.Attempts);
         await command.ExecuteNonQueryAsync(ct);
@@ -184,7 +191,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     {
         await using var command = Command("""
             UPDATE watchword.parked_event p
-            SET reason = f.reason, due_at = clock_timestamp() + f.delay, began_at = NULL, copied = false, requested_by = NULL, suspect = false,
+            SET reason = f.reason, due_at = clock_timestamp() + f.delay, began_by = NULL, copied = false, requested_by = NULL, suspect = false,
                 state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
             FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
             WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL

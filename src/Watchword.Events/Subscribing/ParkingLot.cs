@@ -11,7 +11,7 @@ namespace Watchword.Events.Subscribing;
 /// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
 /// the order in which it got them; an event is acknowledged when its row is committed.
 /// </summary>
-internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<ParkRequest> answered, ILogger logger)
+internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate gate, Action<ParkRequest> answered, ILogger logger)
 {
     private const int MostAtOnce = 500;
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(50);
@@ -42,8 +42,8 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
     /// <summary>How many keys are in trouble.</summary>
     public int Count => _count;
 
-    /// <summary>Where everybody who handles this consumer's events has a place.</summary>
-    public WorkGate Gate { get; } = new();
+    /// <summary>Where everybody who handles events has a place.</summary>
+    public WorkGate Gate => gate;
 
     /// <summary>Reads which keys were in trouble when the last process ended.</summary>
     public async Task LoadAsync(CancellationToken ct)
@@ -51,11 +51,11 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
         var open = await store.OpenQueuesAsync(ct);
         lock (_gate)
         {
-            foreach (var queue in open)
+            foreach (var (queue, _) in open)
                 _queues.TryAdd(queue, new());
             _count = _queues.Count;
-            _before = [.. open];
-            _suspects = _count > 0;
+            _before = [.. open.Select(q => q.Queue)];
+            _suspects = open.Exists(q => q.Suspect);
         }
         Changed.Pulse();
         Failed.Pulse();
@@ -123,12 +123,12 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, Action<Par
         Changed.Pulse();
     }
 
-    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before, or for <see cref="Doubt"/>; the others are there the next time.</summary>
-    public IReadOnlyList<string> TakeDoubtful(int limit)
+    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before, or for <see cref="Doubt"/>; the others are there the next time, and so are those at work, whose look may be older than the doubt.</summary>
+    public IReadOnlyList<string> TakeDoubtful(int limit, ICollection<string> atWork)
     {
         lock (_gate)
         {
-            string[] doubtful = [.. _doubtful.Take(limit)];
+            string[] doubtful = [.. _doubtful.Except(atWork).Take(limit)];
             _doubtful.ExceptWith(doubtful);
             return doubtful;
         }

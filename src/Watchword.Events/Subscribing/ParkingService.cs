@@ -22,16 +22,17 @@ internal sealed class ParkingService
     /// <param name="consumer">Its name.</param>
     /// <param name="options">How often it tries, and how long it waits.</param>
     /// <param name="jetStream">Where the copies go.</param>
+    /// <param name="gate">Where everybody has a place whose handlers may take the process down.</param>
     /// <param name="handle">Handles a parked event.</param>
     /// <param name="answered">Told of each message that was answered here.</param>
     /// <param name="logger">The consumer's.</param>
     public ParkingService(
-        NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, HandleParked handle,
+        NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, WorkGate gate, HandleParked handle,
         Action<ParkRequest> answered, ILogger logger)
     {
         (_database, _consumer, _options, _logger) = (database, consumer, options, logger);
         var store = new ParkedEvents(database, consumer);
-        Lot = new(consumer, store, answered, logger);
+        Lot = new(consumer, store, gate, answered, logger);
         _redriver = new(database, store, Lot, options, handle, logger);
         _copies = new(consumer, store, Lot, jetStream, logger);
     }

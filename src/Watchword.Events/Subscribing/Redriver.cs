@@ -59,7 +59,7 @@ internal sealed class Redriver(
 
     private async Task BeginAsync(Ends ends)
     {
-        foreach (var queue in lot.TakeDoubtful(options.Concurrency - _drains.Count))
+        foreach (var queue in lot.TakeDoubtful(options.Concurrency - _drains.Count, _drains.Keys))
             Begin(queue, null);
         if (_drains.Count < options.Concurrency)
             foreach (var (queue, head) in await store.BeginDueAsync(options.Concurrency - _drains.Count, _drains.Keys, options.MaxDeliver, ends.Silence))

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events.Postgres;
@@ -60,7 +61,7 @@ internal sealed class Subscriber(
             new DurableReader(name, stream, subscriber.Handlers, _options, keepsOrder: lease is not null, _before, jetStream, _nats, logger)).ToList();
         var hands = readers.ToDictionary(r => r.Stream, r => r.Hand, StringComparer.Ordinal);
         var parking = _database is null ? null
-            : new ParkingService(_database, name, _options, jetStream, HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
+            : new ParkingService(_database, name, _options, jetStream, services.GetRequiredService<WorkGate>(), HandleParkedAsync, request => hands[request.Message.Stream].Done(request.Message, keep: request.Context.IsAbandoned), logger);
         if (lease is not null)
             await parking!.LoadAsync(lease, ct);
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Watchword.Events.Subscribing;
@@ -26,6 +27,7 @@ public static class SubscriberServices
         if (services.Any(s => s.ImplementationInstance is RegisteredSubscriber other && other.Name == name))
             throw new ArgumentException($"subscriber {name} is there already: of two under one name one would only stand by. Choose another name, or give one of them both handlers", nameof(name));
         services.AddSingleton(new RegisteredSubscriber(name));
+        services.TryAddSingleton<WorkGate>();   // one for all: the process is theirs together
         return services.AddSingleton<IHostedService>(host =>
         {
             var logs = host.GetRequiredService<ILoggerFactory>();

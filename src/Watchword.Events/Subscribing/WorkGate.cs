@@ -1,12 +1,13 @@
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// Lets handlers work side by side, or one alone. Who wants to be alone goes first: nobody else begins any more, and what
-/// is at work ends.
+/// Lets the handlers of a host work side by side, or one alone. Who wants to be alone goes first: nobody else begins any
+/// more, and what is at work ends.
 /// </summary>
-internal sealed class WorkGate
+internal sealed class WorkGate : IDisposable
 {
     private readonly Lock _gate = new();
+    private readonly SemaphoreSlim _aloneOnce = new(1);
     private int _atWork;
     private TaskCompletionSource? _empty;    // somebody is alone, or waits for it
     private TaskCompletionSource? _opened;
@@ -37,9 +38,10 @@ internal sealed class WorkGate
         }
     }
 
-    /// <summary>Runs <paramref name="work"/> when everybody has left, and lets nobody in until it is done. One caller at a time.</summary>
+    /// <summary>Runs <paramref name="work"/> when everybody has left, and lets nobody in until it is done. Of several callers one after the other.</summary>
     public async Task AloneAsync(Func<Task> work, CancellationToken ct)
     {
+        await _aloneOnce.WaitAsync(ct);
         TaskCompletionSource empty, opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
@@ -58,8 +60,12 @@ internal sealed class WorkGate
             lock (_gate)
                 _empty = _opened = null;
             opened.SetResult();
+            _aloneOnce.Release();
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _aloneOnce.Dispose();
 
     private void Leave()
     {

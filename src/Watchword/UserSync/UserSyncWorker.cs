@@ -43,6 +43,10 @@ public sealed class UserSyncWorker(
     {
         await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, ct);
         await _users.CheckAsync(ct);
+        // First: a lease that nobody checks meanwhile would end.
+        await nats.WaitUntilOpenAsync(ct);
+        while (await jetStream.FindStreamAsync(options.Stream, ct) is null)   // the publisher may not have made it yet
+            await Task.Delay(StreamPoll, ct);
         for (var told = false; ; told = true)
         {
             await using var lease = await ParkingService.TryAcquireAsync(target, options.Durable, ct);
@@ -60,9 +64,9 @@ public sealed class UserSyncWorker(
 
     private async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
     {
-        await nats.WaitUntilOpenAsync(ct);
         await EnsureConsumerAsync(ct);
-        var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream,
+        using var gate = new WorkGate();   // its own: nothing here takes a process down
+        var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream, gate,
             HandleParkedAsync, static request => request.Message.Dispose(), logger);
         await parking.LoadAsync(lease, ct);
         await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
@@ -82,11 +86,8 @@ public sealed class UserSyncWorker(
         await Task.WhenAll(work);   // and what failed, if anything did
     }
 
-    // The publisher may not have made its stream yet: wait for it instead of failing.
     private async Task EnsureConsumerAsync(CancellationToken ct)
     {
-        while (await jetStream.FindStreamAsync(options.Stream, ct) is null)
-            await Task.Delay(StreamPoll, ct);
         if (await jetStream.FindConsumerAsync(options.Stream, options.Durable, ct) is not null)
             return;
         await jetStream.CreateConsumerAsync(options.Stream, new()

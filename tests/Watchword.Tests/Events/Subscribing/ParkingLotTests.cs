@@ -16,7 +16,8 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var (message, context, store) = await TakenAsync(host);
         await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
-        var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
+        using var gate = new WorkGate();
+        var lot = new ParkingLot("c", store, gate, _ => { }, NullLogger.Instance);
 
         lot.Park(context, message, "no", attempts: 1, delay: null);
         var written = lot.Written(context.Queue);
@@ -44,7 +45,8 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         var (message, context, store) = await TakenAsync(host);
         await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
         Assert.True(await store.AddAsync(lease, [new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
-        var lot = new ParkingLot("c", store, _ => { }, NullLogger.Instance);
+        using var gate = new WorkGate();
+        var lot = new ParkingLot("c", store, gate, _ => { }, NullLogger.Instance);
         await lot.LoadAsync(Ct);
         Assert.True(lot.TryHold(context, message));   // it came again
         var handled = 0;

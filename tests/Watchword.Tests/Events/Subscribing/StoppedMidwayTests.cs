@@ -110,7 +110,7 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         for (var deaths = 1; deaths <= 2; deaths++)
         {
             // As BeginAsync leaves it when the process is killed in the handler.
-            await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET attempts = attempts + 1, due_at = NULL, began_at = now(), requested_by = 'ada'");
+            await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET attempts = attempts + 1, due_at = NULL, began_by = gen_random_uuid(), requested_by = 'ada'");
             await StartAsync(host, Succeed, maxDeliver: 1);
             await Eventually.TrueAsync(async () => await host.DeadLetters.OutcomesAsync(asked) is [{ IsPending: false }]);
             Assert.Equal("InvalidOperationException: no; the process ended while it was handled", (await host.DeadLetters.OutcomesAsync(asked))[0].Failure);
@@ -146,7 +146,7 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         await host.StopAsync();
 
         // As it is when the process was killed in the handler, and nobody works in its place.
-        await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET state = 'failed', began_at = now(), resolved_at = NULL, requested_by = 'ada'");
+        await host.Database.ExecuteAsync("UPDATE watchword.parked_event SET state = 'failed', began_by = gen_random_uuid(), resolved_at = NULL, requested_by = 'ada'");
         await host.DeadLetters.DiscardAsync(letter.Id, "it kills the process", "bob");
         Assert.Equal("discarded", (await host.DeadLetters.FindAsync(letter.Id))!.State);
     }
@@ -170,6 +170,38 @@ public class StoppedMidwayTests(PostgresFixture postgres, NatsFixture nats)
         await host.RegisterAsync("u", "4");
         await Eventually.TrueAsync(() => _handled.Any(h => h.Name == "4"));
         Assert.Equal(["1", "2", "3", "4"], _handled.Select(h => h.Name));
+    }
+
+    [Fact]
+    public async Task A_database_that_is_away_while_a_parked_event_is_handled_is_no_death_of_the_process()
+    {
+        await using var host = await CreateAsync();
+        var there = new NpgsqlConnectionStringBuilder(host.Database.ConnectionString);
+        await using var proxy = new TcpProxy(there.Port);
+        there.Port = proxy.Port;
+        await using var throughProxy = NpgsqlDataSource.Create(there);
+        var calls = new ConcurrentQueue<int>();
+        var mended = false;
+        await host.StartAsync(s => s.ParkIn(throughProxy).With(o => o with { MaxDeliver = 2, DrainTimeout = TimeSpan.Zero }).On<UserRegistered>(async (_, context, ct) =>
+        {
+            calls.Enqueue(context.Attempt);
+            if (calls.Count == 1)
+                throw new InvalidOperationException("once");
+            if (!Volatile.Read(ref mended))
+                await Task.Delay(Timeout.Infinite, ct);
+        }));
+        await host.RegisterAsync("u");
+        for (var outages = 1; outages <= 2; outages++)
+        {
+            await Eventually.TrueAsync(() => calls.Count == outages + 1);
+            var interrupted = host.Logs.Of(2001).Count;
+            proxy.Cut();
+            await Eventually.TrueAsync(() => host.Logs.Of(2001).Count > interrupted);
+            Volatile.Write(ref mended, outages == 2);
+            proxy.Mend();
+        }
+        await Eventually.TrueAsync(async () => calls.Count == 4 && await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event") == 0);
+        Assert.Equal([1, 2, 2, 2], calls);
     }
 
     [Theory]

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
 
@@ -27,33 +29,73 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
         Volatile.Write(ref open, true);
         for (var i = 0; i < 40; i++)
             await host.RegisterAsync($"v{i}", "live");
-        await StartAsync();
+        // Another subscriber of the host, in whose hands the same process is.
+        await StartAsync(services => services.AddWatchwordSubscriber("other", s => s.Connect(host.Account.Url).ParkIn(host.Database.Source).On<UserRegistered>(async (_, _, ct) =>
+        {
+            Count(false, 1);
+            await Task.Delay(50, ct);
+            Count(false, -1);
+        })));
         await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event") == 0);
         await host.SettledAsync();
+        await host.SettledAsync(name: "other");
         Assert.Equal((52, 0), (handled, besideSuspect));
-        Assert.InRange(most, 2, 16);
+        Assert.InRange(most, 2, 24);
 
-        Task StartAsync() => host.StartAsync(s => s.With(o => o with { Concurrency = 8 }).On<UserRegistered>(async (e, _, ct) =>
+        Task StartAsync(Action<IServiceCollection>? services = null) => host.StartAsync(s => s.With(o => o with { Concurrency = 8 }).On<UserRegistered>(async (e, _, ct) =>
         {
             if (!Volatile.Read(ref open))
                 throw new InvalidOperationException("not yet");
-            Count(e, 1);
+            Count(e.Data.Name == "suspect", 1);
             await Task.Delay(50, ct);
-            Count(e, -1);
+            Count(e.Data.Name == "suspect", -1);
             Interlocked.Increment(ref handled);
-        }));
+        }), services: services);
 
-        void Count(UserRegistered e, int by)
+        void Count(bool isSuspect, int by)
         {
             lock (host)
             {
-                suspects += e.Data.Name == "suspect" ? by : 0;
+                suspects += isSuspect ? by : 0;
                 all += by;
                 most = Math.Max(most, all);
                 if (suspects > 0)
                     besideSuspect = Math.Max(besideSuspect, all - 1);
             }
         }
+    }
+
+    [Fact]
+    public async Task Nobody_waits_at_a_start_where_no_process_died()
+    {
+        await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
+        await host.StartAsync(s => s.On<UserRegistered>(_ => throw new InvalidOperationException("no")));
+        await host.RegisterAsync("dead");
+        await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 1);
+        await host.StopAsync();
+
+        var (begun, go) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        var handled = 0;
+        await host.StartAsync(s => s.With(o => o with { Concurrency = 8 }).On<UserRegistered>(async (e, _, ct) =>
+        {
+            if (e.Data.UserId == "slow")
+            {
+                begun.SetResult();
+                await go.Task.WaitAsync(ct);
+            }
+            Interlocked.Increment(ref handled);
+        }));
+        await host.RegisterAsync("slow");
+        await begun.Task;
+        // Of other lanes; the second half comes when the parked events have been looked at.
+        for (var i = 0; i < 100; i++)
+        {
+            await host.RegisterAsync($"u{i}");
+            await Task.Delay(10);
+        }
+        await Eventually.TrueAsync(() => Volatile.Read(ref handled) >= 60);   // the rest waits in the lane of the slow one
+        go.SetResult();
+        await Eventually.TrueAsync(() => Volatile.Read(ref handled) == 101);
     }
 
     [Fact]
@@ -67,7 +109,7 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
         await host.StopAsync();
         // As they are when the process ends in their handlers.
         await host.Database.ExecuteAsync("""
-            UPDATE watchword.parked_event SET state = 'retrying', began_at = now(), due_at = now(), attempts = CASE key WHEN 'alone' THEN 2 ELSE 3 END,
+            UPDATE watchword.parked_event SET state = 'retrying', began_by = gen_random_uuid(), due_at = now(), attempts = CASE key WHEN 'alone' THEN 2 ELSE 3 END,
               suspect = key <> 'beside', reason = CASE key WHEN 'beside' THEN reason END
             """);
 
@@ -92,7 +134,7 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
             .On<UserRegistered>(_ => Interlocked.Increment(ref calls) > 0 ? throw new InvalidOperationException("no") : Task.CompletedTask));
         await host.RegisterAsync("ada");
         await Eventually.TrueAsync(() => Volatile.Read(ref calls) == 2);
-        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE attempts = 2 AND began_at IS NULL") == 1);
+        await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE attempts = 2 AND began_by IS NULL") == 1);
         await host.StopAsync();
 
         await host.StartAsync(s => s.With(o => o with { MaxDeliver = 2 }).On<UserRegistered>(_ => Task.CompletedTask));

@@ -3,9 +3,11 @@ using Watchword.Events.Subscribing;
 namespace Watchword.Tests.Events.Subscribing;
 
 /// <summary>Side by side, or one alone; and however that ends, the others go on.</summary>
-public class WorkGateTests
+public sealed class WorkGateTests : IDisposable
 {
     private readonly WorkGate _gate = new();
+
+    public void Dispose() => _gate.Dispose();
 
     [Fact]
     public async Task Who_wants_to_be_alone_waits_for_those_at_work_and_lets_no_other_begin()
