@@ -12,6 +12,8 @@ namespace Watchword.Events;
 /// </summary>
 public abstract class BackgroundLoop(ILogger logger) : BackgroundService
 {
+    private static readonly TimeSpan Telling = TimeSpan.FromMilliseconds(100);
+
     /// <summary>The first wait after an interruption.</summary>
     protected virtual TimeSpan RetryDelayMin => TimeSpan.FromMilliseconds(100);
 
@@ -58,7 +60,15 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
     public sealed override async Task StopAsync(CancellationToken cancellationToken)
     {
         // Not on this thread: while its server hangs, npgsql keeps whoever cancels a statement waiting for half a minute.
-        var stopping = Task.Run(() => base.StopAsync(cancellationToken), CancellationToken.None);
+        // Otherwise it has been told when this returns.
+        var told = new ManualResetEventSlim();
+        var stopping = Task.Run(() =>
+        {
+            var ending = base.StopAsync(cancellationToken);
+            told.Set();
+            return ending;
+        }, CancellationToken.None);
+        told.Wait(Telling, CancellationToken.None);
         try
         {
             await stopping.WaitAsync(StopPatience, cancellationToken);
