@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging.Console;
 using Npgsql;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Operations;
 
 namespace Watchword.Bench;

@@ -3,7 +3,8 @@ using Npgsql;
 using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Samples.Subscribers;
 

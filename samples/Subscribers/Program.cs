@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Samples.Subscribers;
 
 const int ExitUsage = 64;

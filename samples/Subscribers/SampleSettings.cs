@@ -2,7 +2,8 @@ using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Samples.Subscribers;
 

@@ -1,8 +1,9 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Npgsql;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events;
 

@@ -17,6 +17,18 @@ internal static partial class LogMessages
     [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not end in time and is left behind: a server that it waits for does not answer")]
     public static partial void LoopLeftBehind(this ILogger logger, string loop);
 
+    [LoggerMessage(2060, LogLevel.Information, "Connected to NATS at {Server}")]
+    public static partial void NatsConnected(this ILogger logger, string server);
+
+    [LoggerMessage(2061, LogLevel.Warning, "Lost the connection to NATS at {Server}; reconnecting")]
+    public static partial void NatsDropped(this ILogger logger, string server);
+
+    [LoggerMessage(2062, LogLevel.Warning, "Cannot connect to NATS; retrying: {Reason}")]
+    public static partial void NatsUnreachable(this ILogger logger, string reason);
+
+    [LoggerMessage(2063, LogLevel.Warning, "NATS client: {Message}")]
+    public static partial void NatsClientSaid(this ILogger logger, string message);
+
     [LoggerMessage(2010, LogLevel.Information, "JetStream stream '{Stream}' created successfully")]
     public static partial void StreamCreated(this ILogger logger, string stream);
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Watchword.Events.Outbox;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Watchword.Events.Contracts;
 using Watchword.Events.Replay;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Bench;
 

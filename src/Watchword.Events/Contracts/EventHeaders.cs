@@ -1,3 +1,5 @@
+using NATS.Client.Core;
+
 namespace Watchword.Events.Contracts;
 
 /// <summary>The headers that Watchword's messages carry.</summary>
@@ -50,4 +52,15 @@ public static class EventHeaders
 
     /// <summary>W3C Trace Context.</summary>
     public const string TraceParent = "traceparent";
+
+    /// <summary>The first value of a header; null when there is none.</summary>
+    public static string? Find(this NatsHeaders? headers, string name) =>
+        headers is not null && headers.TryGetValue(name, out var values) && values.Count > 0 ? values[0] : null;
+
+    /// <summary>Adds a header that came from elsewhere, unless it holds what no header can carry.</summary>
+    internal static void AddForeign(this NatsHeaders headers, string name, string? value)
+    {
+        if (value is not null && name.Length > 0 && !name.AsSpan().ContainsAnyExceptInRange('!', '~') && !name.Contains(':', StringComparison.Ordinal) && value.AsSpan().IndexOfAny('\r', '\n') < 0)
+            headers[name] = headers.TryGetValue(name, out var others) ? Microsoft.Extensions.Primitives.StringValues.Concat(others, value) : value;
+    }
 }

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Watchword.Nats;
+using NATS.Client.Core;
 
 namespace Watchword.Events.Contracts;
 
@@ -9,7 +9,7 @@ public static class EventKey
     /// <summary>From the headers; for foreign publishers from <c>data.userId</c> or <c>data.organizationId</c>. Null when neither tells.</summary>
     public static string? Of(string subject, NatsHeaders? headers, ReadOnlySpan<byte> payload)
     {
-        if (headers?[EventHeaders.Key] is { Length: > 0 } key)
+        if (headers.Find(EventHeaders.Key) is { Length: > 0 } key)
             return key.Contains('%', StringComparison.Ordinal) ? Uri.UnescapeDataString(key) : key;
         return FromPayload(subject.StartsWith("organization", StringComparison.Ordinal) || subject.StartsWith("invitation.", StringComparison.Ordinal)
             || subject.StartsWith("member.", StringComparison.Ordinal) ? "organizationId"u8 : "userId"u8, payload);

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
-using Watchword.Nats;
+using NATS.Client.Core;
 
 namespace Watchword.Events.Contracts;
 

@@ -1,4 +1,4 @@
-using Watchword.Nats;
+using NATS.Client.JetStream.Models;
 
 namespace Watchword.Events.Contracts;
 
@@ -11,10 +11,10 @@ public static class Streams
         Name = "auth-events",
         Subjects = ["auth.user.*"],
         Description = "Authentication events",
-        Storage = StreamStorage.File,
-        Retention = StreamRetention.Limits,
-        Discard = StreamDiscard.Old,
-        MaxMessages = 100_000,
+        Storage = StreamConfigStorage.File,
+        Retention = StreamConfigRetention.Limits,
+        Discard = StreamConfigDiscard.Old,
+        MaxMsgs = 100_000,
         MaxBytes = 100 * 1024 * 1024,
         MaxAge = TimeSpan.FromDays(7),
         DuplicateWindow = TimeSpan.FromMinutes(2),
@@ -26,9 +26,9 @@ public static class Streams
         Name = "identity-changes",
         Subjects = ["user.sync", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*"],
         Description = "Changes of users, organizations, members and invitations",
-        Storage = StreamStorage.File,
-        Retention = StreamRetention.Limits,
-        Discard = StreamDiscard.Old,
+        Storage = StreamConfigStorage.File,
+        Retention = StreamConfigRetention.Limits,
+        Discard = StreamConfigDiscard.Old,
         MaxAge = TimeSpan.FromDays(7),
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
@@ -39,9 +39,9 @@ public static class Streams
         Name = "dead-letters",
         Subjects = ["dlq.*"],
         Description = "Events that a consumer could not handle",
-        Storage = StreamStorage.File,
-        Retention = StreamRetention.Limits,
-        Discard = StreamDiscard.Old,
+        Storage = StreamConfigStorage.File,
+        Retention = StreamConfigRetention.Limits,
+        Discard = StreamConfigDiscard.Old,
         MaxAge = TimeSpan.FromDays(30),
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
@@ -52,9 +52,9 @@ public static class Streams
         Name = "security-alerts",
         Subjects = ["security.alert"],
         Description = "Logins that deserve a look",
-        Storage = StreamStorage.File,
-        Retention = StreamRetention.Limits,
-        Discard = StreamDiscard.Old,
+        Storage = StreamConfigStorage.File,
+        Retention = StreamConfigRetention.Limits,
+        Discard = StreamConfigDiscard.Old,
         MaxAge = TimeSpan.FromDays(30),
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };

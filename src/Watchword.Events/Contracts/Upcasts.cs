@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Watchword.Nats;
+using NATS.Client.Core;
 
 namespace Watchword.Events.Contracts;
 
@@ -60,9 +60,9 @@ internal static class Upcasts
     {
         if (@event["metadata"] is not JsonObject metadata)
             return;
-        var id = message.Headers?[EventHeaders.EventId] ?? message.Headers?[EventHeaders.MessageId] ?? IdOf(message.Payload);
+        var id = message.Headers.Find(EventHeaders.EventId) ?? message.Headers.Find(EventHeaders.MessageId) ?? IdOf(message.Payload);
         metadata["eventId"] ??= id;
-        metadata["correlationId"] ??= message.Headers?[EventHeaders.CorrelationId] ?? id;
+        metadata["correlationId"] ??= message.Headers.Find(EventHeaders.CorrelationId) ?? id;
         metadata["schemaVersion"] = 1;
     }
 

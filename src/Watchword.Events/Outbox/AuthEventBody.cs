@@ -44,12 +44,12 @@ internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int
     }
 
     /// <summary>The body with <c>data.context</c> as its data's last member; all else stays byte for byte.</summary>
-    public ReadOnlyMemory<byte> WithContext(ReadOnlyMemory<byte> payload, IReadOnlyDictionary<string, string> context)
+    public byte[] WithContext(byte[] payload, IReadOnlyDictionary<string, string> context)
     {
         if (DataEnd < 0)
             return payload;
         var result = new ArrayBufferWriter<byte>(payload.Length + 64 + context.Count * 32);
-        result.Write(payload.Span[..DataEnd]);
+        result.Write(payload.AsSpan()[..DataEnd]);
         result.Write(",\"context\":"u8);
         using (var json = new Utf8JsonWriter(result))
         {
@@ -58,7 +58,7 @@ internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int
                 json.WriteString(name, value);
             json.WriteEndObject();
         }
-        result.Write(payload.Span[DataEnd..]);
-        return result.WrittenMemory;
+        result.Write(payload.AsSpan()[DataEnd..]);
+        return result.WrittenSpan.ToArray();
     }
 }

@@ -41,7 +41,7 @@ public sealed class EventEnrichment : IDisposable
     }
 
     /// <summary>An auth event's subject and body, as they are published; as they are where the body cannot be read.</summary>
-    internal async ValueTask<(string Subject, ReadOnlyMemory<byte> Payload)> ApplyAsync(OutboxRow row)
+    internal async ValueTask<(string Subject, byte[] Payload)> ApplyAsync(OutboxRow row)
     {
         try
         {
@@ -53,9 +53,9 @@ public sealed class EventEnrichment : IDisposable
         }
     }
 
-    private async ValueTask<(string Subject, ReadOnlyMemory<byte> Payload)> EnrichAsync(OutboxRow row)
+    private async ValueTask<(string Subject, byte[] Payload)> EnrichAsync(OutboxRow row)
     {
-        var body = AuthEventBody.Read(row.Payload.Span);
+        var body = AuthEventBody.Read(row.Payload);
         var (ip, userAgent) = (body.Ip, body.UserAgent);
         if (row.Context is not null && (ip is null || userAgent is null))
         {

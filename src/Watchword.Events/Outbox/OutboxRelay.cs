@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
@@ -12,13 +14,13 @@ namespace Watchword.Events.Outbox;
 /// </summary>
 /// <remarks>Nothing waits for it: with NATS away events stay in the outbox, and follow when it is back.</remarks>
 public sealed class OutboxRelay(
-    NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger,
+    NpgsqlDataSource database, JetStreamClient jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger,
     EventEnrichment? enrichment = null)
     : BackgroundLoop(logger)
 {
     private readonly TaskCompletionSource _follows = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly StreamRelay[] _streams =
-        [.. StreamAudit.Audited.Select(s => new StreamRelay(database, nats, jetStream, s, options, enrichment is { IsOff: false } ? enrichment : null, logger))];
+        [.. StreamAudit.Audited.Select(s => new StreamRelay(database, jetStream, s, options, enrichment is { IsOff: false } ? enrichment : null, logger))];
 
     /// <summary>Whether this process carries the outbox now.</summary>
     public bool IsLeader { get; private set; }
@@ -40,7 +42,7 @@ public sealed class OutboxRelay(
     {
         while (true)
         {
-            await nats.WaitUntilOpenAsync(ct);
+            await jetStream.WaitUntilOpenAsync(ct);
             await using var lease = await AdvisoryLease.TryAcquireAsync(database, "relay", ct);
             await (lease is null ? FollowAsync(ct) : LeadAsync(lease, ct));
         }
@@ -49,7 +51,7 @@ public sealed class OutboxRelay(
     // Ends when NATS has reconnected: the server may have come back without all that it had.
     private async Task LeadAsync(AdvisoryLease lease, CancellationToken ct)
     {
-        var connection = nats.ReconnectCount;
+        var connection = jetStream.OpenedTotal;
         // A mark that a crash of the database loses is made again: the event is published twice, under one id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off"))
             await lease.ExecuteAsync(relax, ct);
@@ -99,7 +101,7 @@ public sealed class OutboxRelay(
         {
             await StreamSetup.EnsureAsync(jetStream, [options.Adapt(Streams.DeadLetters)], logger, ct);
         }
-        catch (Exception e) when (e is JetStreamApiException { IsTransient: false } or NatsPermissionException)
+        catch (Exception e) when (e is NatsJSApiException api && !api.IsTransient() || e is NatsDeniedException)
         {
             logger.StreamNotMade(Streams.DeadLetters.Name, e.Message);   // somebody else's has its subjects
         }

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
@@ -16,7 +16,7 @@ namespace Watchword.Events.Outbox;
 /// <param name="OccurredAt">By the database's clock.</param>
 /// <param name="Republished">A stream had it, and lost it.</param>
 internal readonly record struct OutboxRow(
-    long Position, string Id, string Subject, string Key, ReadOnlyMemory<byte> Payload, string? Context, DateTime OccurredAt, bool Republished)
+    long Position, string Id, string Subject, string Key, byte[] Payload, string? Context, DateTime OccurredAt, bool Republished)
 {
     private const int LongestContext = 512;
 

@@ -1,18 +1,19 @@
+using NATS.Client.JetStream.Models;
+using Watchword.Events.JetStream;
 using Watchword.Events.Replay;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
 /// <summary>Which subjects a stream of ours takes, as it is on the server: an operator may have made it with fewer.</summary>
-internal sealed class PlacesOfEvents(JetStream jetStream, StreamConfig stream)
+internal sealed class PlacesOfEvents(JetStreamClient jetStream, StreamConfig stream)
 {
     private readonly Dictionary<string, bool> _known = new(StringComparer.Ordinal);
-    private IReadOnlyList<string> _subjects = [];
+    private ICollection<string> _subjects = [];
 
     /// <summary>Looks at the stream.</summary>
     public async Task LoadAsync(CancellationToken ct)
     {
-        _subjects = (await jetStream.FindStreamAsync(stream.Name, ct))?.Config.Subjects ?? stream.Subjects ?? [];
+        _subjects = (await jetStream.FindStreamAsync(stream.Name!, ct))?.Config.Subjects ?? stream.Subjects ?? [];
         _known.Clear();
     }
 

@@ -1,5 +1,6 @@
+using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Outbox;
 
@@ -47,7 +48,7 @@ public sealed record RelayOptions
 
     /// <summary>A stream as it must be for these options.</summary>
     internal StreamConfig Adapt(StreamConfig stream) =>
-        Enrichment.FinerSubjects && stream == Streams.AuthEvents ? stream with { Subjects = [.. stream.Subjects!, FinerAuthEvents] } : stream;
+        Enrichment.FinerSubjects && stream.Name == Streams.AuthEvents.Name ? stream with { Subjects = [.. stream.Subjects!, FinerAuthEvents] } : stream;
 
     /// <summary>The subjects that a country is appended to.</summary>
     internal const string FinerAuthEvents = "auth.user.*.*";

@@ -1,9 +1,12 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream;
+using NATS.Client.JetStream.Models;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
@@ -25,15 +28,9 @@ internal readonly record struct SweepResult(int Marked, int LeftOut, NatsExcepti
 /// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
-    NpgsqlDataSource database, AdvisoryLease lease, JetStreamPublisher publisher, StreamConfig stream, HashSet<string> held, PlacesOfEvents places,
+    NpgsqlDataSource database, AdvisoryLease lease, PublishWindow publisher, StreamConfig stream, HashSet<string> held, PlacesOfEvents places,
     RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
-    // The server's answer to a chain that a foreign publisher's message broke. Nothing is wrong: start over behind it.
-    private const int WrongLastMessageId = 10070;
-
-    // Larger than the stream's limit, or its headers than any server's: no retry will change it.
-    private static readonly int[] TooLarge = [10054, 10097];
-
     /// <summary>All auth events that wait, or all others, but for those of the held keys ($1), and not more than $2. Each has an index.</summary>
     internal static string Unpublished(bool authEvents) => $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
@@ -42,7 +39,7 @@ internal sealed class RelaySweeper(
 
     private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
 
-    private readonly bool _ofAuthEvents = stream == Streams.AuthEvents;
+    private readonly bool _ofAuthEvents = stream.Name == Streams.AuthEvents.Name;
     private readonly NatsHeaders _headers = new();
     private readonly HashSet<string> _unsettledKeys = [];
     private readonly List<string> _refusedKeys = [];   // by the settling side; held once the sweep is over
@@ -134,7 +131,7 @@ internal sealed class RelaySweeper(
             }
             await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
         }
-        catch (Exception e) when (e is ArgumentException or NatsException { IsTransient: false })
+        catch (Exception e) when (e is ArgumentException || e is NatsException nats && !nats.IsTransient())
         {
             Hold(row, e.Message);   // too large for the server, or no subject at all
             return;   // in its turn for the rest of the sweep
@@ -194,7 +191,7 @@ internal sealed class RelaySweeper(
                 if (result.Error is not null)
                     continue;
                 positions.Add(sent.Position);
-                sequences.Add((long)result.Ack.Sequence);
+                sequences.Add((long)result.Sequence);
                 (from, to) = (sent.OccurredAt < from ? sent.OccurredAt : from, sent.OccurredAt > to ? sent.OccurredAt : to);
                 if (_ofAuthEvents)
                     logger.AuthEventPublished(sent.Subject, sent.Key, sent.OccurredAt);
@@ -245,9 +242,9 @@ internal sealed class RelaySweeper(
     {
         _refused = true;
         // Either the chain itself, or the echo of a failure further up, which has been reported.
-        if (error is JetStreamApiException { ErrorCode: WrongLastMessageId })
+        if (error is NatsJSApiException { Error.ErrCode: NatsErrors.WrongLastMessageId })
             return;
-        if ((error is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)) || error is NatsPermissionException)
+        if (error.IsTooLarge() || error is NatsDeniedException)
         {
             logger.EventHeld(sent.Position, sent.Subject, sent.Key, error.Message);
             _refusedKeys.Add(sent.Key);
@@ -259,7 +256,7 @@ internal sealed class RelaySweeper(
         else if (_failure is null)
             logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
         // A refusal is known to have stored nothing; what may have been stored counts more.
-        if (_failure is null or JetStreamApiException)
+        if (_failure is null or NatsJSApiException)
             _failure = error;
     }
 }

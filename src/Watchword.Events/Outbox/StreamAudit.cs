@@ -1,10 +1,12 @@
 using System.Data;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream.Models;
 using Npgsql;
 using NpgsqlTypes;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Outbox;
 
@@ -15,7 +17,7 @@ namespace Watchword.Events.Outbox;
 internal sealed record AuditResult(long Compared, long Lost, long Corrected);
 
 /// <summary>A stream that was there when the relay began is there no longer: it begins anew, and makes it.</summary>
-internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone", isTransient: true);
+internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone");
 
 /// <summary>
 /// Compares the outbox with the streams, and sets back what an acknowledged publish lost: a power cut, a restored
@@ -25,7 +27,7 @@ internal sealed class StreamGoneException(string stream) : NatsException($"strea
 /// What lies before a stream's first message was discarded by its limits, or purged, and is not lost. A row that is set
 /// back keeps its old sequence, which shows the relay that it is published again.
 /// </remarks>
-internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream, RelayOptions options, ILogger logger)
+internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jetStream, RelayOptions options, ILogger logger)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
@@ -36,7 +38,7 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     /// <exception cref="StreamGoneException">There is no such stream.</exception>
     /// <exception cref="NatsException">The server does not answer.</exception>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
-    public async Task<AuditResult> RunAsync(StreamConfig stream, CancellationToken ct)
+    public async Task<AuditResult> RunAsync(string stream, CancellationToken ct)
     {
         var since = Stopwatch.GetTimestamp();
         await using var connection = await database.OpenConnectionAsync(ct);
@@ -49,11 +51,11 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
             await CopyIdsAsync(connection, before, ct);
             // What the limits discarded meanwhile is not lost either.
             var after = await FindAsync(stream, ct);
-            if (after.Created != before.Created || after.State.LastSequence < before.State.LastSequence)
-                throw new NatsException($"stream {stream.Name} was replaced while it was audited", isTransient: true);
+            if (after.Created != before.Created || after.State.LastSeq < before.State.LastSeq)
+                throw new NatsException($"stream {stream} was replaced while it was audited");
             await ExecuteAsync(connection, "ANALYZE pg_temp.seen", ct);
-            var result = await CompareAsync(connection, now, after, before.State.LastSequence, ct);
-            await ReportAsync(stream.Name, full: true, since, result, ct);
+            var result = await CompareAsync(connection, now, after, before.State.LastSeq, ct);
+            await ReportAsync(stream, full: true, since, result, ct);
             return result;
         }
         finally
@@ -65,8 +67,8 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
     }
 
     /// <summary>Not made here: whoever makes it has to see that nothing new passes what it held.</summary>
-    internal async Task<StreamInfo> FindAsync(StreamConfig stream, CancellationToken ct) =>
-        await jetStream.FindStreamAsync(stream.Name, ct) ?? throw new StreamGoneException(stream.Name);
+    internal async Task<StreamInfo> FindAsync(string stream, CancellationToken ct) =>
+        await jetStream.FindStreamAsync(stream, ct) ?? throw new StreamGoneException(stream);
 
     // Which id stands at which sequence; a foreign message has its sequence and no id.
     private async Task CopyIdsAsync(NpgsqlConnection connection, StreamInfo stream, CancellationToken ct)
@@ -75,23 +77,16 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
             return;
         await using var copy = await connection.BeginBinaryImportAsync("COPY pg_temp.seen (seq, id) FROM STDIN (FORMAT binary)", ct);
         copy.Timeout = Patience;
-        await using var messages = await jetStream.OrderedConsumeAsync(
-            stream.Config.Name, new() { HeadersOnly = true, Consume = new() { MaxMessages = 10_000 } }, ct);
-        for (var last = 0UL; last < stream.State.LastSequence && !messages.IsCaughtUp && await messages.WaitToReadAsync(ct);)
+        await foreach (var message in StoredMessages.ReadToEndAsync(jetStream, stream.Config.Name!, new() { HeadersOnly = true }, ct))
         {
-            while (last < stream.State.LastSequence && messages.TryRead(out var message))
-            {
-                using (message)
-                {
-                    last = message.StreamSequence;
-                    await copy.StartRowAsync(ct);
-                    await copy.WriteAsync((long)last, NpgsqlDbType.Bigint, ct);
-                    if (message.Headers is { } headers && headers.TryGetUtf8(EventHeaders.MessageId, out var text) && Guid.TryParse(text, out var id))
-                        await copy.WriteAsync(id, NpgsqlDbType.Uuid, ct);
-                    else
-                        await copy.WriteNullAsync(ct);
-                }
-            }
+            await copy.StartRowAsync(ct);
+            await copy.WriteAsync((long)message.Sequence, NpgsqlDbType.Bigint, ct);
+            if (Guid.TryParse(message.Headers.Find(EventHeaders.MessageId), out var id))
+                await copy.WriteAsync(id, NpgsqlDbType.Uuid, ct);
+            else
+                await copy.WriteNullAsync(ct);
+            if (message.Sequence >= stream.State.LastSeq)
+                break;
         }
         await copy.CompleteAsync(ct);
     }
@@ -106,9 +101,9 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         const string Gone = "s.id IS DISTINCT FROM o.id AND (s.seq IS NOT NULL OR o.stream_seq > $6 OR o.published_at < $5)";
         // A stream that discards in its middle has holes of its own. In any other one, an id that was stored within the
         // duplicate window is remembered longer than its message: published again now, it would be dropped.
-        var holesBefore = stream.Config is { MaxMessagesPerSubject: <= 0, Retention: StreamRetention.Limits }
-            ? now - (stream.Config.DuplicateWindow ?? TimeSpan.FromMinutes(2)) : DateTime.MinValue;
-        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSequence, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
+        var holesBefore = stream.Config is { MaxMsgsPerSubject: <= 0, Retention: StreamConfigRetention.Limits }
+            ? now - stream.Config.DuplicateWindow : DateTime.MinValue;
+        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSeq, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
 
         var (compared, gone) = await CountAsync($"SELECT count(*), count(*) FILTER (WHERE {Gone}) FROM {Rows}");
         if (gone == 0)

@@ -1,14 +1,15 @@
 using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using NATS.Client.JetStream.Models;
 using Npgsql;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Outbox;
 
 /// <summary>Where a stream and the outbox meet: the newest event that a row calls published, and what the stream has behind it.</summary>
-internal sealed class StreamEnd(NpgsqlDataSource database, JetStream jetStream, StreamAudit audit, ILogger logger)
+internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetStream, StreamAudit audit, ILogger logger)
 {
     // Rows become visible out of order: the highest sequence is looked for among so many of the newest positions.
     private const int NewestRows = 20_000;
@@ -17,58 +18,51 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStream jetStream, 
     /// The end of a stream; where it was cut off, the whole of it. And what lies behind it: stored, and not marked.
     /// Before anything newer is published.
     /// </summary>
-    public async Task CheckAsync(StreamConfig stream, CancellationToken ct)
+    public async Task CheckAsync(string stream, CancellationToken ct)
     {
         if (!await EndStandsAsync(stream, ct))
             await audit.RunAsync(stream, ct);
         await MarkStoredAsync(stream, ct);
     }
 
-    private async Task<bool> EndStandsAsync(StreamConfig stream, CancellationToken ct)
+    private async Task<bool> EndStandsAsync(string stream, CancellationToken ct)
     {
         var since = Stopwatch.GetTimestamp();
         var found = await audit.FindAsync(stream, ct);
         if (await NewestMarkAsync(found, ct) is not var (id, sequence))
             return true;   // nothing was published that it should still have
         var state = found.State;
-        if (sequence >= state.FirstSequence
-            && (sequence > state.LastSequence || (await jetStream.GetMessageAsync(stream.Name, sequence, ct))?.Headers?[EventHeaders.MessageId] != id))
+        if (sequence >= state.FirstSeq
+            && (sequence > state.LastSeq || (await StoredMessages.FindAsync(jetStream, stream, sequence, ct))?.Headers.Find(EventHeaders.MessageId) != id))
         {
-            logger.StreamEndMissing(stream.Name, id, sequence);
+            logger.StreamEndMissing(stream, id, sequence);
             return false;
         }
-        await audit.ReportAsync(stream.Name, full: false, since, new(1, 0, 0), ct);
+        await audit.ReportAsync(stream, full: false, since, new(1, 0, 0), ct);
         return true;
     }
 
     // The stream may have stored what nobody lived to mark: a process that was killed, a database that lost its last
     // commits. It forgets their ids after its duplicate window, and published again they would be stored again.
-    private async Task MarkStoredAsync(StreamConfig stream, CancellationToken ct)
+    private async Task MarkStoredAsync(string stream, CancellationToken ct)
     {
         var found = await audit.FindAsync(stream, ct);
         var state = found.State;
-        var next = Math.Max(state.FirstSequence, (await NewestMarkAsync(found, ct))?.Sequence + 1 ?? 1);
-        if (next > state.LastSequence)
+        var next = Math.Max(state.FirstSeq, (await NewestMarkAsync(found, ct))?.Sequence + 1 ?? 1);
+        if (next > state.LastSeq)
             return;
         List<long> positions = [], sequences = [];
         List<Guid> ids = [];
-        await using var messages = await jetStream.OrderedConsumeAsync(stream.Name,
-            new() { HeadersOnly = true, DeliverPolicy = DeliverPolicy.ByStartSequence, StartSequence = next, Consume = new() { MaxMessages = 10_000 } }, ct);
-        for (var last = next - 1; last < state.LastSequence && !messages.IsCaughtUp && await messages.WaitToReadAsync(ct);)
+        await foreach (var message in StoredMessages.ReadToEndAsync(jetStream, stream, new() { Sequence = next, HeadersOnly = true }, ct))
         {
-            while (last < state.LastSequence && messages.TryRead(out var message))
-            {
-                using (message)
-                {
-                    last = message.StreamSequence;
-                    if (message.Headers is not { } headers || !Guid.TryParse(headers[EventHeaders.MessageId], out var id)
-                        || !long.TryParse(headers[EventHeaders.Version], NumberStyles.None, CultureInfo.InvariantCulture, out var position))
-                        continue;   // somebody else's
-                    positions.Add(position);
-                    sequences.Add((long)last);
-                    ids.Add(id);
-                }
-            }
+            if (message.Sequence > state.LastSeq)
+                break;
+            if (!Guid.TryParse(message.Headers.Find(EventHeaders.MessageId), out var id)
+                || !long.TryParse(message.Headers.Find(EventHeaders.Version), NumberStyles.None, CultureInfo.InvariantCulture, out var position))
+                continue;   // somebody else's
+            positions.Add(position);
+            sequences.Add((long)message.Sequence);
+            ids.Add(id);
         }
         await using var mark = database.CreateCommand("""
             UPDATE watchword.outbox o SET published_at = clock_timestamp(), stream_seq = s.sequence
@@ -79,7 +73,7 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStream jetStream, 
         mark.Parameters.Add(new() { Value = ids });
         mark.Parameters.Add(new() { Value = sequences });
         if (await mark.ExecuteNonQueryAsync(ct) is > 0 and var marked)
-            logger.StoredEventsMarked(stream.Name, marked);
+            logger.StoredEventsMarked(stream, marked);
     }
 
     // The highest sequence that a row names, and whose it is. Of rows that are older than the stream's messages can be,

@@ -1,13 +1,16 @@
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream;
+using NATS.Client.JetStream.Models;
 using Npgsql;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
 /// <summary>Carries the events of one stream while this process leads. It knows nothing of the other: neither waits for it.</summary>
 internal sealed class StreamRelay(
-    NpgsqlDataSource database, NatsConnection nats, JetStream jetStream, StreamConfig stream, RelayOptions options, EventEnrichment? enrichment, ILogger logger)
+    NpgsqlDataSource database, JetStreamClient jetStream, StreamConfig stream, RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
     // A foreign publisher that came between once is likely to again.
     private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
@@ -23,7 +26,7 @@ internal sealed class StreamRelay(
     private long _auditDue = Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds;
     private long _publishedTotal;
 
-    public string Name => stream.Name;
+    public string Name => stream.Name!;
 
     /// <summary>Done when it has carried for the first time.</summary>
     public Task Ready => _ready.Task;
@@ -36,7 +39,7 @@ internal sealed class StreamRelay(
 
     /// <summary>Sees what the stream has, and carries the rest, until NATS has reconnected.</summary>
     /// <param name="lease">Of whoever leads; what is published is marked by its session.</param>
-    /// <param name="connection">The <see cref="NatsConnection.ReconnectCount"/> that it leads on.</param>
+    /// <param name="connection">The <see cref="JetStreamClient.OpenedTotal"/> that it leads on.</param>
     /// <param name="ct">Ends it; every publish is settled before.</param>
     /// <exception cref="NatsException">The stream, or all of NATS, takes nothing now.</exception>
     /// <exception cref="NpgsqlException">The database failed.</exception>
@@ -45,7 +48,7 @@ internal sealed class StreamRelay(
         if (_refusedUnder != lease)
         {
             await StreamSetup.EnsureAsync(jetStream, [options.Adapt(stream)], logger, ct);
-            await new StreamEnd(database, jetStream, _audit, logger).CheckAsync(stream, ct);
+            await new StreamEnd(database, jetStream, _audit, logger).CheckAsync(Name, ct);
             await _places.LoadAsync(ct);
         }
         _refusedUnder = null;
@@ -65,12 +68,12 @@ internal sealed class StreamRelay(
 
     private async Task CarryAsync(AdvisoryLease lease, long connection, Task auditing, CancellationToken ct)
     {
-        await using var publisher = jetStream.CreatePublisher(new() { MaxInFlight = options.MaxInFlight });
+        await using var publisher = await PublishWindow.OpenAsync(jetStream, options.MaxInFlight, ct);
         _held.Clear();   // another server, or other limits: let them try again
         var sweeper = new RelaySweeper(database, lease, publisher, stream, _held, _places, options, enrichment, logger);
         var chainAfter = 0L;
         var retryHeld = 0L;
-        while (nats.ReconnectCount == connection)
+        while (jetStream.OpenedTotal == connection)
         {
             if (_held.Count > 0 && Environment.TickCount64 >= retryHeld)
             {
@@ -85,7 +88,7 @@ internal sealed class StreamRelay(
             Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
             if (sweep.Failure is { } failure)
             {
-                _refusedUnder = failure is JetStreamApiException ? lease : null;
+                _refusedUnder = failure is NatsJSApiException ? lease : null;
                 throw failure;
             }
             if (sweep.Marked > 0 || sweep.ChainBroken || await _wake.WaitAsync(options.PollInterval, ct))
@@ -105,12 +108,12 @@ internal sealed class StreamRelay(
             var next = options.AuditInterval;
             try
             {
-                if ((await _audit.RunAsync(stream, ct)).Lost > 0)
+                if ((await _audit.RunAsync(Name, ct)).Lost > 0)
                     Wake();
             }
             catch (Exception e) when (e is NatsException and not StreamGoneException or NpgsqlException or IOException or TimeoutException && !ct.IsCancellationRequested)
             {
-                logger.AuditInterrupted(stream.Name, e.Message);
+                logger.AuditInterrupted(Name, e.Message);
                 next = next < AuditRetry ? next : AuditRetry;
             }
             _auditDue = Environment.TickCount64 + (long)next.TotalMilliseconds;

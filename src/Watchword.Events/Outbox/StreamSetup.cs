@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream.Models;
+using Watchword.Events.JetStream;
 using Watchword.Events.Replay;
-using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;
 
@@ -8,24 +10,24 @@ namespace Watchword.Events.Outbox;
 public static class StreamSetup
 {
     /// <exception cref="NatsException">The server refuses, or does not answer.</exception>
-    public static async Task EnsureAsync(JetStream jetStream, IEnumerable<StreamConfig> streams, ILogger logger, CancellationToken ct = default)
+    public static async Task EnsureAsync(JetStreamClient jetStream, IEnumerable<StreamConfig> streams, ILogger logger, CancellationToken ct = default)
     {
         foreach (var wanted in streams)
         {
-            if (await jetStream.FindStreamAsync(wanted.Name, ct) is not { } found)
+            if (await jetStream.FindStreamAsync(wanted.Name!, ct) is not { } found)
             {
                 await jetStream.CreateStreamAsync(wanted, ct);
-                logger.StreamCreated(wanted.Name);
+                logger.StreamCreated(wanted.Name!);
             }
             else if (wanted.Subjects is { } subjects && subjects.Contains(RelayOptions.FinerAuthEvents) && found.Config.Subjects?.Any(s => SubjectPattern.Covers(s, RelayOptions.FinerAuthEvents)) != true)
             {
                 // Asked for by an option, and without it no event would have a place.
-                await jetStream.UpdateStreamAsync(found.Config with { Subjects = [.. found.Config.Subjects ?? [], RelayOptions.FinerAuthEvents] }, ct);
-                logger.StreamSubjectAdded(wanted.Name, RelayOptions.FinerAuthEvents);
+                await jetStream.Context.UpdateStreamAsync(found.Config with { Subjects = [.. found.Config.Subjects ?? [], RelayOptions.FinerAuthEvents] }, ct);
+                logger.StreamSubjectAdded(wanted.Name!, RelayOptions.FinerAuthEvents);
             }
             else if (Differences(wanted, found.Config) is { Length: > 0 } differences)
             {
-                logger.StreamDiffers(wanted.Name, differences);
+                logger.StreamDiffers(wanted.Name!, differences);
             }
         }
     }
@@ -40,12 +42,14 @@ public static class StreamSetup
         Compare("retention", wanted.Retention, found.Retention);
         Compare("storage", wanted.Storage, found.Storage);
         Compare("discard", wanted.Discard, found.Discard);
-        Compare("max_msgs", wanted.MaxMessages, found.MaxMessages);
-        Compare("max_bytes", wanted.MaxBytes, found.MaxBytes);
+        Compare("max_msgs", Limit(wanted.MaxMsgs), Limit(found.MaxMsgs));
+        Compare("max_bytes", Limit(wanted.MaxBytes), Limit(found.MaxBytes));
         Compare("max_age", wanted.MaxAge, found.MaxAge);
         return string.Join("; ", differences);
 
-        static string Sorted(IReadOnlyList<string>? subjects) => string.Join(' ', (subjects ?? []).Order(StringComparer.Ordinal));
+        static string Sorted(IEnumerable<string>? subjects) => string.Join(' ', (subjects ?? []).Order(StringComparer.Ordinal));
+
+        static long Limit(long limit) => limit > 0 ? limit : -1;
 
         void Compare<T>(string name, T want, T have)
         {

@@ -1,4 +1,5 @@
-using Watchword.Nats;
+using NATS.Client.JetStream.Models;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
@@ -8,7 +9,7 @@ internal static class ConsumerTarget
     private const string Instead = "replay to a subject instead";
 
     /// <exception cref="ReplayRefusedException">It exists, or cannot express what was asked for.</exception>
-    public static async Task<ReplayResult> CreateAsync(JetStream jetStream, ReplayPlan plan, string name, CancellationToken ct)
+    public static async Task<ReplayResult> CreateAsync(JetStreamClient jetStream, ReplayPlan plan, string name, CancellationToken ct)
     {
         var filter = plan.Filter;
         if (!SubjectPattern.IsName(name))
@@ -32,10 +33,10 @@ internal static class ConsumerTarget
             DurableName = name,
             Description = $"Replay {plan.Id}",
             FilterSubject = plan.FilterSubject,
-            DeliverPolicy = byTime ? DeliverPolicy.ByStartTime : DeliverPolicy.ByStartSequence,
-            StartTime = byTime ? filter.Since : null,
-            StartSequence = byTime ? null : Math.Max(plan.From, plan.StreamFirst),
+            DeliverPolicy = byTime ? ConsumerConfigDeliverPolicy.ByStartTime : ConsumerConfigDeliverPolicy.ByStartSequence,
+            OptStartTime = byTime ? filter.Since!.Value : default,
+            OptStartSeq = byTime ? 0 : Math.Max(plan.From, plan.StreamFirst),
         }, ct);
-        return new(plan.Id, (long)made.Pending, (long)made.Pending, 0, made.Delivered.Stream + 1, plan.To);
+        return new(plan.Id, (long)made.NumPending, (long)made.NumPending, 0, made.Delivered.StreamSeq + 1, plan.To);
     }
 }

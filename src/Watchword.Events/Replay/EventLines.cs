@@ -2,7 +2,8 @@ using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
@@ -53,37 +54,32 @@ public sealed class EventLines(Stream stream) : IDisposable
         _json.WriteStartObject("headers");
         if (headers is not null)
         {
-            var all = headers.ToList();
-            for (var i = 0; i < all.Count; i++)
+            foreach (var (name, values) in headers)
             {
-                var name = all[i].Key;
-                if (all.FindIndex(h => h.Key == name) != i)
-                    continue;   // written with the first of its name
-                var values = all.FindAll(h => h.Key == name);
                 if (values.Count == 1)
                 {
-                    _json.WriteString(name, all[i].Value);
+                    _json.WriteString(name, values[0]);
                     continue;
                 }
                 _json.WriteStartArray(name);
                 foreach (var value in values)
-                    _json.WriteStringValue(value.Value);
+                    _json.WriteStringValue(value);
                 _json.WriteEndArray();
             }
         }
         _json.WriteEndObject();
     }
 
-    private void WriteBody(ReadOnlyMemory<byte> payload)
+    private void WriteBody(byte[] payload)
     {
-        if (!IsJson(payload.Span))
+        if (!IsJson(payload))
         {
-            _json.WriteBase64String("base64", payload.Span);
+            _json.WriteBase64String("base64", payload);
         }
-        else if (payload.Span.ContainsAny("\r\n"u8))
+        else if (payload.AsSpan().ContainsAny("\r\n"u8))
         {
             // Between tokens alone, where JSON allows them and a line does not.
-            var line = payload.ToArray();
+            var line = (byte[])payload.Clone();
             line.AsSpan().Replace((byte)'\r', (byte)' ');
             line.AsSpan().Replace((byte)'\n', (byte)' ');
             _json.WritePropertyName("event");
@@ -92,7 +88,7 @@ public sealed class EventLines(Stream stream) : IDisposable
         else
         {
             _json.WritePropertyName("event");
-            _json.WriteRawValue(payload.Span, skipInputValidation: true);
+            _json.WriteRawValue(payload, skipInputValidation: true);
         }
     }
 

@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
 
 namespace Watchword.Events.Replay;
 
@@ -10,12 +11,11 @@ namespace Watchword.Events.Replay;
 /// Reads events again, in the order of their stream: from the outbox where the stream has let go of them, else from
 /// the stream. For one replay at a time.
 /// </summary>
-/// <param name="nats">Where the streams are.</param>
+/// <param name="jetStream">Where the streams are.</param>
 /// <param name="database">Where the outbox is; null: what a stream no longer holds is refused.</param>
 /// <param name="clock">Whose now is the bound of times; default the system's.</param>
-public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database, TimeProvider? clock = null)
+public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? database, TimeProvider? clock = null)
 {
-    private readonly JetStream _jetStream = new(nats);
     private long _position;
 
     /// <summary>The sequence that was looked at last; for showing progress.</summary>
@@ -26,10 +26,10 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
     public Task<ReplayPlan> PlanAsync(ReplayFilter filter, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
-        return new ReplayPlanner(_jetStream, database, clock ?? TimeProvider.System).PlanAsync(filter, ct);
+        return new ReplayPlanner(jetStream, database, clock ?? TimeProvider.System).PlanAsync(filter, ct);
     }
 
-    /// <summary>The events, each valid until the next is asked for.</summary>
+    /// <summary>The events.</summary>
     public async IAsyncEnumerable<ReplayEvent> ReadAsync(ReplayPlan plan, [EnumeratorCancellation] CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -40,25 +40,22 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
         if (next > plan.To)
             yield break;
 
-        await using var messages = await _jetStream.OrderedConsumeAsync(plan.Filter.Stream, Begin(plan, next), ct);
         var began = false;
-        while (!messages.IsCaughtUp && await messages.WaitToReadAsync(ct))
-            while (messages.TryRead(out var message))
-                using (message)
-                {
-                    // The stream may let go of its oldest while it is read. Behind a filter's own gaps that goes unseen.
-                    if (message.StreamSequence > next && (!began || plan.ReadSubject is null))
-                        await foreach (var e in DroppedAsync(plan, next, Math.Min(message.StreamSequence - 1, plan.To), began, ct))
-                            yield return e;
-                    began = true;
-                    if (message.StreamSequence > plan.To)
-                        yield break;
-                    next = message.StreamSequence + 1;
-                    Interlocked.Exchange(ref _position, (long)message.StreamSequence);
-                    var read = ReplayEvent.Of(message);
-                    if (plan.Filter.Matches(read))
-                        yield return read;
-                }
+        await foreach (var message in StoredMessages.ReadToEndAsync(jetStream, plan.Filter.Stream, Begin(plan, next), ct))
+        {
+            // The stream may let go of its oldest while it is read. Behind a filter's own gaps that goes unseen.
+            if (message.Sequence > next && (!began || plan.ReadSubject is null))
+                await foreach (var e in DroppedAsync(plan, next, Math.Min(message.Sequence - 1, plan.To), began, ct))
+                    yield return e;
+            began = true;
+            if (message.Sequence > plan.To)
+                yield break;
+            next = message.Sequence + 1;
+            Interlocked.Exchange(ref _position, (long)message.Sequence);
+            var read = ReplayEvent.Of(message);
+            if (plan.Filter.Matches(read))
+                yield return read;
+        }
         if (next <= plan.To)
             await foreach (var e in DroppedAsync(plan, next, plan.To, began, ct))
                 yield return e;
@@ -115,8 +112,8 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(target);
-        await SubjectTarget.CheckAsync(_jetStream, target, force, ct);
-        await using var subject = new SubjectTarget(nats, _jetStream, plan.Id, target);
+        await SubjectTarget.CheckAsync(jetStream, target, force, ct);
+        await using var subject = await SubjectTarget.OpenAsync(jetStream, plan.Id, target, ct);
         return await subject.RunAsync(ReadAsync(plan, ct), new ReplayTally(plan), ct);
     }
 
@@ -129,33 +126,28 @@ public sealed class EventReplay(NatsConnection nats, NpgsqlDataSource? database,
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(consumer);
-        return ConsumerTarget.CreateAsync(_jetStream, plan, consumer, ct);
+        return ConsumerTarget.CreateAsync(jetStream, plan, consumer, ct);
     }
 
-    private static OrderedConsumerOptions Begin(ReplayPlan plan, ulong next)
+    // Published is after happened: whoever asks by time alone spares the reading of what was stored before.
+    private static ReadFrom Begin(ReplayPlan plan, ulong next) => new()
     {
-        // Published is after happened: whoever asks by time alone spares the reading of what was stored before.
-        var byTime = plan.Filter is { Since: not null, FromSequence: null };
-        return new()
-        {
-            FilterSubject = plan.ReadSubject,
-            DeliverPolicy = byTime ? DeliverPolicy.ByStartTime : DeliverPolicy.ByStartSequence,
-            StartTime = byTime ? plan.Filter.StoredSince : null,
-            StartSequence = byTime ? null : next,
-        };
-    }
+        Subject = plan.ReadSubject,
+        Sequence = next,
+        StoredSince = plan.Filter is { Since: not null, FromSequence: null } ? plan.Filter.StoredSince : null,
+    };
 
     private async IAsyncEnumerable<ReplayEvent> DroppedAsync(ReplayPlan plan, ulong from, ulong to, bool began, [EnumeratorCancellation] CancellationToken ct)
     {
-        if (await _jetStream.FindStreamAsync(plan.Filter.Stream, ct) is not { } stream || stream.State.FirstSequence <= from)
+        if (await jetStream.FindStreamAsync(plan.Filter.Stream, ct) is not { } stream || stream.State.FirstSeq <= from)
             yield break;   // a gap within the stream: somebody deleted those
-        to = Math.Min(to, stream.State.FirstSequence - 1);
+        to = Math.Min(to, stream.State.FirstSeq - 1);
         if (database is null || !ReplayPlanner.HasOutbox(plan.Filter.Stream))
         {
             // Whoever asks by time alone misses nothing that was stored before it.
-            if (!began && plan.Filter is { FromSequence: null, StoredSince: { } since } && stream.State.Messages > 0 && stream.State.FirstTimestamp <= since)
+            if (!began && plan.Filter is { FromSequence: null, StoredSince: { } since } && stream.State.Messages > 0 && ReplayPlanner.FirstStored(stream.State) <= since)
                 yield break;
-            throw new NatsException($"Stream {plan.Filter.Stream} let go of sequences {from} to {to} before they were read, and no outbox is at hand that keeps them. What is left begins at {stream.State.FirstSequence}.", isTransient: false);
+            throw new NatsException($"Stream {plan.Filter.Stream} let go of sequences {from} to {to} before they were read, and no outbox is at hand that keeps them. What is left begins at {stream.State.FirstSeq}.", isTransient: false);
         }
         await foreach (var e in FromOutboxAsync(plan, from, to, ct))
             yield return e;

@@ -1,5 +1,6 @@
+using NATS.Client.Core;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
@@ -7,7 +8,7 @@ namespace Watchword.Events.Replay;
 public static class KnownTypes
 {
     /// <exception cref="ReplayRefusedException">None of the streams knows such a type.</exception>
-    public static async Task CheckAsync(JetStream jetStream, IReadOnlyList<string> streams, string type, CancellationToken ct = default)
+    public static async Task CheckAsync(JetStreamClient jetStream, IReadOnlyList<string> streams, string type, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(jetStream);
         ArgumentNullException.ThrowIfNull(streams);
@@ -28,11 +29,11 @@ public static class KnownTypes
         EventCatalogue.All.Any(t => t.Stream == stream && (SubjectPattern.CoversKind(type, t.Subject) || SubjectPattern.CoversKind(t.Subject, type)));
 
     /// <summary>Whether the stream holds events of the type itself, and of finer subjects below it.</summary>
-    internal static async Task<(bool Own, bool Finer)> FindAsync(JetStream jetStream, string stream, string type, CancellationToken ct) =>
-        (await jetStream.GetSubjectCountsAsync(stream, type, ct) is { Count: > 0 },
-            !type.EndsWith('>') && await jetStream.GetSubjectCountsAsync(stream, type + ".>", ct) is { Count: > 0 });
+    internal static async Task<(bool Own, bool Finer)> FindAsync(JetStreamClient jetStream, string stream, string type, CancellationToken ct) =>
+        (await jetStream.CountSubjectsAsync(stream, type, ct) is { Count: > 0 },
+            !type.EndsWith('>') && await jetStream.CountSubjectsAsync(stream, type + ".>", ct) is { Count: > 0 });
 
-    internal static async Task<IEnumerable<string>> ListAsync(JetStream jetStream, string stream, CancellationToken ct) =>
+    internal static async Task<IEnumerable<string>> ListAsync(JetStreamClient jetStream, string stream, CancellationToken ct) =>
         EventCatalogue.All.Where(t => t.Stream == stream).Select(t => t.Subject)
-            .Concat((await jetStream.GetSubjectCountsAsync(stream, ct: ct))?.Keys.Take(20) ?? []).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+            .Concat((await jetStream.CountSubjectsAsync(stream, ">", ct)).Keys.Take(20)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 }

@@ -1,7 +1,9 @@
+using NATS.Client.JetStream.Models;
+using System.Globalization;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
 
 namespace Watchword.Events.Replay;
 
@@ -28,7 +30,7 @@ public sealed record ReplayPlan(string Id, ReplayFilter Filter, ulong From, ulon
 }
 
 /// <summary>Looks at a replay before anything is done, and refuses what makes no sense.</summary>
-internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? database, TimeProvider clock)
+internal sealed class ReplayPlanner(JetStreamClient jetStream, NpgsqlDataSource? database, TimeProvider clock)
 {
     // auth.user.registered; the outbox keeps events under these.
     private const int AuthEventTokens = 3;
@@ -46,19 +48,19 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
         if (beyond && !HasOutbox(filter.Stream))
         {
             // Nobody else keeps a foreign stream: all there is begins where the stream does.
-            CheckKept(filter, stream.State.FirstSequence);
-            (from, beyond) = (stream.State.FirstSequence, false);
+            CheckKept(filter, stream.State.FirstSeq);
+            (from, beyond) = (stream.State.FirstSeq, false);
         }
         if (beyond && database is null)
-            throw new ReplayRefusedException("fromSequence", $"must be {stream.State.FirstSequence} or more without the database: the stream begins there, and what is older lies in the outbox (DATABASE_URL)");
+            throw new ReplayRefusedException("fromSequence", $"must be {stream.State.FirstSeq} or more without the database: the stream begins there, and what is older lies in the outbox (DATABASE_URL)");
         if (beyond && filter.FromSequence is not null)
-            CheckKept(filter, await OldestInOutboxAsync(filter.Stream, ct) is { } oldest ? Math.Min(oldest, stream.State.FirstSequence) : stream.State.FirstSequence);
+            CheckKept(filter, await OldestInOutboxAsync(filter.Stream, ct) is { } oldest ? Math.Min(oldest, stream.State.FirstSeq) : stream.State.FirstSeq);
         if (from > to)
             throw new ReplayRefusedException("", $"There is nothing to replay: stream {filter.Stream} holds no event.");
         var subject = filter.Type is null ? null : await CheckTypeAsync(filter.Stream, filter.Type, ct);
         if (beyond && filter.Stream == Streams.AuthEvents.Name && filter.Type?.Split('.') is { Length: > AuthEventTokens } tokens)
-            throw new ReplayRefusedException("type", $"is '{filter.Type}', a finer subject that only the stream knows, and it begins at {stream.State.FirstSequence}: begin there, or ask for {string.Join('.', tokens[..AuthEventTokens])}");
-        return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSequence, beyond ? await SourceAsync(filter.Stream, ct) : "")
+            throw new ReplayRefusedException("type", $"is '{filter.Type}', a finer subject that only the stream knows, and it begins at {stream.State.FirstSeq}: begin there, or ask for {string.Join('.', tokens[..AuthEventTokens])}");
+        return new(Guid.CreateVersion7().ToString(), filter, from, to, stream.State.FirstSeq, beyond ? await SourceAsync(filter.Stream, ct) : "")
         {
             FilterSubject = subject,
             BeyondStream = beyond,
@@ -70,9 +72,7 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
         var valid = SubjectPattern.IsName(name);
         if (valid && await jetStream.FindStreamAsync(name, ct) is { } stream)
             return stream;
-        var names = new List<string>();
-        await foreach (var other in jetStream.ListStreamNamesAsync(ct: ct))
-            names.Add(other);
+        var names = await jetStream.ListStreamNamesAsync(null, ct);
         throw new ReplayRefusedException("stream", names.Count > 0 ? $"is '{name}', which is not there: choose from {string.Join(", ", names)}" : $"is '{name}', and this server has no stream at all");
     }
 
@@ -93,13 +93,16 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
                 throw new ReplayRefusedException(field, "is 0: sequences begin at 1");
         if (filter.FromSequence > filter.ToSequence)
             throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, which lies behind the last one, {filter.ToSequence}: exchange them");
-        if (filter.FromSequence > state.LastSequence)
-            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, and stream {filter.Stream} ends at {state.LastSequence}");
-        return (filter.FromSequence ?? 1, Math.Min(filter.ToSequence ?? ulong.MaxValue, state.LastSequence));
+        if (filter.FromSequence > state.LastSeq)
+            throw new ReplayRefusedException("fromSequence", $"is {filter.FromSequence}, and stream {filter.Stream} ends at {state.LastSeq}");
+        return (filter.FromSequence ?? 1, Math.Min(filter.ToSequence ?? ulong.MaxValue, state.LastSeq));
     }
 
     private static bool Beyond(ReplayFilter filter, StreamState state, ulong from) =>
-        from < state.FirstSequence && (filter.Since is null || state.Messages == 0 || filter.StoredSince < state.FirstTimestamp);
+        from < state.FirstSeq && (filter.Since is null || state.Messages == 0 || filter.StoredSince < FirstStored(state));
+
+    /// <summary>When the oldest message was stored that the stream holds.</summary>
+    internal static DateTimeOffset FirstStored(StreamState state) => DateTimeOffset.Parse(state.FirstTs!, CultureInfo.InvariantCulture);
 
     private static void CheckKept(ReplayFilter filter, ulong oldest)
     {
@@ -130,8 +133,8 @@ internal sealed class ReplayPlanner(JetStream jetStream, NpgsqlDataSource? datab
     private async Task<string> SourceAsync(string stream, CancellationToken ct)
     {
         foreach (var name in new[] { stream, Streams.AuthEvents.Name, Streams.IdentityChanges.Name }.Distinct(StringComparer.Ordinal))
-            if (await jetStream.FindStreamAsync(name, ct) is { State: { Messages: > 0, LastSequence: var last } }
-                && (await jetStream.GetMessageAsync(name, last, ct))?.Headers?["ce-source"] is { } source)
+            if (await jetStream.FindStreamAsync(name, ct) is { State: { Messages: > 0, LastSeq: var last } }
+                && (await StoredMessages.FindAsync(jetStream, name, last, ct))?.Headers.Find("ce-source") is { } source)
                 return source;
         return new RelayOptions().Source;
     }

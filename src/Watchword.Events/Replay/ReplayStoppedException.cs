@@ -1,12 +1,11 @@
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
 /// <summary>A replay to a subject came to an end on the way: by its target, the connection, what it reads from, or who asked for it.</summary>
 public sealed class ReplayStoppedException : Exception
 {
-    private const int MessageTooLarge = 10054;   // for the stream's max_msg_size
-
     /// <summary>Says why, and where to go on: behind an event that will be too large the next time too.</summary>
     /// <param name="cause">Why.</param>
     /// <param name="missing">The first event that is not there; everything before it is.</param>
@@ -28,5 +27,5 @@ public sealed class ReplayStoppedException : Exception
         };
     }
 
-    private static bool IsTooLarge(Exception cause) => cause is NatsPayloadTooLargeException or JetStreamApiException { ErrorCode: MessageTooLarge };
+    private static bool IsTooLarge(Exception cause) => cause is NatsException nats && nats.IsTooLarge();
 }

@@ -1,44 +1,45 @@
-using System.Collections.Concurrent;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
-/// <summary>Publishes a replay: with acks where a stream listens, else to whoever does.</summary>
+/// <summary>Publishes a replay: with acks where a stream takes the subject, else to whoever listens.</summary>
 internal sealed class SubjectTarget : IAsyncDisposable
 {
     private const int MaxInFlight = 1024;
     private const string Everything = ".>";
+    private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(5);
 
-    private readonly NatsConnection _nats;
-    private readonly JetStream _jetStream;
-    private readonly JetStreamPublisher _publisher;
+    private readonly JetStreamClient _jetStream;
+    private readonly PublishWindow _window;
     private readonly string _replayId;
     private readonly string _target;
     private readonly string? _prefix;
-    private readonly NatsHeaders _headers = new();
     private readonly Dictionary<string, (string Target, bool Stored)> _subjects = new(StringComparer.Ordinal);
     private readonly HashSet<string> _streams = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, ulong> _unstored = new(StringComparer.Ordinal);   // target, and its first event
-    private readonly ConcurrentDictionary<string, bool> _deniedSubjects = new(StringComparer.Ordinal);
-    private volatile NatsPermissionException? _denied;
+    private readonly Dictionary<string, ulong> _unstored = new(StringComparer.Ordinal);   // target, and its first event
+    private volatile NatsDeniedException? _denied;
     private long _sent;
     private long _settled;
     private ulong _missing = ulong.MaxValue;
     private ulong _next;   // the first that was not handed over
     private Exception? _failure;
 
-    public SubjectTarget(NatsConnection nats, JetStream jetStream, string replayId, string target)
+    private SubjectTarget(JetStreamClient jetStream, PublishWindow window, string replayId, string target)
     {
-        (_nats, _jetStream, _replayId, _target) = (nats, jetStream, replayId, target);
+        (_jetStream, _window, _replayId, _target) = (jetStream, window, replayId, target);
         _prefix = target.EndsWith(Everything, StringComparison.Ordinal) ? target[..^1] : null;
-        _publisher = jetStream.CreatePublisher(new() { MaxInFlight = MaxInFlight });
-        nats.PublishDenied += OnPublishDenied;
+        jetStream.PublishDenied += OnPublishDenied;
     }
 
+    /// <exception cref="NatsException">NATS is away.</exception>
+    public static async Task<SubjectTarget> OpenAsync(JetStreamClient jetStream, string replayId, string target, CancellationToken ct) =>
+        new(jetStream, await PublishWindow.OpenAsync(jetStream, MaxInFlight, ct), replayId, target);
+
     /// <exception cref="ReplayRefusedException">Nothing can, or should, be published there.</exception>
-    public static async Task CheckAsync(JetStream jetStream, string target, bool force, CancellationToken ct)
+    public static async Task CheckAsync(JetStreamClient jetStream, string target, bool force, CancellationToken ct)
     {
         if (SubjectPattern.Fault(target) is { } fault)
             throw new ReplayRefusedException("toSubject", fault);
@@ -49,15 +50,15 @@ internal sealed class SubjectTarget : IAsyncDisposable
             throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to NATS itself");
         if (force)
             return;
-        await foreach (var stream in jetStream.ListStreamNamesAsync(target, ct))
+        foreach (var stream in await jetStream.ListStreamNamesAsync(target, ct))
             if (Streams.All.Append(Streams.SecurityAlerts).Any(s => s.Name == stream))
                 throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: everybody would take the replay for news. Choose another subject, such as replay.>") { CanBeForced = true };
     }
 
-    /// <exception cref="ReplayStoppedException">It came to an end on the way, by whatever cause.</exception>
+    /// <exception cref="ReplayStoppedException">It stopped before the end, whatever the cause.</exception>
     public async Task<ReplayResult> RunAsync(IAsyncEnumerable<ReplayEvent> events, ReplayTally tally, CancellationToken ct)
     {
-        var connection = _nats.ReconnectCount;
+        var connection = _jetStream.OpenedTotal;
         _next = tally.Plan.From;
         try
         {
@@ -65,38 +66,33 @@ internal sealed class SubjectTarget : IAsyncDisposable
             {
                 await PublishAsync(e, ct);
                 tally.Add(e);
-                while (_publisher.Results.TryRead(out var result))
+                while (_window.Results.TryRead(out var result))
                     Settle(result);
                 if (_failure is not null || _denied is not null)
                     break;
             }
-            if (_failure is null && tally.Events > _sent)
-                await _nats.PingAsync(ct);   // the server has read what no stream acknowledges
+            if (_failure is null && _unstored.Count > 0)
+                await _jetStream.FlushAsync(FlushPatience);
         }
         catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
             Fail(e, _next);
         }
         while (_settled < _sent)   // each has its result within the ack time-out
-            Settle(await _publisher.Results.ReadAsync(CancellationToken.None));
-        if (_nats.ReconnectCount != connection && !_unstored.IsEmpty)
-        {
-            // What no stream acknowledges may have gone down with the connection.
-            Fail(new NatsException("the connection broke meanwhile, and nobody can say what of it arrived.", isTransient: true), _unstored.Values.Min());
-        }
+            Settle(await _window.Results.ReadAsync(CancellationToken.None));
+        if (_unstored.Count > 0 && (_jetStream.OpenedTotal != connection || !_jetStream.IsOpen))
+            Fail(new NatsAwayException("the connection broke meanwhile, and no stream says what of it arrived"), _unstored.Values.Min());
         if (_denied is { } denied)
-            foreach (var (target, first) in _unstored)
-                if (_deniedSubjects.ContainsKey(target))
-                    Fail(denied, first);
-        if (_failure is null)
-            return tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] };
-        throw new ReplayStoppedException(_failure, _missing);
+            Fail(denied, _unstored.Values.Min());
+        return _failure is null
+            ? tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] }
+            : throw new ReplayStoppedException(_failure, _missing);
     }
 
     public ValueTask DisposeAsync()
     {
-        _nats.PublishDenied -= OnPublishDenied;
-        return _publisher.DisposeAsync();
+        _jetStream.PublishDenied -= OnPublishDenied;
+        return _window.DisposeAsync();
     }
 
     private async ValueTask PublishAsync(ReplayEvent e, CancellationToken ct)
@@ -104,38 +100,32 @@ internal sealed class SubjectTarget : IAsyncDisposable
         _next = e.Sequence;
         if (!_subjects.TryGetValue(e.Subject, out var way))
             _subjects[e.Subject] = way = await WayAsync(_prefix is null ? _target : _prefix + e.Subject, ct);
-        WriteHeaders(e);
         if (way.Stored)
         {
-            await _publisher.PublishAsync(way.Target, e.Payload, _headers, (long)e.Sequence, ct);
+            await _window.PublishAsync(way.Target, e.Payload, Headers(e), (long)e.Sequence, ct);
             _sent++;
         }
         else
         {
             _unstored.TryAdd(way.Target, e.Sequence);
-            await _nats.PublishAsync(way.Target, e.Payload, _headers, ct: ct);
+            _jetStream.ThrowIfAway();
+            await _jetStream.Connection.PublishAsync(way.Target, e.Payload, Headers(e), cancellationToken: ct);
         }
         _next = e.Sequence + 1;
     }
 
     private async Task<(string Target, bool Stored)> WayAsync(string target, CancellationToken ct)
     {
-        var stored = false;
-        await foreach (var stream in _jetStream.ListStreamNamesAsync(target, ct))
-        {
-            _streams.Add(stream);
-            stored = true;
-        }
-        return (target, stored);
+        var streams = await _jetStream.ListStreamNamesAsync(target, ct);
+        _streams.UnionWith(streams);
+        return (target, streams.Count > 0);
     }
 
-    // On the read loop, before the answer to the ping that follows.
-    private void OnPublishDenied(string subject, NatsPermissionException reason)
+    // Best effort: NATS.Net tells of a denied publish behind the answer to a ping, and of those that a stream takes the result tells.
+    private void OnPublishDenied(string subject, NatsDeniedException reason)
     {
-        if (!_unstored.ContainsKey(subject))
-            return;
-        _deniedSubjects[subject] = true;
-        _denied = reason;
+        if (_subjects.Values.Any(w => w.Target == subject && !w.Stored))
+            _denied = reason;
     }
 
     private void Settle(PublishResult result)
@@ -145,25 +135,27 @@ internal sealed class SubjectTarget : IAsyncDisposable
             Fail(result.Error, (ulong)result.Tag);
     }
 
-    /// <summary>What is told is why the first missing event is missing, which need not be what was noticed first.</summary>
+    /// <summary>The reason that counts is why the first missing event is missing, which need not be what was noticed first.</summary>
     private void Fail(Exception cause, ulong missing)
     {
         if (missing < _missing)
             (_failure, _missing) = (cause, missing);
     }
 
-    /// <summary>The event's own, but for those that the broker acts on: a chain, a roll-up, an id that a stream has seen.</summary>
-    private void WriteHeaders(in ReplayEvent e)
+    /// <summary>The event's own headers, without those that the broker acts on: a chain, a roll-up, an id that a stream has seen.</summary>
+    private NatsHeaders Headers(in ReplayEvent e)
     {
-        _headers.Clear();
-        _headers.Add(EventHeaders.MessageId, $"{_replayId}-{e.Id ?? $"{e.Stream}-{e.Sequence}"}");
-        _headers.Add(EventHeaders.Replay, _replayId);
-        if (e.Headers is null)
-            return;
-        foreach (var (name, value) in e.Headers)
+        var headers = new NatsHeaders
+        {
+            [EventHeaders.MessageId] = $"{_replayId}-{e.Id ?? $"{e.Stream}-{e.Sequence}"}",
+            [EventHeaders.Replay] = _replayId,
+        };
+        foreach (var (name, values) in e.Headers ?? [])
             if (!name.StartsWith("Nats-", StringComparison.Ordinal) && name != EventHeaders.Replay)
-                _headers.TryAdd(name, value);   // some came that we would not send
-        if (e.Headers[EventHeaders.EventId] is null && e.Id is { } id)
-            _headers.Add(EventHeaders.EventId, id);
+                foreach (var value in values)
+                    headers.AddForeign(name, value);
+        if (e.Headers.Find(EventHeaders.EventId) is null && e.Id is { } id)
+            headers[EventHeaders.EventId] = id;
+        return headers;
     }
 }

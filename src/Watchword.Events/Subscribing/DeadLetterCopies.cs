@@ -1,7 +1,8 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 

@@ -2,9 +2,10 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 
@@ -62,19 +63,19 @@ public sealed class EventContext
     public ReadOnlyMemory<byte> Payload { get; }
 
     /// <summary>Whether it was replayed: history, not news.</summary>
-    public bool IsReplay => Headers?[EventHeaders.Replay] is not null;
+    public bool IsReplay => Headers.Find(EventHeaders.Replay) is not null;
 
     /// <summary>Of the user or organization after the event; null from foreign publishers.</summary>
-    public long? Version => long.TryParse(Headers?[EventHeaders.Version], CultureInfo.InvariantCulture, out var version) ? version : null;
+    public long? Version => long.TryParse(Headers.Find(EventHeaders.Version), CultureInfo.InvariantCulture, out var version) ? version : null;
 
     /// <summary>Joins everything that one request caused; null when it is not known.</summary>
-    public string? CorrelationId => Headers?[EventHeaders.CorrelationId];
+    public string? CorrelationId => Headers.Find(EventHeaders.CorrelationId);
 
     /// <summary>The user who acted; null when it is not known.</summary>
-    public string? Actor => Headers?[EventHeaders.Actor];
+    public string? Actor => Headers.Find(EventHeaders.Actor);
 
     /// <summary>The service that caused it; null when it named none.</summary>
-    public string? Origin => Headers?[EventHeaders.Origin];
+    public string? Origin => Headers.Find(EventHeaders.Origin);
 
     /// <summary>The application's services, in a scope of this delivery's own.</summary>
     /// <exception cref="InvalidOperationException">The handler has returned, or was given up.</exception>
@@ -103,8 +104,8 @@ public sealed class EventContext
     internal IServiceProvider Host { private get; set; } = null!;
 
     private static string? IdOf(NatsHeaders? headers) =>
-        (headers?[EventHeaders.EventId] ?? headers?[EventHeaders.MessageId]) is not { } id ? null
-        : headers![EventHeaders.Source] is not { Length: > 0 } source || Guid.TryParse(id, out _) ? id
+        (headers.Find(EventHeaders.EventId) ?? headers.Find(EventHeaders.MessageId)) is not { } id ? null
+        : headers.Find(EventHeaders.Source) is not { Length: > 0 } source || Guid.TryParse(id, out _) ? id
         : $"{source}#{id}";
 
     // PostgreSQL stores no U+0000, and indexes no long text. An event that has one must not stop the others.

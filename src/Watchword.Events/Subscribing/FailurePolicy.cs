@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 

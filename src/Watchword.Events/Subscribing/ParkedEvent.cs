@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
+using NATS.Client.Core;
 using Npgsql;
-using Watchword.Nats;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 

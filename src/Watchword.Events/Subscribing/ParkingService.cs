@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Npgsql;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Subscribing;
 

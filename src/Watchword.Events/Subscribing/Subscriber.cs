@@ -1,8 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Npgsql;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Subscribing;
 

@@ -1,6 +1,7 @@
+using NATS.Client.Core;
 using Npgsql;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
 
 namespace Watchword.Events.Subscribing;
 

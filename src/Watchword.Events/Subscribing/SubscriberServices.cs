@@ -3,8 +3,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
 
 namespace Watchword.Events;
 

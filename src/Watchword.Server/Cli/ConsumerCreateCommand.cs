@@ -2,7 +2,8 @@ using System.CommandLine;
 using Watchword.Events.Contracts;
 using Watchword.Events.Replay;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Cli;
 

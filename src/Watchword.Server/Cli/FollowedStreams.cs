@@ -1,6 +1,7 @@
 using Watchword.Events.Contracts;
 using Watchword.Events.Replay;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Cli;
 

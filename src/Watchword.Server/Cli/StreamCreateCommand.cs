@@ -1,7 +1,8 @@
 using System.CommandLine;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Cli;
 

@@ -2,7 +2,8 @@ using System.CommandLine;
 using Npgsql;
 using Watchword.Events.Replay;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Cli;

@@ -1,4 +1,5 @@
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Configuration;
 

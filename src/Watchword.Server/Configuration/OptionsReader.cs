@@ -2,7 +2,8 @@ using System.Globalization;
 using Npgsql;
 using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;

@@ -1,5 +1,6 @@
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;

@@ -1,7 +1,8 @@
 using Microsoft.AspNetCore.Mvc;
 using Npgsql;
 using Watchword.Events.Replay;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 

@@ -2,7 +2,8 @@ using System.Net.Sockets;
 using Microsoft.AspNetCore.WebUtilities;
 using Npgsql;
 using Watchword.Events.Replay;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Http;

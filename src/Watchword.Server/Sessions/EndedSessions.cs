@@ -2,7 +2,8 @@ using System.Collections.Concurrent;
 using Npgsql;
 using NpgsqlTypes;
 using Watchword.Events;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Sessions;
 

@@ -4,7 +4,8 @@ using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.UserSync;
 

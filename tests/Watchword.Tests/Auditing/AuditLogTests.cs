@@ -2,7 +2,8 @@ using System.Text;
 using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Auditing;

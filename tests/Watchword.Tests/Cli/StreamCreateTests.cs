@@ -1,6 +1,7 @@
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Cli;
 

@@ -1,7 +1,8 @@
 using System.Text;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Deploy;

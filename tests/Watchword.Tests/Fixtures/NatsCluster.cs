@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests;
 
 [assembly: AssemblyFixture(typeof(NatsFixture))]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;

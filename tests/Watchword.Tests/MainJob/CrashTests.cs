@@ -1,4 +1,5 @@
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.MainJob;

@@ -2,7 +2,8 @@ using System.Net.Http.Json;
 using Dapper;
 using Watchword.Events;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.MainJob;
 

@@ -9,7 +9,8 @@ using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;

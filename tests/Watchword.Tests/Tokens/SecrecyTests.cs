@@ -1,5 +1,6 @@
 using System.Text;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Tokens;
 

@@ -3,7 +3,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.UserSync;
 
 namespace Watchword.Tests.UserSync;

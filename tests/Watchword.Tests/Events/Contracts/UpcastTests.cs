@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Contracts;
 

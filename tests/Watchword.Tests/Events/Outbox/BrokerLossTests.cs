@@ -1,5 +1,6 @@
 using System.Net;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Events.Outbox;

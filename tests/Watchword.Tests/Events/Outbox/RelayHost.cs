@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Watchword.Events.Outbox;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
 

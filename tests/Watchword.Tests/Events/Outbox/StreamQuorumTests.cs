@@ -1,7 +1,8 @@
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
 

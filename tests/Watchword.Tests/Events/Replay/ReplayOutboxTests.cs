@@ -1,5 +1,6 @@
 using System.Text.Json;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.Events.Replay;

@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Watchword.Events.Replay;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Replay;
 

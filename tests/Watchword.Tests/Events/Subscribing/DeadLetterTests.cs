@@ -3,7 +3,8 @@ using System.Text;
 using System.Text.Json;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

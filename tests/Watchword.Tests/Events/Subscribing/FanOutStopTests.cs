@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Watchword.Events.Contracts;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

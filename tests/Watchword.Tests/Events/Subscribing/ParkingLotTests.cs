@@ -1,7 +1,8 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

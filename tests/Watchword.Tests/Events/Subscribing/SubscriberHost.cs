@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

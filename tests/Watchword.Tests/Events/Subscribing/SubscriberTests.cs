@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using Watchword.Nats;
+using NATS.Client.Core;
+using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

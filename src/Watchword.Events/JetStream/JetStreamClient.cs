@@ -1,0 +1,254 @@
+using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
+using NATS.Client.JetStream;
+using NATS.Client.JetStream.Models;
+
+namespace Watchword.Events.JetStream;
+
+/// <summary>
+/// JetStream by way of a NATS.Net connection, as the relay and the subscribers need it: no call waits for a server that
+/// is away, a denied call says so, and what is not there is null. Safe for use by several threads.
+/// </summary>
+public sealed class JetStreamClient : IAsyncDisposable
+{
+    private readonly Denials _denials;
+    private readonly ConnectionLog? _log;
+    private readonly bool _owns;
+    private long _opened;
+    private volatile CancellationTokenSource _life = new();
+
+    /// <summary>Uses a connection that somebody else made, and disposes of.</summary>
+    public JetStreamClient(INatsConnection connection)
+        : this(connection, owns: false)
+    {
+    }
+
+    private JetStreamClient(INatsConnection connection, bool owns)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        (Connection, _owns) = (connection, owns);
+        Context = new NatsJSContext(connection);
+        _denials = new(connection.Opts.InboxPrefix);
+        _log = ConnectionLog.Of(connection);
+        connection.ConnectionOpened += OnOpened;
+        connection.ConnectionDisconnected += OnDropped;
+        connection.ServerError += OnServerError;
+    }
+
+    /// <summary>Connects in the background, and again whenever the connection breaks.</summary>
+    /// <exception cref="ArgumentException">Names every fault of the settings.</exception>
+    public static JetStreamClient Connect(NatsSettings settings, ILoggerFactory? logs = null)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        if (settings.Faults() is { Count: > 0 } faults)
+            throw new ArgumentException(string.Join("; ", faults), nameof(settings));
+        var client = new JetStreamClient(new NatsConnection(settings.ToOpts(logs)), owns: true);
+        _ = client.ConnectAsync();
+        return client;
+    }
+
+    /// <summary>The connection.</summary>
+    public INatsConnection Connection { get; }
+
+    /// <summary>NATS.Net's own view of JetStream, for calls that need none of this class's care.</summary>
+    public INatsJSContext Context { get; }
+
+    /// <summary>Whether the connection is open now.</summary>
+    public bool IsOpen => Connection.ConnectionState == NatsConnectionState.Open;
+
+    /// <summary>How often the connection has opened: another number means that it broke in between.</summary>
+    public long OpenedTotal => Interlocked.Read(ref _opened);
+
+    /// <summary>The connection has opened, perhaps to a server that lost what the last one had.</summary>
+    public event Action? Opened;
+
+    /// <summary>The connection has broken.</summary>
+    public event Action? Dropped;
+
+    /// <summary>The server denied a publish: the subject, and the reason.</summary>
+    internal event Action<string, NatsDeniedException>? PublishDenied
+    {
+        add => _denials.PublishDenied += value;
+        remove => _denials.PublishDenied -= value;
+    }
+
+    /// <summary>Cancelled when the connection breaks: what NATS.Net would then hold back until it is there again ends instead.</summary>
+    internal CancellationToken Life => _life.Token;
+
+    /// <summary>Waits for the connection, however long it takes.</summary>
+    /// <exception cref="NatsConnectionFailedException">The host's connection has given up for good.</exception>
+    public async Task WaitUntilOpenAsync(CancellationToken ct)
+    {
+        while (!IsOpen)
+        {
+            try
+            {
+                await Connection.ConnectAsync().AsTask().WaitAsync(ct);
+            }
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            {
+                // It broke while we waited.
+            }
+        }
+    }
+
+    /// <summary>Returns when the server has read everything that was sent before: acks too. Gives up silently when NATS is away, or after <paramref name="patience"/>.</summary>
+    public async Task FlushAsync(TimeSpan patience)
+    {
+        if (!IsOpen)
+            return;
+        using var limit = new CancellationTokenSource(patience);
+        try
+        {
+            await Connection.PingAsync(limit.Token).AsTask().WaitAsync(limit.Token);
+        }
+        catch (Exception e) when (e is NatsException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Away: what was not acknowledged comes again.
+        }
+    }
+
+    /// <summary>A stream's configuration and state; null when there is no such stream.</summary>
+    public Task<StreamInfo?> FindStreamAsync(string stream, CancellationToken ct) =>
+        FindAsync(async c => (await Context.GetStreamAsync(stream, cancellationToken: c)).Info, ["STREAM", "INFO", stream], ct);
+
+    /// <summary>Makes a stream.</summary>
+    public Task<StreamInfo> CreateStreamAsync(StreamConfig config, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return CallAsync(async c => (await Context.CreateStreamAsync(config, c)).Info, ["STREAM", "CREATE", config.Name!], ct);
+    }
+
+    /// <summary>How many messages a stream has of each subject that the filter covers, at most <paramref name="limit"/> subjects; empty when there is no such stream.</summary>
+    public async Task<IDictionary<string, long>> CountSubjectsAsync(string stream, string filter, CancellationToken ct) =>
+        (await FindAsync(async c => (await Context.GetStreamAsync(stream, new() { SubjectsFilter = filter }, c)).Info, ["STREAM", "INFO", stream], ct))?.State.Subjects
+        ?? new Dictionary<string, long>();
+
+    /// <summary>The names of the streams that take the subject; null: of all.</summary>
+    public Task<List<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
+        CallAsync(async c => await Context.ListStreamNamesAsync(subject, c).ToListAsync(c), ["STREAM", "NAMES"], ct);
+
+    /// <summary>All streams.</summary>
+    public Task<List<StreamInfo>> ListStreamsAsync(CancellationToken ct) =>
+        CallAsync(async c => await Context.ListStreamsAsync(cancellationToken: c).Select(s => s.Info).ToListAsync(c), ["STREAM", "LIST"], ct);
+
+    /// <summary>All consumers of a stream.</summary>
+    public Task<List<ConsumerInfo>> ListConsumersAsync(string stream, CancellationToken ct) =>
+        CallAsync(async c => await Context.ListConsumersAsync(stream, c).Select(s => s.Info).ToListAsync(c), ["CONSUMER", "LIST", stream], ct);
+
+    /// <summary>A consumer's configuration and state; null when there is none of that name, or no such stream.</summary>
+    public Task<ConsumerInfo?> FindConsumerAsync(string stream, string consumer, CancellationToken ct) =>
+        FindAsync(async c => (await Context.GetConsumerAsync(stream, consumer, c)).Info, ["CONSUMER", "INFO", stream, consumer], ct);
+
+    /// <summary>Makes a durable consumer, or changes it.</summary>
+    public Task<ConsumerInfo> CreateConsumerAsync(string stream, ConsumerConfig config, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        string[] tokens = config.DurableName is { } name ? ["CONSUMER", "CREATE", stream, name] : ["CONSUMER", "CREATE", stream];
+        return CallAsync(async c => (await Context.CreateOrUpdateConsumerAsync(stream, config, c)).Info, tokens, ct);
+    }
+
+    /// <summary>Publishes one message and waits for its ack.</summary>
+    /// <returns>The stream that has it, and its sequence there.</returns>
+    public Task<PubAckResponse> PublishAsync(string subject, byte[] payload, NatsHeaders? headers, CancellationToken ct) =>
+        CallAsync(
+            async c =>
+            {
+                var ack = await Context.PublishAsync(subject, payload, headers: headers, cancellationToken: c);
+                return ack.Error is { } error ? throw new NatsJSApiException(error) : ack;
+            },
+            subject.Split('.'), ct);
+
+    /// <summary>Runs a call of the JetStream API that does not wait for a server that is away.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="tokens">Tokens of its subject, by which a denial is known to concern it.</param>
+    /// <param name="ct">Gives up.</param>
+    /// <exception cref="NatsAwayException">NATS is away.</exception>
+    /// <exception cref="NatsDeniedException">This user may not.</exception>
+    /// <exception cref="NatsException">The server refused, or did not answer.</exception>
+    internal async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, string[] tokens, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        ThrowIfAway();
+        using var watch = _denials.Begin(tokens, Life, ct);
+        try
+        {
+            return await call(watch.Token);
+        }
+        catch (Exception) when (watch.Reason is not null && !ct.IsCancellationRequested)
+        {
+            throw watch.Reason;
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new NatsAwayException("the connection to NATS broke before the answer came", e);
+        }
+    }
+
+    /// <exception cref="NatsAwayException">The connection is not open; says why, where that is known.</exception>
+    internal void ThrowIfAway()
+    {
+        if (!IsOpen)
+            throw new NatsAwayException(_log?.LastFailure is { } reason ? $"NATS is away: {reason}" : "NATS is away");
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Connection.ConnectionOpened -= OnOpened;
+        Connection.ConnectionDisconnected -= OnDropped;
+        Connection.ServerError -= OnServerError;
+        if (_owns)
+            await Connection.DisposeAsync();
+    }
+
+    private async Task<T?> FindAsync<T>(Func<CancellationToken, Task<T>> call, string[] tokens, CancellationToken ct)
+        where T : class
+    {
+        try
+        {
+            return await CallAsync(call, tokens, ct);
+        }
+        catch (NatsException e) when (e.IsNotFound())
+        {
+            return null;
+        }
+    }
+
+    private async Task ConnectAsync()
+    {
+        try
+        {
+            await Connection.ConnectAsync();
+        }
+        catch (Exception e) when (e is NatsException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Whoever uses the connection is told.
+        }
+    }
+
+    private ValueTask OnOpened(object? sender, NatsEventArgs e)
+    {
+        if (_life.IsCancellationRequested)
+            _life = new();
+        _denials.Forget();
+        _log?.Connected(e.Message);
+        Interlocked.Increment(ref _opened);
+        Opened?.Invoke();
+        return default;
+    }
+
+    private ValueTask OnDropped(object? sender, NatsEventArgs e)
+    {
+        _log?.Dropped(e.Message);
+        _life.Cancel();
+        Dropped?.Invoke();
+        return default;
+    }
+
+    private ValueTask OnServerError(object? sender, NatsServerErrorEventArgs e)
+    {
+        _denials.Report(e.Error);
+        return default;
+    }
+}

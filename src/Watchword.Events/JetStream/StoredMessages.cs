@@ -1,0 +1,108 @@
+using System.Runtime.CompilerServices;
+using NATS.Client.Core;
+using NATS.Client.JetStream;
+using NATS.Client.JetStream.Models;
+
+namespace Watchword.Events.JetStream;
+
+/// <summary>Where and how to read a stream.</summary>
+internal sealed record ReadFrom
+{
+    /// <summary>The first sequence to read.</summary>
+    public ulong Sequence { get; init; } = 1;
+
+    /// <summary>In place of a sequence: the first that was stored at this time or later.</summary>
+    public DateTimeOffset? StoredSince { get; init; }
+
+    /// <summary>The subject to read; null: all.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>Without contents.</summary>
+    public bool HeadersOnly { get; init; }
+
+    /// <summary>How many messages to ask for at once.</summary>
+    public int Batch { get; init; } = 5_000;
+}
+
+/// <summary>Reads what a stream holds now, in order and without gaps.</summary>
+internal static class StoredMessages
+{
+    private const int MostRounds = 3;   // without a single message
+    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
+
+    /// <summary>The messages up to the end that the stream has when it is reached.</summary>
+    /// <exception cref="NatsException">There is no such stream, or NATS is away.</exception>
+    public static async IAsyncEnumerable<Delivery> ReadToEndAsync(
+        JetStreamClient client, string stream, ReadFrom range, [EnumeratorCancellation] CancellationToken ct)
+    {
+        for (var stuck = 0; stuck < MostRounds; stuck++)
+        {
+            var consumer = await OpenAsync(client, stream, range, ct);
+            try
+            {
+                var (expected, any, lost) = (1UL, true, false);
+                while (any && !lost)
+                {
+                    any = false;
+                    await foreach (var message in consumer.FetchNoWaitAsync<byte[]>(new() { MaxMsgs = range.Batch, Expires = 5 * Idle, IdleHeartbeat = Idle }, cancellationToken: ct))
+                    {
+                        var delivery = new Delivery(message);
+                        // What was under way when the connection broke is lost: begin again behind what came.
+                        lost = delivery.ConsumerSequence != expected++;
+                        if (lost)
+                            break;
+                        (any, stuck) = (true, 0);
+                        range = range with { Sequence = delivery.Sequence + 1, StoredSince = null };
+                        yield return delivery;
+                        if (delivery.Pending == 0)
+                            yield break;
+                    }
+                }
+                if (!lost && await client.FindConsumerAsync(stream, consumer.Info.Name, ct) is { NumPending: 0 } info && info.Delivered.ConsumerSeq < expected)
+                    yield break;
+            }
+            finally
+            {
+                await CloseAsync(client, consumer);
+            }
+        }
+        throw new NatsAwayException($"stream {stream} cannot be read to its end: deliveries get lost");
+    }
+
+    /// <summary>The message at a sequence; null when there is none.</summary>
+    public static async Task<Delivery?> FindAsync(JetStreamClient client, string stream, ulong sequence, CancellationToken ct)
+    {
+        await foreach (var message in ReadToEndAsync(client, stream, new() { Sequence = sequence, Batch = 1 }, ct))
+            return message.Sequence == sequence ? message : null;
+        return null;
+    }
+
+    private static Task<INatsJSConsumer> OpenAsync(JetStreamClient client, string stream, ReadFrom range, CancellationToken ct) =>
+        client.CallAsync(
+            async c => await client.Context.CreateOrUpdateConsumerAsync(stream, new ConsumerConfig
+            {
+                Name = $"read-{Guid.NewGuid():N}",
+                FilterSubject = range.Subject,
+                HeadersOnly = range.HeadersOnly,
+                DeliverPolicy = range.StoredSince is null ? ConsumerConfigDeliverPolicy.ByStartSequence : ConsumerConfigDeliverPolicy.ByStartTime,
+                OptStartSeq = range.StoredSince is null ? Math.Max(1, range.Sequence) : 0,
+                OptStartTime = range.StoredSince ?? default,
+                AckPolicy = ConsumerConfigAckPolicy.None,
+                MemStorage = true,
+                InactiveThreshold = TimeSpan.FromMinutes(1),
+                NumReplicas = 1,
+            }, c),
+            ["CONSUMER", "CREATE", stream], ct);
+
+    private static async Task CloseAsync(JetStreamClient client, INatsJSConsumer consumer)
+    {
+        try
+        {
+            await client.CallAsync(async c => await client.Context.DeleteConsumerAsync(consumer.Info.StreamName, consumer.Info.Name, c), ["CONSUMER", "DELETE", consumer.Info.Name], CancellationToken.None);
+        }
+        catch (NatsException)
+        {
+            // The server forgets it when nobody reads it.
+        }
+    }
+}
