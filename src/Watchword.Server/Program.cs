@@ -6,7 +6,7 @@ using Watchword.Events.JetStream;
 using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
-using Watchword.Server.Events;
+using Watchword.Server.Admin;
 using Watchword.Server.Hosting;
 using Watchword.Server.Http;
 using Watchword.Server.Operations;

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using NATS.Client.Core;
 using Watchword.Events.JetStream;
-using Watchword.Server.Events;
+using Watchword.Server.Admin;
 
 namespace Watchword.Server.Cli;
 

@@ -6,7 +6,7 @@ using Watchword.Events.JetStream;
 using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 
-namespace Watchword.Server.Events;
+namespace Watchword.Server.Admin;
 
 /// <summary>Events for administrators: <c>/admin/events</c>, <c>/admin/streams</c>, <c>/admin/consumers</c>.</summary>
 internal static class EventAdmin

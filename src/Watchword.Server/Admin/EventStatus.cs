@@ -3,7 +3,7 @@ using Npgsql;
 using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
-namespace Watchword.Server.Events;
+namespace Watchword.Server.Admin;
 
 /// <summary>A stream, as <c>stream status</c> and <c>GET /admin/streams</c> show it.</summary>
 /// <param name="MaxMessages">Null: no limit; so are the other two.</param>

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Watchword.Events.Replay;
 
-namespace Watchword.Server.Events;
+namespace Watchword.Server.Admin;
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]
 [JsonSerializable(typeof(List<StreamStatus>))]

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Mvc;
 using Watchword.Events.Subscribing;
 using Watchword.Server.Http;
 
-namespace Watchword.Server.Events;
+namespace Watchword.Server.Admin;
 
 /// <summary>Dead letters for administrators: <c>/admin/dead-letters</c>, of the consumers that keep theirs in the target's database.</summary>
 internal static class DeadLetterAdmin
