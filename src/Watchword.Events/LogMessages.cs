@@ -120,9 +120,6 @@ internal static partial class LogMessages
     [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted and will be tried again: {Reason}")]
     public static partial void AuditInterrupted(this ILogger logger, string stream, string reason);
 
-    [LoggerMessage(2040, LogLevel.Information, "JetStream stream '{Stream}' now takes {Subject} too")]
-    public static partial void StreamSubjectAdded(this ILogger logger, string stream, string subject);
-
     [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; events go on without it, and it is tried again with each: {Reason}")]
     public static partial void EnricherFailed(this ILogger logger, string enricher, string reason);
 

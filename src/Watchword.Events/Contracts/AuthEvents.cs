@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 namespace Watchword.Events.Contracts;
 
 /// <summary>What somebody did to sign up, in or out (specs 1 and 3).</summary>
-/// <param name="Subject">The event's name: the subject that it is published to, without finer tokens.</param>
+/// <param name="Subject">The event's name: the subject that it is published to.</param>
 /// <param name="Data">Who did it, when, and from where.</param>
 /// <param name="Metadata">Who published it, and in which form.</param>
 public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadata Metadata) : IEvent

@@ -9,10 +9,10 @@ public static class EventCatalogue
     /// <summary>In the order of the documentation.</summary>
     public static IReadOnlyList<EventType> All { get; } =
     [
-        new("auth.user.registered", Streams.AuthEvents.Name, 1, EventJson.Default.UserRegistered),
-        new("auth.user.logged_in", Streams.AuthEvents.Name, 1, EventJson.Default.UserLoggedIn),
-        new("auth.user.logged_out", Streams.AuthEvents.Name, 1, EventJson.Default.UserLoggedOut),
-        new("auth.user.token_refreshed", Streams.AuthEvents.Name, 1, EventJson.Default.UserTokenRefreshed),
+        new("auth.user.registered", Streams.AuthEvents.Name!, 1, EventJson.Default.UserRegistered),
+        new("auth.user.logged_in", Streams.AuthEvents.Name!, 1, EventJson.Default.UserLoggedIn),
+        new("auth.user.logged_out", Streams.AuthEvents.Name!, 1, EventJson.Default.UserLoggedOut),
+        new("auth.user.token_refreshed", Streams.AuthEvents.Name!, 1, EventJson.Default.UserTokenRefreshed),
         Change("user.sync", EventJson.Default.UserSyncEvent),
         Change("organization.created", EventJson.Default.OrganizationCreated),
         Change("organization.updated", EventJson.Default.OrganizationUpdated),
@@ -25,28 +25,19 @@ public static class EventCatalogue
         Change("invitation.accepted", EventJson.Default.InvitationAccepted),
         Change("invitation.rejected", EventJson.Default.InvitationRejected),
         Change("invitation.canceled", EventJson.Default.InvitationCanceled),
-        new("security.alert", Streams.SecurityAlerts.Name, 1, EventJson.Default.SecurityAlert),
+        new("security.alert", Streams.SecurityAlerts.Name!, 1, EventJson.Default.SecurityAlert),
     ];
 
     private static readonly FrozenDictionary<Type, EventType> ByRecord = All.ToFrozenDictionary(t => t.Record);
     private static readonly FrozenDictionary<string, EventType> BySubject = All.ToFrozenDictionary(t => t.Subject, StringComparer.Ordinal);
-    private static readonly FrozenDictionary<string, EventType>.AlternateLookup<ReadOnlySpan<char>> BySpan = BySubject.GetAlternateLookup<ReadOnlySpan<char>>();
 
     /// <summary>The kind whose record is <paramref name="record"/>.</summary>
     /// <exception cref="ArgumentException">There is none; names those there are.</exception>
     public static EventType Of(Type record) => ByRecord.GetValueOrDefault(record)
         ?? throw new ArgumentException($"{record.Name} is no event of Watchword: choose from {string.Join(", ", All.Select(t => t.Record.Name))}", nameof(record));
 
-    /// <summary>The kind that is published to a subject, or to a finer one below it; null when there is none.</summary>
-    public static EventType? Find(string subject)
-    {
-        if (BySubject.TryGetValue(subject, out var type))
-            return type;
-        for (var coarser = subject.AsSpan(); coarser.LastIndexOf('.') is > 0 and var dot;)
-            if (BySpan.TryGetValue(coarser = coarser[..dot], out type))
-                return type;
-        return null;
-    }
+    /// <summary>The kind that is published to a subject; null when there is none.</summary>
+    public static EventType? Find(string subject) => BySubject.GetValueOrDefault(subject);
 
-    private static EventType Change(string subject, JsonTypeInfo json) => new(subject, Streams.IdentityChanges.Name, 1, json);
+    private static EventType Change(string subject, JsonTypeInfo json) => new(subject, Streams.IdentityChanges.Name!, 1, json);
 }

@@ -20,7 +20,7 @@ public static class EventHeaders
     /// <summary>The URL of the identity server that published it (CloudEvents 1.0).</summary>
     public const string Source = "ce-source";
 
-    /// <summary>The event's name, its subject without finer tokens (CloudEvents 1.0).</summary>
+    /// <summary>The event's name, which is its subject (CloudEvents 1.0).</summary>
     public const string Type = "ce-type";
 
     /// <summary>The key that order is kept within, a user's or an organization's id, percent-encoded where it is not plain ASCII (CloudEvents 1.0).</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization.Metadata;
 namespace Watchword.Events.Contracts;
 
 /// <summary>One kind of event that Watchword publishes: where, in which form, in which version of that form.</summary>
-/// <param name="Subject">Where it is published; a finer subject may append tokens to it (<c>auth.user.registered.NL</c>).</param>
+/// <param name="Subject">The subject that it is published to.</param>
 /// <param name="Stream">The stream that keeps it.</param>
 /// <param name="SchemaVersion">Of the form; raised only by a change that old readers cannot read.</param>
 /// <param name="Json">How its record is read and written.</param>

@@ -119,22 +119,22 @@ public sealed class JetStreamClient : IAsyncDisposable
         return CallAsync(async c => (await Context.CreateStreamAsync(config, c)).Info, ["STREAM", "CREATE", config.Name!], ct);
     }
 
-    /// <summary>How many messages a stream has of each subject that the filter covers, at most <paramref name="limit"/> subjects; empty when there is no such stream.</summary>
+    /// <summary>How many messages a stream has of each subject that the filter covers; empty when there is no such stream.</summary>
     public async Task<IDictionary<string, long>> CountSubjectsAsync(string stream, string filter, CancellationToken ct) =>
         (await FindAsync(async c => (await Context.GetStreamAsync(stream, new() { SubjectsFilter = filter }, c)).Info, ["STREAM", "INFO", stream], ct))?.State.Subjects
         ?? new Dictionary<string, long>();
 
     /// <summary>The names of the streams that take the subject; null: of all.</summary>
-    public Task<List<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
-        CallAsync(async c => await Context.ListStreamNamesAsync(subject, c).ToListAsync(c), ["STREAM", "NAMES"], ct);
+    public Task<IReadOnlyList<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
+        CallAsync<IReadOnlyList<string>>(async c => await Context.ListStreamNamesAsync(subject, c).ToArrayAsync(c), ["STREAM", "NAMES"], ct);
 
     /// <summary>All streams.</summary>
-    public Task<List<StreamInfo>> ListStreamsAsync(CancellationToken ct) =>
-        CallAsync(async c => await Context.ListStreamsAsync(cancellationToken: c).Select(s => s.Info).ToListAsync(c), ["STREAM", "LIST"], ct);
+    public Task<IReadOnlyList<StreamInfo>> ListStreamsAsync(CancellationToken ct) =>
+        CallAsync<IReadOnlyList<StreamInfo>>(async c => await Context.ListStreamsAsync(cancellationToken: c).Select(s => s.Info).ToArrayAsync(c), ["STREAM", "LIST"], ct);
 
     /// <summary>All consumers of a stream.</summary>
-    public Task<List<ConsumerInfo>> ListConsumersAsync(string stream, CancellationToken ct) =>
-        CallAsync(async c => await Context.ListConsumersAsync(stream, c).Select(s => s.Info).ToListAsync(c), ["CONSUMER", "LIST", stream], ct);
+    public Task<IReadOnlyList<ConsumerInfo>> ListConsumersAsync(string stream, CancellationToken ct) =>
+        CallAsync<IReadOnlyList<ConsumerInfo>>(async c => await Context.ListConsumersAsync(stream, c).Select(s => s.Info).ToArrayAsync(c), ["CONSUMER", "LIST", stream], ct);
 
     /// <summary>A consumer's configuration and state; null when there is none of that name, or no such stream.</summary>
     public Task<ConsumerInfo?> FindConsumerAsync(string stream, string consumer, CancellationToken ct) =>

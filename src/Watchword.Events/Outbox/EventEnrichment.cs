@@ -5,14 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace Watchword.Events.Outbox;
 
 /// <summary>
-/// Adds <c>data.context</c> to auth events, and the country to their subjects. The outbox keeps each event as it was
+/// Adds <c>data.context</c> to auth events. The outbox keeps each event as it was
 /// written: what is added belongs to the message alone, and never fails or holds up a publish.
 /// </summary>
 public sealed class EventEnrichment : IDisposable
 {
-    /// <summary>Where no country is known.</summary>
-    public const string UnknownCountry = "XX";
-
     private readonly EnrichmentOptions _options;
     private readonly GuardedEnricher[] _enrichers;
     private readonly CountryFile? _countries;
@@ -25,12 +22,12 @@ public sealed class EventEnrichment : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         _options = options.Enrichment;
         _enrichers = [.. enrichers.Select(e => new GuardedEnricher(e, _options, logger))];
-        _countries = _options is { CountryFile: { } file } and ({ Country: true } or { FinerSubjects: true }) ? new(file, _options.ReloadInterval, logger) : null;
+        _countries = _options is { CountryFile: { } file, Country: true } ? new(file, _options.ReloadInterval, logger) : null;
         _addsContext = _options.Country || _options.Device || _enrichers.Length > 0;
     }
 
     /// <summary>Whether events stay as they are.</summary>
-    public bool IsOff => !_addsContext && !_options.FinerSubjects;
+    public bool IsOff => !_addsContext;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -40,8 +37,8 @@ public sealed class EventEnrichment : IDisposable
             enricher.Dispose();
     }
 
-    /// <summary>An auth event's subject and body, as they are published; as they are where the body cannot be read.</summary>
-    internal async ValueTask<(string Subject, byte[] Payload)> ApplyAsync(OutboxRow row)
+    /// <summary>An auth event's body as it is published; unchanged where it cannot be read.</summary>
+    internal async ValueTask<byte[]> ApplyAsync(OutboxRow row)
     {
         try
         {
@@ -49,11 +46,11 @@ public sealed class EventEnrichment : IDisposable
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return (_options.FinerSubjects ? $"{row.Subject}.{UnknownCountry}" : row.Subject, row.Payload);
+            return row.Payload;
         }
     }
 
-    private async ValueTask<(string Subject, byte[] Payload)> EnrichAsync(OutboxRow row)
+    private async ValueTask<byte[]> EnrichAsync(OutboxRow row)
     {
         var body = AuthEventBody.Read(row.Payload);
         var (ip, userAgent) = (body.Ip, body.UserAgent);
@@ -64,9 +61,6 @@ public sealed class EventEnrichment : IDisposable
             userAgent ??= Text(context.RootElement, "userAgent");
         }
         var country = IPAddress.TryParse(ip, out var address) ? _countries?.Current.Find(address) : null;
-        var subject = _options.FinerSubjects ? $"{row.Subject}.{country ?? UnknownCountry}" : row.Subject;
-        if (!_addsContext)
-            return (subject, row.Payload);
 
         var added = new SortedDictionary<string, string>(StringComparer.Ordinal);
         if (_options.Country && country is not null)
@@ -77,7 +71,7 @@ public sealed class EventEnrichment : IDisposable
         foreach (var enricher in _enrichers)
             foreach (var (name, value) in await enricher.EnrichAsync(facts!))
                 added[name] = value;
-        return (subject, added.Count > 0 ? body.WithContext(row.Payload, added) : row.Payload);
+        return added.Count > 0 ? body.WithContext(row.Payload, added) : row.Payload;
     }
 
     private static string? Text(JsonElement context, string name) =>

@@ -30,9 +30,6 @@ public sealed record EnrichmentOptions
     /// <summary>Whether <c>data.context.device</c> is added.</summary>
     public bool Device { get; init; }
 
-    /// <summary>Whether the country, or <c>XX</c>, is appended to the subject.</summary>
-    public bool FinerSubjects { get; init; }
-
     /// <summary>How often the file is looked at for a change.</summary>
     public TimeSpan ReloadInterval { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -65,7 +65,7 @@ public sealed class OutboxRelay(
         [
             OutboxNotifications.ReceiveAsync(database, signal, leading.Token),
             WakeAsync(lease, leading.Token),
-            WaitOutAsync(Streams.DeadLetters.Name, MakeDeadLettersAsync, leading.Token),
+            WaitOutAsync(Streams.DeadLetters.Name!, MakeDeadLettersAsync, leading.Token),
             .. _streams.Select(s => WaitOutAsync(s.Name, c => s.RunAsync(lease, connection, c), leading.Token)),
         ];
         try
@@ -99,11 +99,11 @@ public sealed class OutboxRelay(
     {
         try
         {
-            await StreamSetup.EnsureAsync(jetStream, [options.Adapt(Streams.DeadLetters)], logger, ct);
+            await StreamSetup.EnsureAsync(jetStream, [Streams.DeadLetters], logger, ct);
         }
         catch (Exception e) when (e is NatsJSApiException api && !api.IsTransient() || e is NatsDeniedException)
         {
-            logger.StreamNotMade(Streams.DeadLetters.Name, e.Message);   // somebody else's has its subjects
+            logger.StreamNotMade(Streams.DeadLetters.Name!, e.Message);   // somebody else's has its subjects
         }
         await Task.Delay(Timeout.Infinite, ct);
     }
@@ -139,7 +139,7 @@ public sealed class OutboxRelay(
         {
             try
             {
-                await jetStream.FindStreamAsync(other.Name, ct);
+                await jetStream.FindStreamAsync(other.Name!, ct);
                 return true;
             }
             catch (NatsException)

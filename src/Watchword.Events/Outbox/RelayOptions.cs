@@ -1,7 +1,3 @@
-using NATS.Client.JetStream.Models;
-using Watchword.Events.Contracts;
-using Watchword.Events.JetStream;
-
 namespace Watchword.Events.Outbox;
 
 /// <summary>How the relay works.</summary>
@@ -45,11 +41,4 @@ public sealed record RelayOptions
 
     /// <summary>What auth events get on their way.</summary>
     public EnrichmentOptions Enrichment { get; init; } = new();
-
-    /// <summary>A stream as it must be for these options.</summary>
-    internal StreamConfig Adapt(StreamConfig stream) =>
-        Enrichment.FinerSubjects && stream.Name == Streams.AuthEvents.Name ? stream with { Subjects = [.. stream.Subjects!, FinerAuthEvents] } : stream;
-
-    /// <summary>The subjects that a country is appended to.</summary>
-    internal const string FinerAuthEvents = "auth.user.*.*";
 }

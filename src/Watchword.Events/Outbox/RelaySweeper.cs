@@ -123,13 +123,13 @@ internal sealed class RelaySweeper(
         try
         {
             row.WriteHeaders(_headers, options.Source, _chained ? _lastId : null);
-            var (subject, payload) = enrichment is not null && _ofAuthEvents ? await enrichment.ApplyAsync(row) : (row.Subject, row.Payload);
-            if (!places.Has(subject))
+            var payload = enrichment is not null && _ofAuthEvents ? await enrichment.ApplyAsync(row) : row.Payload;
+            if (!places.Has(row.Subject))
             {
-                Hold(row, $"stream {stream.Name} does not take {subject}: add that to its subjects");
+                Hold(row, $"stream {stream.Name} does not take {row.Subject}: add that to its subjects");
                 return;
             }
-            await publisher.PublishAsync(subject, payload, _headers, _sentCount, ct);
+            await publisher.PublishAsync(row.Subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException || e is NatsException nats && !nats.IsTransient())
         {

@@ -47,7 +47,7 @@ internal sealed class StreamRelay(
     {
         if (_refusedUnder != lease)
         {
-            await StreamSetup.EnsureAsync(jetStream, [options.Adapt(stream)], logger, ct);
+            await StreamSetup.EnsureAsync(jetStream, [stream], logger, ct);
             await new StreamEnd(database, jetStream, _audit, logger).CheckAsync(Name, ct);
             await _places.LoadAsync(ct);
         }

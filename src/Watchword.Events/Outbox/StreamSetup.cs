@@ -2,11 +2,10 @@ using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
 using NATS.Client.JetStream.Models;
 using Watchword.Events.JetStream;
-using Watchword.Events.Replay;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Creates the streams that are missing. An existing one with other settings is reported, never changed, but for finer subjects, which it must take.</summary>
+/// <summary>Creates the streams that are missing. An existing stream with other settings is logged and never changed.</summary>
 public static class StreamSetup
 {
     /// <exception cref="NatsException">The server refuses, or does not answer.</exception>
@@ -18,12 +17,6 @@ public static class StreamSetup
             {
                 await jetStream.CreateStreamAsync(wanted, ct);
                 logger.StreamCreated(wanted.Name!);
-            }
-            else if (wanted.Subjects is { } subjects && subjects.Contains(RelayOptions.FinerAuthEvents) && found.Config.Subjects?.Any(s => SubjectPattern.Covers(s, RelayOptions.FinerAuthEvents)) != true)
-            {
-                // Asked for by an option, and without it no event would have a place.
-                await jetStream.Context.UpdateStreamAsync(found.Config with { Subjects = [.. found.Config.Subjects ?? [], RelayOptions.FinerAuthEvents] }, ct);
-                logger.StreamSubjectAdded(wanted.Name!, RelayOptions.FinerAuthEvents);
             }
             else if (Differences(wanted, found.Config) is { Length: > 0 } differences)
             {

@@ -3,23 +3,22 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Unicode;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
 /// <summary>Writes events as lines of JSON (NDJSON).</summary>
-/// <param name="stream">Where to; it stays open.</param>
+/// <param name="stream">The lines are written here; it stays open.</param>
 public sealed class EventLines(Stream stream) : IDisposable
 {
     private const int FlushAt = 64 * 1024;
 
-    // For people and their tools: only what JSON demands is escaped.
+    // People read it too: only what JSON demands is escaped.
     private static readonly JsonWriterOptions Form = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly ArrayBufferWriter<byte> _buffer = new(FlushAt * 2);
     private readonly Utf8JsonWriter _json = new(Stream.Null, Form);
 
-    /// <summary>Adds a line; it is written when enough have come, or at <see cref="FlushAsync"/>.</summary>
+    /// <summary>Adds a line. It is written when 64 KiB are buffered, or by <see cref="FlushAsync"/>.</summary>
     public ValueTask WriteAsync(in ReplayEvent e, CancellationToken ct = default)
     {
         _json.Reset(_buffer);
@@ -38,7 +37,7 @@ public sealed class EventLines(Stream stream) : IDisposable
         return _buffer.WrittenCount < FlushAt ? default : FlushAsync(ct);
     }
 
-    /// <summary>Writes what has gathered.</summary>
+    /// <summary>Writes the buffered lines.</summary>
     public async ValueTask FlushAsync(CancellationToken ct = default)
     {
         await stream.WriteAsync(_buffer.WrittenMemory, ct);
@@ -76,20 +75,22 @@ public sealed class EventLines(Stream stream) : IDisposable
         {
             _json.WriteBase64String("base64", payload);
         }
-        else if (payload.AsSpan().ContainsAny("\r\n"u8))
-        {
-            // Between tokens alone, where JSON allows them and a line does not.
-            var line = (byte[])payload.Clone();
-            line.AsSpan().Replace((byte)'\r', (byte)' ');
-            line.AsSpan().Replace((byte)'\n', (byte)' ');
-            _json.WritePropertyName("event");
-            _json.WriteRawValue(line, skipInputValidation: true);
-        }
         else
         {
             _json.WritePropertyName("event");
-            _json.WriteRawValue(payload, skipInputValidation: true);
+            _json.WriteRawValue(OneLine(payload), skipInputValidation: true);
         }
+    }
+
+    // JSON allows line breaks only between tokens, where blanks mean the same.
+    private static byte[] OneLine(byte[] json)
+    {
+        if (!json.AsSpan().ContainsAny("\r\n"u8))
+            return json;
+        var line = (byte[])json.Clone();
+        line.AsSpan().Replace((byte)'\r', (byte)' ');
+        line.AsSpan().Replace((byte)'\n', (byte)' ');
+        return line;
     }
 
     private static bool IsJson(ReadOnlySpan<byte> payload)

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using NATS.Client.Core;
 using Npgsql;
+using NpgsqlTypes;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
@@ -8,28 +9,28 @@ using Watchword.Events.Outbox;
 namespace Watchword.Events.Replay;
 
 /// <summary>
-/// Reads events again, in the order of their stream: from the outbox where the stream has let go of them, else from
-/// the stream. For one replay at a time.
+/// Reads events again in the order of their stream: from the stream, and from the outbox what the stream no longer holds.
+/// An instance serves one replay at a time.
 /// </summary>
 /// <param name="jetStream">Where the streams are.</param>
-/// <param name="database">Where the outbox is; null: what a stream no longer holds is refused.</param>
-/// <param name="clock">Whose now is the bound of times; default the system's.</param>
+/// <param name="database">Where the outbox is; null: a range that needs it is refused.</param>
+/// <param name="clock">Tells which times lie in the future; the system's clock by default.</param>
 public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? database, TimeProvider? clock = null)
 {
     private long _position;
 
-    /// <summary>The sequence that was looked at last; for showing progress.</summary>
+    /// <summary>The sequence that was read last, for showing progress.</summary>
     public ulong Position => (ulong)Interlocked.Read(ref _position);
 
-    /// <summary>Fixes the ends of a replay; nothing is read yet.</summary>
-    /// <exception cref="ReplayRefusedException">The range is empty, reversed or in the future, or names what is not there.</exception>
+    /// <summary>Checks a replay and fixes its range; no event is read yet.</summary>
+    /// <exception cref="ReplayRefusedException">The range is empty, reversed or in the future, or the stream or type does not exist.</exception>
     public Task<ReplayPlan> PlanAsync(ReplayFilter filter, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(filter);
         return new ReplayPlanner(jetStream, database, clock ?? TimeProvider.System).PlanAsync(filter, ct);
     }
 
-    /// <summary>The events.</summary>
+    /// <summary>Reads the events.</summary>
     public async IAsyncEnumerable<ReplayEvent> ReadAsync(ReplayPlan plan, [EnumeratorCancellation] CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -41,10 +42,10 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
             yield break;
 
         var began = false;
+        // Filtered here and not by the server: a filter's gaps would hide what the stream drops while it is read.
         await foreach (var message in StoredMessages.ReadToEndAsync(jetStream, plan.Filter.Stream, Begin(plan, next), ct))
         {
-            // The stream may let go of its oldest while it is read. Behind a filter's own gaps that goes unseen.
-            if (message.Sequence > next && (!began || plan.ReadSubject is null))
+            if (message.Sequence > next)
                 await foreach (var e in DroppedAsync(plan, next, Math.Min(message.Sequence - 1, plan.To), began, ct))
                     yield return e;
             began = true;
@@ -61,7 +62,7 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
                 yield return e;
     }
 
-    /// <summary>How many events there are, and where; nothing is done with them.</summary>
+    /// <summary>Counts the events and does nothing with them.</summary>
     /// <exception cref="ReplayRefusedException">There are none.</exception>
     public async Task<ReplayResult> CountAsync(ReplayPlan plan, CancellationToken ct = default)
     {
@@ -72,19 +73,19 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
         return tally.Result();
     }
 
-    /// <summary>Writes a line of JSON for each; the file stands there when it is whole, and not before.</summary>
-    /// <param name="plan">What.</param>
-    /// <param name="path">Replaced if it is there; a new one is its owner's alone. A pipe or a device is written to.</param>
-    /// <param name="ct">Stops; no file is left.</param>
-    /// <exception cref="ReplayRefusedException">There are no events, or no file can be there; none is left.</exception>
+    /// <summary>Writes each event as a line of JSON to a file, which appears when it is complete.</summary>
+    /// <param name="plan">From <see cref="PlanAsync"/>.</param>
+    /// <param name="path">An existing file is replaced; a new one is readable by its owner alone.</param>
+    /// <param name="ct">Stops; no file is left behind.</param>
+    /// <exception cref="ReplayRefusedException">There are no events, or no file can be written there.</exception>
     public Task<ReplayResult> ToFileAsync(ReplayPlan plan, string path, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(path);
-        return ReplayFile.WriteAsync(ReplayFile.Resolve(path), plan.Id, file => ToStreamAsync(plan, file, ct), ct);
+        return ReplayFile.WriteAsync(ReplayFile.Resolve(path), plan.Id, file => ToStreamAsync(plan, file, ct));
     }
 
-    /// <summary>Writes a line of JSON for each.</summary>
+    /// <summary>Writes each event as a line of JSON.</summary>
     /// <exception cref="ReplayRefusedException">There are no events; nothing was written.</exception>
     public async Task<ReplayResult> ToStreamAsync(ReplayPlan plan, Stream stream, CancellationToken ct = default)
     {
@@ -101,13 +102,13 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
         return tally.Result();
     }
 
-    /// <summary>Publishes them again, marked with <see cref="EventHeaders.Replay"/>.</summary>
-    /// <param name="plan">What.</param>
+    /// <summary>Publishes the events again, marked with <see cref="EventHeaders.Replay"/>.</summary>
+    /// <param name="plan">From <see cref="PlanAsync"/>.</param>
     /// <param name="target">A subject, or a prefix such as <c>replay.&gt;</c> that is put before each event's own subject.</param>
-    /// <param name="force">Also to subjects of Watchword's own streams, where everybody takes it for news.</param>
+    /// <param name="force">Also allows subjects of Watchword's own streams, whose readers would take the replay for new events.</param>
     /// <param name="ct">Stops; what has been published stays.</param>
-    /// <exception cref="ReplayRefusedException">There are no events, or the target will not do; nothing was published.</exception>
-    /// <exception cref="ReplayStoppedException">It stopped on the way, also by <paramref name="ct"/>; names the sequence to go on from.</exception>
+    /// <exception cref="ReplayRefusedException">There are no events, or the target is not allowed; nothing was published.</exception>
+    /// <exception cref="ReplayStoppedException">It ended early, perhaps by <paramref name="ct"/>; names the sequence to continue from.</exception>
     public async Task<ReplayResult> ToSubjectAsync(ReplayPlan plan, string target, bool force = false, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -117,37 +118,26 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
         return await subject.RunAsync(ReadAsync(plan, ct), new ReplayTally(plan), ct);
     }
 
-    /// <summary>
-    /// Makes a durable consumer that begins there and goes on with what comes. What it delivers carries no mark: the
-    /// messages are the stream's own.
-    /// </summary>
-    /// <exception cref="ReplayRefusedException">The consumer exists, or cannot express what was asked for; nothing was made.</exception>
-    public Task<ReplayResult> ToConsumerAsync(ReplayPlan plan, string consumer, CancellationToken ct = default)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        ArgumentNullException.ThrowIfNull(consumer);
-        return ConsumerTarget.CreateAsync(jetStream, plan, consumer, ct);
-    }
-
-    // Published is after happened: whoever asks by time alone spares the reading of what was stored before.
+    // An event is stored after it happened: with a time alone, what was stored before that need not be read.
     private static ReadFrom Begin(ReplayPlan plan, ulong next) => new()
     {
-        Subject = plan.ReadSubject,
         Sequence = next,
         StoredSince = plan.Filter is { Since: not null, FromSequence: null } ? plan.Filter.StoredSince : null,
     };
 
+    /// <summary>The outbox's copies of events that the stream dropped after the plan was made.</summary>
     private async IAsyncEnumerable<ReplayEvent> DroppedAsync(ReplayPlan plan, ulong from, ulong to, bool began, [EnumeratorCancellation] CancellationToken ct)
     {
-        if (await jetStream.FindStreamAsync(plan.Filter.Stream, ct) is not { } stream || stream.State.FirstSeq <= from)
-            yield break;   // a gap within the stream: somebody deleted those
+        var filter = plan.Filter;
+        if (await jetStream.FindStreamAsync(filter.Stream, ct) is not { } stream || stream.State.FirstSeq <= from)
+            yield break;   // a gap in the middle: somebody deleted those messages
         to = Math.Min(to, stream.State.FirstSeq - 1);
-        if (database is null || !ReplayPlanner.HasOutbox(plan.Filter.Stream))
+        if (database is null || !ReplayPlanner.HasOutbox(filter.Stream))
         {
-            // Whoever asks by time alone misses nothing that was stored before it.
-            if (!began && plan.Filter is { FromSequence: null, StoredSince: { } since } && stream.State.Messages > 0 && ReplayPlanner.FirstStored(stream.State) <= since)
+            // A replay by time alone misses nothing that was stored before its time.
+            if (!began && filter is { FromSequence: null, StoredSince: { } since } && stream.State.Messages > 0 && ReplayPlanner.FirstStored(stream.State) <= since)
                 yield break;
-            throw new NatsException($"Stream {plan.Filter.Stream} let go of sequences {from} to {to} before they were read, and no outbox is at hand that keeps them. What is left begins at {stream.State.FirstSeq}.", isTransient: false);
+            throw new NatsException($"stream {filter.Stream} dropped sequences {from} to {to} before they were read, and no outbox has them; it now begins at {stream.State.FirstSeq}");
         }
         await foreach (var e in FromOutboxAsync(plan, from, to, ct))
             yield return e;
@@ -162,20 +152,20 @@ public sealed class EventReplay(JetStreamClient jetStream, NpgsqlDataSource? dat
               AND occurred_at >= $4 AND occurred_at < $5 AND ($6::text IS NULL OR key = $6)
             ORDER BY stream_seq
             """);
-        command.CommandTimeout = 0;   // a week's rows may have to be sorted; the caller has a token
+        command.CommandTimeout = 0;   // it may have to sort a week's rows; the caller can cancel
         command.Parameters.Add(new() { Value = (long)from });
         command.Parameters.Add(new() { Value = (long)to });
         command.Parameters.Add(new() { Value = filter.Stream == Streams.AuthEvents.Name });
         command.Parameters.Add(new() { Value = filter.Since?.UtcDateTime ?? DateTime.UnixEpoch });
-        // Events give their times in milliseconds, rows in microseconds.
+        // Events have their times in milliseconds, rows in microseconds.
         command.Parameters.Add(new() { Value = (filter.Until?.UtcDateTime ?? DateTime.UtcNow.AddDays(1)) + TimeSpan.FromMilliseconds(1) });
-        command.Parameters.Add(new() { Value = (object?)filter.User ?? DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text });
-        var headers = new NatsHeaders();
+        command.Parameters.Add(new() { Value = (object?)filter.User ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
         await using var reader = await command.ExecuteReaderAsync(ct);
         var sequence = reader.GetOrdinal("stream_seq");
         while (await reader.ReadAsync(ct))
         {
             var row = OutboxRow.Read(reader) with { Republished = false };   // it has a sequence because it was published
+            var headers = new NatsHeaders();
             row.WriteHeaders(headers, plan.Source, expectedLastId: null);
             var read = ReplayEvent.Of(filter.Stream, (ulong)reader.GetInt64(sequence), row.Subject, headers, row.Payload, new(row.OccurredAt), fromOutbox: true);
             Interlocked.Exchange(ref _position, (long)read.Sequence);

@@ -1,39 +1,34 @@
-using NATS.Client.Core;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
-/// <summary>The types of events that a stream can hold: those of the catalogue, and those that lie in it.</summary>
+/// <summary>The event types that a stream can hold: those of the catalogue, and the subjects of its messages.</summary>
 public static class KnownTypes
 {
-    /// <exception cref="ReplayRefusedException">None of the streams knows such a type.</exception>
+    private const int MostListed = 20;   // subjects of one stream; a foreign stream may have thousands
+
+    /// <summary>Refuses a type that none of the streams can hold: a misspelt type would silently match nothing.</summary>
+    /// <param name="jetStream">Where the streams are.</param>
+    /// <param name="streams">Their names.</param>
+    /// <param name="type">A subject, which may contain wildcards.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="ReplayRefusedException">The type is malformed or unknown; lists the known ones.</exception>
     public static async Task CheckAsync(JetStreamClient jetStream, IReadOnlyList<string> streams, string type, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(jetStream);
         ArgumentNullException.ThrowIfNull(streams);
         if (SubjectPattern.Fault(type) is { } fault)
             throw new ReplayRefusedException("type", fault);
-        var known = new SortedSet<string>(StringComparer.Ordinal);
+        var known = new SortedSet<string>(EventCatalogue.All.Where(t => streams.Contains(t.Stream)).Select(t => t.Subject), StringComparer.Ordinal);
+        if (known.Any(k => SubjectPattern.Covers(type, k)))
+            return;
         foreach (var stream in streams)
         {
-            if (IsDescribed(stream, type) || await FindAsync(jetStream, stream, type, ct) is not (false, false))
+            if (await jetStream.CountSubjectsAsync(stream, type, ct) is { Count: > 0 })
                 return;
-            known.UnionWith(await ListAsync(jetStream, stream, ct));
+            known.UnionWith((await jetStream.CountSubjectsAsync(stream, ">", ct)).Keys.Take(MostListed));
         }
-        throw new ReplayRefusedException("type", $"is '{type}', which no stream knows: choose from {string.Join(", ", known)}");
+        throw new ReplayRefusedException("type", $"is '{type}', which no event has: choose from {string.Join(", ", known)}");
     }
-
-    /// <summary>Whether the catalogue has it, something it covers, or something that covers it.</summary>
-    internal static bool IsDescribed(string stream, string type) =>
-        EventCatalogue.All.Any(t => t.Stream == stream && (SubjectPattern.CoversKind(type, t.Subject) || SubjectPattern.CoversKind(t.Subject, type)));
-
-    /// <summary>Whether the stream holds events of the type itself, and of finer subjects below it.</summary>
-    internal static async Task<(bool Own, bool Finer)> FindAsync(JetStreamClient jetStream, string stream, string type, CancellationToken ct) =>
-        (await jetStream.CountSubjectsAsync(stream, type, ct) is { Count: > 0 },
-            !type.EndsWith('>') && await jetStream.CountSubjectsAsync(stream, type + ".>", ct) is { Count: > 0 });
-
-    internal static async Task<IEnumerable<string>> ListAsync(JetStreamClient jetStream, string stream, CancellationToken ct) =>
-        EventCatalogue.All.Where(t => t.Stream == stream).Select(t => t.Subject)
-            .Concat((await jetStream.CountSubjectsAsync(stream, ">", ct)).Keys.Take(20)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 }

@@ -1,42 +1,42 @@
 namespace Watchword.Events.Replay;
 
-/// <summary>Which events of a stream: all that fulfil everything that is given.</summary>
+/// <summary>Selects events of one stream; every condition that is given must hold.</summary>
 /// <param name="Stream">The stream's name.</param>
 public sealed record ReplayFilter(string Stream)
 {
     private static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(5);
 
-    /// <summary>The first sequence, from 1 on. Null: the oldest that is kept anywhere.</summary>
+    /// <summary>The first sequence, at least 1. Null: the oldest event that the stream or the outbox has.</summary>
     public ulong? FromSequence { get; init; }
 
     /// <summary>The last sequence. Null: the stream's last when the replay begins.</summary>
     public ulong? ToSequence { get; init; }
 
-    /// <summary>Only what happened then or later, by the event's own time.</summary>
+    /// <summary>Only events that happened then or later, by the event's own time.</summary>
     public DateTimeOffset? Since { get; init; }
 
-    /// <summary>Only what happened then or earlier, by the event's own time.</summary>
+    /// <summary>Only events that happened then or earlier, by the event's own time.</summary>
     public DateTimeOffset? Until { get; init; }
 
-    /// <summary>Only events of this key: the id of a user, or of an organization.</summary>
+    /// <summary>Only events with this key: the id of a user or an organization.</summary>
     public string? User { get; init; }
 
-    /// <summary>Only events of this subject, or of a finer one below it; it may hold wildcards.</summary>
+    /// <summary>Only events with this subject, which may contain wildcards.</summary>
     public string? Type { get; init; }
 
     /// <summary>
-    /// From when on the stream has stored what happened since <see cref="Since"/>: published is after happened, and the
-    /// clocks of database and broker may differ.
+    /// The time from which on the stream stored what happened since <see cref="Since"/>: events are stored after they
+    /// happen, but the clocks of database and broker may differ.
     /// </summary>
     public DateTimeOffset? StoredSince => Since > DateTimeOffset.UnixEpoch + ClockSkew ? Since - ClockSkew : Since is null ? null : DateTimeOffset.UnixEpoch;
 
-    /// <summary>Whether an event is meant, apart from its sequence.</summary>
+    /// <summary>Whether an event fulfils every condition but that on its sequence.</summary>
     public bool Matches(in ReplayEvent e) =>
-        (Type is null || SubjectPattern.CoversKind(Type, e.Subject))
+        (Type is null || SubjectPattern.Covers(Type, e.Subject))
         && (Since is null || e.Time >= Since) && (Until is null || e.Time <= Until)
         && (User is null || e.Key == User);
 
-    /// <summary>For messages to people: "events of user u1 and type user.sync since …".</summary>
+    /// <summary>For messages: "event of user u1 and type user.sync since …".</summary>
     internal string Describe()
     {
         var words = new List<string>();

@@ -3,16 +3,16 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
-/// <summary>A replay to a subject came to an end on the way: by its target, the connection, what it reads from, or who asked for it.</summary>
+/// <summary>A replay to a subject ended early: its target, the connection or its source failed, or the caller stopped it.</summary>
 public sealed class ReplayStoppedException : Exception
 {
-    /// <summary>Says why, and where to go on: behind an event that will be too large the next time too.</summary>
-    /// <param name="cause">Why.</param>
-    /// <param name="missing">The first event that is not there; everything before it is.</param>
+    /// <summary>Says why it stopped and where to continue: after an event that is too large, since that will not change.</summary>
+    /// <param name="cause">Why it stopped.</param>
+    /// <param name="missing">The first event that was not published; all before it were.</param>
     public ReplayStoppedException(Exception cause, ulong missing)
         : base(Words(cause, missing), cause) => Next = IsTooLarge(cause) ? missing + 1 : missing;
 
-    /// <summary>The sequence to go on from.</summary>
+    /// <summary>The sequence to continue from.</summary>
     public ulong Next { get; }
 
     private static string Words(Exception cause, ulong missing)
@@ -21,9 +21,9 @@ public sealed class ReplayStoppedException : Exception
         var why = cause.Message.TrimEnd('.');
         return cause switch
         {
-            OperationCanceledException => $"The replay stopped. Go on from sequence {missing}: all before it are there.",
-            _ when IsTooLarge(cause) => $"The replay stopped: event {missing} is too large to be published with the replay's headers: {why}. Go on from sequence {missing + 1} to leave it out: all before it are there.",
-            _ => $"The replay stopped: {why}. Go on from sequence {missing}: all before it are there.",
+            OperationCanceledException => $"The replay stopped. Continue from sequence {missing}: all events before it were published.",
+            _ when IsTooLarge(cause) => $"The replay stopped: with the replay's headers, event {missing} is too large: {why}. Continue from sequence {missing + 1} to leave it out: all events before it were published.",
+            _ => $"The replay stopped: {why}. Continue from sequence {missing}: all events before it were published.",
         };
     }
 

@@ -3,7 +3,9 @@ namespace Watchword.Events.Replay;
 /// <summary>NATS subjects with wildcards: <c>*</c> stands for one token, a final <c>&gt;</c> for one or more.</summary>
 public static class SubjectPattern
 {
-    /// <summary>Whether the pattern covers a subject.</summary>
+    private const int MaxLength = 512;   // characters
+
+    /// <summary>Whether a pattern matches a subject.</summary>
     public static bool Covers(ReadOnlySpan<char> pattern, ReadOnlySpan<char> subject)
     {
         while (true)
@@ -21,7 +23,7 @@ public static class SubjectPattern
         }
     }
 
-    /// <summary>Whether there can be a subject that both patterns cover.</summary>
+    /// <summary>Whether some subject matches both patterns.</summary>
     public static bool Overlaps(ReadOnlySpan<char> one, ReadOnlySpan<char> other)
     {
         while (true)
@@ -40,32 +42,15 @@ public static class SubjectPattern
         }
     }
 
-    /// <summary>Whether it covers the subject itself, or a finer one below it (<c>auth.user.registered.NL</c>).</summary>
-    public static bool CoversKind(string pattern, ReadOnlySpan<char> subject)
-    {
-        if (Covers(pattern, subject))
-            return true;
-        // As many tokens as the pattern has; what is finer does not count.
-        var end = -1;
-        foreach (var _ in pattern.AsSpan().Split('.'))
-        {
-            var next = subject[(end + 1)..].IndexOf('.');
-            if (next < 0)
-                return false;
-            end += next + 1;
-        }
-        return Covers(pattern, subject[..end]);
-    }
-
     /// <summary>Whether it can be the name of a stream or a consumer.</summary>
     public static bool IsName(string name) =>
         !string.IsNullOrEmpty(name) && !name.Any(c => c is '.' or '*' or '>' or '/' or '\\' || char.IsWhiteSpace(c) || char.IsControl(c));
 
-    /// <summary>What is wrong with it; null when it can be used.</summary>
+    /// <summary>What is wrong with a subject, to follow its name in a sentence; null when it is valid.</summary>
     public static string? Fault(string pattern)
     {
-        if (pattern.Length is 0 or > 512)
-            return $"has {pattern.Length} characters: a subject has 1 to 512";
+        if (pattern.Length is 0 or > MaxLength)
+            return $"has {pattern.Length} characters: a subject has 1 to {MaxLength}";
         if (pattern.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)))
             return $"is '{string.Concat(pattern.Select(c => char.IsControl(c) ? ' ' : c))}': a subject has no blanks";
         var tokens = pattern.Split('.');

@@ -5,7 +5,7 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Replay;
 
-/// <summary>Publishes a replay: with acks where a stream takes the subject, else to whoever listens.</summary>
+/// <summary>Publishes a replay: with acks where a stream takes the subject, otherwise to whoever is subscribed.</summary>
 internal sealed class SubjectTarget : IAsyncDisposable
 {
     private const int MaxInFlight = 1024;
@@ -19,12 +19,12 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private readonly string? _prefix;
     private readonly Dictionary<string, (string Target, bool Stored)> _subjects = new(StringComparer.Ordinal);
     private readonly HashSet<string> _streams = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ulong> _unstored = new(StringComparer.Ordinal);   // target, and its first event
     private volatile NatsDeniedException? _denied;
+    private ulong? _firstUnstored;   // the first event that was published without an ack
     private long _sent;
     private long _settled;
     private ulong _missing = ulong.MaxValue;
-    private ulong _next;   // the first that was not handed over
+    private ulong _next;   // the first event that was not published yet
     private Exception? _failure;
 
     private SubjectTarget(JetStreamClient jetStream, PublishWindow window, string replayId, string target)
@@ -45,17 +45,17 @@ internal sealed class SubjectTarget : IAsyncDisposable
             throw new ReplayRefusedException("toSubject", fault);
         var plain = target.EndsWith(Everything, StringComparison.Ordinal) ? target[..^2] : target;
         if (plain.Split('.').Any(t => t is "*" or ">"))
-            throw new ReplayRefusedException("toSubject", $"is '{target}': give a plain subject, or a prefix that ends in .> and takes each event's own subject behind it");
+            throw new ReplayRefusedException("toSubject", $"is '{target}': give a plain subject, or a prefix that ends in .> and is put before each event's own subject");
         if (target.StartsWith('$') || target.StartsWith("_INBOX.", StringComparison.Ordinal))
             throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to NATS itself");
         if (force)
             return;
         foreach (var stream in await jetStream.ListStreamNamesAsync(target, ct))
             if (Streams.All.Append(Streams.SecurityAlerts).Any(s => s.Name == stream))
-                throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: everybody would take the replay for news. Choose another subject, such as replay.>") { CanBeForced = true };
+                throw new ReplayRefusedException("toSubject", $"is '{target}', which belongs to stream {stream}: its readers would take the replay for new events. Choose another subject, such as replay.>") { CanBeForced = true };
     }
 
-    /// <exception cref="ReplayStoppedException">It stopped before the end, whatever the cause.</exception>
+    /// <exception cref="ReplayStoppedException">It ended early, for whatever reason.</exception>
     public async Task<ReplayResult> RunAsync(IAsyncEnumerable<ReplayEvent> events, ReplayTally tally, CancellationToken ct)
     {
         var connection = _jetStream.OpenedTotal;
@@ -71,7 +71,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
                 if (_failure is not null || _denied is not null)
                     break;
             }
-            if (_failure is null && _unstored.Count > 0)
+            if (_failure is null && _firstUnstored is not null)
                 await _jetStream.FlushAsync(FlushPatience);
         }
         catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
@@ -80,10 +80,13 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         while (_settled < _sent)   // each has its result within the ack time-out
             Settle(await _window.Results.ReadAsync(CancellationToken.None));
-        if (_unstored.Count > 0 && (_jetStream.OpenedTotal != connection || !_jetStream.IsOpen))
-            Fail(new NatsAwayException("the connection broke meanwhile, and no stream says what of it arrived"), _unstored.Values.Min());
-        if (_denied is { } denied)
-            Fail(denied, _unstored.Values.Min());
+        if (_firstUnstored is { } first)
+        {
+            if (_jetStream.OpenedTotal != connection || !_jetStream.IsOpen)
+                Fail(new NatsAwayException("the connection broke, and no stream tells which events arrived"), first);
+            if (_denied is { } denied)
+                Fail(denied, first);
+        }
         return _failure is null
             ? tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] }
             : throw new ReplayStoppedException(_failure, _missing);
@@ -107,7 +110,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         else
         {
-            _unstored.TryAdd(way.Target, e.Sequence);
+            _firstUnstored ??= e.Sequence;
             _jetStream.ThrowIfAway();
             await _jetStream.Connection.PublishAsync(way.Target, e.Payload, Headers(e), cancellationToken: ct);
         }
@@ -121,10 +124,10 @@ internal sealed class SubjectTarget : IAsyncDisposable
         return (target, streams.Count > 0);
     }
 
-    // Best effort: NATS.Net tells of a denied publish behind the answer to a ping, and of those that a stream takes the result tells.
+    // NATS.Net reports a denied publish some time later, perhaps after the answer to a ping: without a stream this is best effort.
     private void OnPublishDenied(string subject, NatsDeniedException reason)
     {
-        if (_subjects.Values.Any(w => w.Target == subject && !w.Stored))
+        if (_prefix is null ? subject == _target : subject.StartsWith(_prefix, StringComparison.Ordinal))
             _denied = reason;
     }
 
@@ -135,14 +138,14 @@ internal sealed class SubjectTarget : IAsyncDisposable
             Fail(result.Error, (ulong)result.Tag);
     }
 
-    /// <summary>The reason that counts is why the first missing event is missing, which need not be what was noticed first.</summary>
+    /// <summary>Keeps the reason why the first missing event is missing, which need not be the first failure that was noticed.</summary>
     private void Fail(Exception cause, ulong missing)
     {
         if (missing < _missing)
             (_failure, _missing) = (cause, missing);
     }
 
-    /// <summary>The event's own headers, without those that the broker acts on: a chain, a roll-up, an id that a stream has seen.</summary>
+    /// <summary>The event's own headers, without those that the broker acts on: an expected predecessor, a roll-up, the message's id.</summary>
     private NatsHeaders Headers(in ReplayEvent e)
     {
         var headers = new NatsHeaders
