@@ -3,7 +3,6 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
 using Npgsql;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Events;
 

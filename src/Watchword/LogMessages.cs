@@ -11,12 +11,6 @@ internal static partial class LogMessages
     [LoggerMessage(3001, LogLevel.Information, "User synced successfully: {Events} events, {Users} users")]
     public static partial void UsersSynced(this ILogger logger, int events, int users);
 
-    [LoggerMessage(3002, LogLevel.Warning, "Applied events could not be acknowledged and will come again: {Reason}")]
-    public static partial void AckFailed(this ILogger logger, string reason);
-
-    [LoggerMessage(3003, LogLevel.Warning, "The target database failed, trying again in {Delay}: {Reason}")]
+    [LoggerMessage(3003, LogLevel.Warning, "The target database failed; retrying in {Delay}: {Reason}")]
     public static partial void TargetFailed(this ILogger logger, string reason, TimeSpan delay);
-
-    [LoggerMessage(3005, LogLevel.Information, "User sync stands by: another process works as {Durable}")]
-    public static partial void SyncStandsBy(this ILogger logger, string durable);
 }

@@ -73,7 +73,8 @@ internal sealed class ConnectionLog(ILoggerFactory? logs) : ILoggerFactory, ILog
         _logger.NatsUnreachable(reason);
     }
 
-    private static string InWords(Exception e)
+    /// <summary>The cause of a failed connection, for an operator.</summary>
+    public static string InWords(Exception e)
     {
         var innermost = e;
         while (innermost.InnerException is { } inner)

@@ -1,5 +1,3 @@
-using NATS.Client.Core;
-
 namespace Watchword.Events.JetStream;
 
 /// <summary>What the server forbids this connection, as it says so.</summary>

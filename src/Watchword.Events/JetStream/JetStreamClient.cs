@@ -47,6 +47,33 @@ public sealed class JetStreamClient : IAsyncDisposable
         return client;
     }
 
+    /// <summary>Connects, and gives up when that fails: for commands. Once open, it reconnects like <see cref="Connect"/>.</summary>
+    /// <param name="settings">Whose faults were reported before.</param>
+    /// <param name="patience">How long to wait for one of several servers; a single one is asked once.</param>
+    /// <param name="ct">Gives up earlier.</param>
+    /// <exception cref="NatsAwayException">No server could be reached, or each refused the connection; says why.</exception>
+    public static async Task<JetStreamClient> OpenAsync(NatsSettings settings, TimeSpan patience, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var options = settings.ToOpts() with { RetryOnInitialConnect = settings.Url.Contains(',', StringComparison.Ordinal) };
+        var client = new JetStreamClient(new NatsConnection(options), owns: true);
+        try
+        {
+            await client.Connection.ConnectAsync().AsTask().WaitAsync(patience, ct);
+            return client;
+        }
+        catch (Exception e) when (e is NatsException or TimeoutException)
+        {
+            await client.DisposeAsync();
+            throw new NatsAwayException($"NATS cannot be reached ({settings}): {client._log?.LastFailure ?? ConnectionLog.InWords(e)}", e);
+        }
+        catch
+        {
+            await client.DisposeAsync();
+            throw;
+        }
+    }
+
     /// <summary>The connection.</summary>
     public INatsConnection Connection { get; }
 

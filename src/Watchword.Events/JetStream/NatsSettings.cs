@@ -31,13 +31,16 @@ public sealed record NatsSettings
     /// <summary>Prefix of reply inboxes: <c>_INBOX</c>, or <c>_INBOX.mailer</c> where the server gives each client its own.</summary>
     public string InboxPrefix { get; init; } = DefaultInboxPrefix;
 
-    /// <summary>Reads the <c>NATS_*</c> settings; null when <c>NATS_URL</c> is not set.</summary>
-    public static NatsSettings? Read(IConfiguration configuration)
+    /// <summary>Reads the <c>NATS_*</c> settings. An empty one counts as not set.</summary>
+    /// <param name="configuration">The environment, a file, a command line.</param>
+    /// <param name="url">The default for <c>NATS_URL</c>.</param>
+    /// <returns>Null when <c>NATS_URL</c> is not set and has no default.</returns>
+    public static NatsSettings? Read(IConfiguration configuration, string? url = null)
     {
         ArgumentNullException.ThrowIfNull(configuration);
-        return Text("NATS_URL") is not { } url ? null : new()
+        return (Text("NATS_URL") ?? url) is not { } servers ? null : new()
         {
-            Url = url,
+            Url = servers,
             CredentialsFile = Text("NATS_CREDS"),
             CaFile = Text("NATS_CA"),
             CertificateFile = Text("NATS_CERT"),
@@ -45,7 +48,7 @@ public sealed record NatsSettings
             InboxPrefix = Text("NATS_INBOX_PREFIX") ?? DefaultInboxPrefix,
         };
 
-        string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text : null;
+        string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
     }
 
     /// <summary>Everything that is wrong, each fault under the name of the setting that mends it; empty when nothing is.</summary>
@@ -75,7 +78,7 @@ public sealed record NatsSettings
     /// </summary>
     public NatsOpts ToOpts(ILoggerFactory? logs = null) => new()
     {
-        Url = Url,
+        Url = string.Join(',', Url.Split(',', StringSplitOptions.TrimEntries)),
         Name = Name,
         LoggerFactory = new ConnectionLog(logs),
         InboxPrefix = InboxPrefix,

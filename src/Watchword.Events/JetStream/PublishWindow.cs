@@ -24,7 +24,6 @@ internal sealed class PublishWindow : IAsyncDisposable
     private readonly Lock _gate = new();
     private readonly Channel<PublishResult> _results = Channel.CreateUnbounded<PublishResult>(new() { SingleReader = true });
     private readonly Timer _clock;
-    private readonly Task _settling;
     private long _round;
 
     private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline);
@@ -38,7 +37,7 @@ internal sealed class PublishWindow : IAsyncDisposable
         client.Dropped += OnDropped;
         client.PublishDenied += OnDenied;
         _clock = new(_ => Fail(s => s.Deadline <= Environment.TickCount64, new NatsAwayException($"no ack came within {AckTimeout.TotalSeconds:0.#} s")), null, AckTimeout / 10, AckTimeout / 10);
-        _settling = Task.Run(SettleAsync);
+        _ = Task.Run(SettleAsync);   // until the subscription ends
     }
 
     /// <summary>Opens a window.</summary>

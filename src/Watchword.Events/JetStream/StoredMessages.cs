@@ -14,6 +14,9 @@ internal sealed record ReadFrom
     /// <summary>In place of a sequence: the first that was stored at this time or later.</summary>
     public DateTimeOffset? StoredSince { get; init; }
 
+    /// <summary>In place of a sequence: only what is stored from now on.</summary>
+    public bool OnlyNew { get; init; }
+
     /// <summary>The subject to read; null: all.</summary>
     public string? Subject { get; init; }
 
@@ -24,11 +27,13 @@ internal sealed record ReadFrom
     public int Batch { get; init; } = 5_000;
 }
 
-/// <summary>Reads what a stream holds now, in order and without gaps.</summary>
+/// <summary>Reads what a stream holds, in order and without gaps.</summary>
 internal static class StoredMessages
 {
     private const int MostRounds = 3;   // without a single message
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Expires = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The messages up to the end that the stream has when it is reached.</summary>
     /// <exception cref="NatsException">There is no such stream, or NATS is away.</exception>
@@ -69,12 +74,66 @@ internal static class StoredMessages
         throw new NatsAwayException($"stream {stream} cannot be read to its end: deliveries get lost");
     }
 
+    /// <summary>The messages from a place on, and whatever is stored later; goes on behind the last one when NATS was away.</summary>
+    /// <remarks>In place of NATS.Net's ordered consumer (3.3.2), which tries for ever where the server denies it its consumer.</remarks>
+    /// <exception cref="NatsException">There is no such stream, or this user may not read it.</exception>
+    public static async IAsyncEnumerable<Delivery> FollowAsync(
+        JetStreamClient client, string stream, ReadFrom range, [EnumeratorCancellation] CancellationToken ct)
+    {
+        while (true)
+        {
+            var consumer = await OpenWhenThereAsync(client, stream, range, ct);
+            try
+            {
+                range = range with { Sequence = consumer.Info.Delivered.StreamSeq + 1, StoredSince = null, OnlyNew = false };
+                using var round = CancellationTokenSource.CreateLinkedTokenSource(client.Life, ct);
+                var options = new NatsJSConsumeOpts
+                {
+                    MaxMsgs = range.Batch,
+                    Expires = Expires,
+                    IdleHeartbeat = Idle,
+                    NotificationHandler = (_, _) => round.CancelAsync(),   // the server says nothing, or nothing good: begin again
+                };
+                var expected = 1UL;
+                await foreach (var message in consumer.ConsumeAsync<byte[]>(opts: options, cancellationToken: round.Token))
+                {
+                    var delivery = new Delivery(message);
+                    if (delivery.ConsumerSequence != expected++)
+                        break;
+                    range = range with { Sequence = delivery.Sequence + 1 };
+                    yield return delivery;
+                }
+            }
+            finally
+            {
+                await CloseAsync(client, consumer);
+            }
+            ct.ThrowIfCancellationRequested();
+        }
+    }
+
     /// <summary>The message at a sequence; null when there is none.</summary>
     public static async Task<Delivery?> FindAsync(JetStreamClient client, string stream, ulong sequence, CancellationToken ct)
     {
         await foreach (var message in ReadToEndAsync(client, stream, new() { Sequence = sequence, Batch = 1 }, ct))
             return message.Sequence == sequence ? message : null;
         return null;
+    }
+
+    private static async Task<INatsJSConsumer> OpenWhenThereAsync(JetStreamClient client, string stream, ReadFrom range, CancellationToken ct)
+    {
+        while (true)
+        {
+            await client.WaitUntilOpenAsync(ct);
+            try
+            {
+                return await OpenAsync(client, stream, range, ct);
+            }
+            catch (NatsException e) when (e.IsTransient())
+            {
+                await Task.Delay(RetryDelay, ct);   // the server does not say when to ask again
+            }
+        }
     }
 
     private static Task<INatsJSConsumer> OpenAsync(JetStreamClient client, string stream, ReadFrom range, CancellationToken ct) =>
@@ -84,8 +143,9 @@ internal static class StoredMessages
                 Name = $"read-{Guid.NewGuid():N}",
                 FilterSubject = range.Subject,
                 HeadersOnly = range.HeadersOnly,
-                DeliverPolicy = range.StoredSince is null ? ConsumerConfigDeliverPolicy.ByStartSequence : ConsumerConfigDeliverPolicy.ByStartTime,
-                OptStartSeq = range.StoredSince is null ? Math.Max(1, range.Sequence) : 0,
+                DeliverPolicy = range.OnlyNew ? ConsumerConfigDeliverPolicy.New
+                    : range.StoredSince is null ? ConsumerConfigDeliverPolicy.ByStartSequence : ConsumerConfigDeliverPolicy.ByStartTime,
+                OptStartSeq = range.OnlyNew || range.StoredSince is not null ? 0 : Math.Max(1, range.Sequence),
                 OptStartTime = range.StoredSince ?? default,
                 AckPolicy = ConsumerConfigAckPolicy.None,
                 MemStorage = true,

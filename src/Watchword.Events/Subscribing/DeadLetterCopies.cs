@@ -1,13 +1,14 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
+using NATS.Client.JetStream;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 
 /// <summary>Copies dead letters to the stream <c>dead-letters</c>, subject <c>dlq.&lt;consumer&gt;</c>, as they came, with what is known of their failure.</summary>
-internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, ParkingLot lot, JetStream jetStream, ILogger logger)
+internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, ParkingLot lot, JetStreamClient jetStream, ILogger logger)
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
 
@@ -54,34 +55,35 @@ internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, Park
     }
 
     /// <summary>Returns when the stream has it; without its payload where it is too large with what is added to it.</summary>
-    public static async Task PublishAsync(JetStream jetStream, string consumer, EventContext letter, int attempts, string reason, CancellationToken ct)
+    public static async Task PublishAsync(JetStreamClient jetStream, string consumer, EventContext letter, int attempts, string reason, CancellationToken ct)
     {
         var headers = new NatsHeaders();
         // The sequence too: an event that was settled and comes again, by a replay, is another dead letter.
-        headers.TryAdd(EventHeaders.MessageId, string.Create(CultureInfo.InvariantCulture, $"dlq/{consumer}/{letter.EventId}/{letter.Sequence}/{attempts}"));
-        headers.Add("Watchword-Consumer", consumer);
-        headers.Add("Watchword-Reason", SubscriberFailure.OneLine(reason));
-        headers.Add("Watchword-Attempts", attempts);
-        headers.Add("Watchword-Subject", letter.Subject);
-        headers.Add("Watchword-Stream", letter.Stream);
-        headers.Add("Watchword-Sequence", letter.Sequence);
+        headers[EventHeaders.MessageId] = string.Create(CultureInfo.InvariantCulture, $"dlq/{consumer}/{letter.EventId}/{letter.Sequence}/{attempts}");
+        headers["Watchword-Consumer"] = consumer;
+        headers["Watchword-Reason"] = SubscriberFailure.OneLine(reason);
+        headers["Watchword-Attempts"] = attempts.ToString(CultureInfo.InvariantCulture);
+        headers["Watchword-Subject"] = letter.Subject;
+        headers["Watchword-Stream"] = letter.Stream;
+        headers["Watchword-Sequence"] = letter.Sequence.ToString(CultureInfo.InvariantCulture);
         var subject = "dlq." + consumer;
         var whole = new NatsHeaders();
-        foreach (var (name, value) in letter.Headers ?? [])
+        foreach (var (name, values) in letter.Headers ?? [])
             if (!NotCopied.Contains(name, StringComparer.OrdinalIgnoreCase))
-                whole.TryAdd(name, value);
+                foreach (var value in values)
+                    whole.AddForeign(name, value);
         foreach (var (name, value) in headers)
-            whole.Add(name, value);
+            whole[name] = value;
         try
         {
-            await jetStream.PublishAsync(subject, letter.Payload, whole, ct: ct);
+            await jetStream.PublishAsync(subject, letter.Payload.ToArray(), whole, ct);
         }
         catch (NatsException e) when (IsTooLarge(e))
         {
-            headers.Add("Watchword-Left-Out", letter.Payload.Length);
-            await jetStream.PublishAsync(subject, ReadOnlyMemory<byte>.Empty, headers, ct: ct);
+            headers["Watchword-Left-Out"] = letter.Payload.Length.ToString(CultureInfo.InvariantCulture);
+            await jetStream.PublishAsync(subject, [], headers, ct);
         }
     }
 
-    private static bool IsTooLarge(NatsException e) => !e.IsTransient && e is NatsPayloadTooLargeException or JetStreamApiException;
+    private static bool IsTooLarge(NatsException e) => !e.IsTransient() && e is NatsPayloadTooLargeException or NatsJSApiException;
 }

@@ -1,75 +1,94 @@
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
+using NATS.Client.JetStream.Models;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>A subscriber's durable consumer on the server: made when it is missing, and changed as the options change.</summary>
-internal sealed class Durable(string name, string stream, SubscriberOptions options, JetStream jetStream, ILogger logger)
+/// <summary>A durable consumer on the server: made when it is missing, and changed as the options change.</summary>
+internal sealed class Durable(string stream, ConsumerConfig wanted, JetStreamClient jetStream, ILogger logger)
 {
     private static readonly TimeSpan ShortAckWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
 
+    private readonly string _name = wanted.DurableName!;
     private bool _mayNotChange;
 
-    /// <summary>How long the server waits for a sign of life.</summary>
-    public TimeSpan AckWait { get; private set; } = options.AckWait;
+    /// <summary>How long the server waits for a sign of life before it delivers an event again.</summary>
+    public TimeSpan AckWait { get; private set; } = wanted.AckWait;
 
     /// <summary>Null when it was deleted.</summary>
-    public Task<ConsumerInfo?> FindAsync(CancellationToken ct) => jetStream.FindConsumerAsync(stream, name, ct);
+    public Task<ConsumerInfo?> FindAsync(CancellationToken ct) => jetStream.FindConsumerAsync(stream, _name, ct);
 
-    /// <summary>Makes it, or changes what differs; where this user may not change it, it is taken as it is.</summary>
-    /// <exception cref="NatsException">It is not there, and this user may not make it; says who makes it how.</exception>
-    public async Task<ConsumerInfo> EnsureAsync(string? filter, DeliverPolicy startAt, CancellationToken ct)
+    /// <summary>Waits until somebody has made the stream.</summary>
+    /// <param name="waiting">Called once when it is not there yet.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task WaitForStreamAsync(Action waiting, CancellationToken ct)
+    {
+        for (var told = false; await jetStream.FindStreamAsync(stream, ct) is null; told = true)
+        {
+            if (!told)
+            {
+                logger.WaitsForStream(_name, stream);
+                waiting();
+            }
+            await Task.Delay(StreamPoll, ct);
+        }
+    }
+
+    /// <summary>Makes it, or changes what differs. Where this user may not change it, it is read as it is.</summary>
+    /// <exception cref="NatsException">It is not there and this user may not make it (says how to have it made), or NATS is away.</exception>
+    public async Task<ConsumerInfo> EnsureAsync(CancellationToken ct)
     {
         var found = await FindAsync(ct);
-        // nats-server 2.9 then passes over all that comes, in silence: it does not notice that a filter has got wildcards.
-        if (found is not null && HasWildcard(filter) && !HasWildcard(found.Config.FilterSubject))
-            filter = null;
-        var wanted = options.Consumer(name, filter) with { DeliverPolicy = startAt };
-        var consumer = found is null ? await MakeAsync(wanted, ct)
-            : Differences(found.Config, wanted) is { Count: > 0 } differences ? await ChangeAsync(found, wanted, differences, ct)
+        var config = Fitting(found);
+        var consumer = found is null ? await MakeAsync(config, ct)
+            : Differences(found.Config, config) is { Count: > 0 } differences ? await ChangeAsync(found, config, differences, ct)
             : found;
-        AckWait = consumer.Config.AckWait ?? options.AckWait;
+        AckWait = consumer.Config.AckWait;
         return consumer;
     }
 
-    /// <summary>For a moment in which what was under way is wanted back soon. Where this user may not, the whole wait has to pass.</summary>
+    /// <summary>For a moment in which unanswered events are wanted back soon. Where this user may not change the consumer, the whole wait has to pass.</summary>
     public Task ShortenAckWaitAsync(CancellationToken ct) => SetAckWaitAsync(ShortAckWait, ct);
 
     /// <summary>After <see cref="ShortenAckWaitAsync"/>.</summary>
     public Task RestoreAckWaitAsync(CancellationToken ct) => SetAckWaitAsync(AckWait, ct);
 
-    private async Task<ConsumerInfo> MakeAsync(ConsumerConfig wanted, CancellationToken ct)
+    // nats-server 2.9 skips everything, in silence, when a plain filter becomes one with a wildcard: it does not notice the wildcard.
+    private ConsumerConfig Fitting(ConsumerInfo? found) =>
+        found is not null && HasWildcard(wanted.FilterSubject) && !HasWildcard(found.Config.FilterSubject) ? wanted with { FilterSubject = null } : wanted;
+
+    private async Task<ConsumerInfo> MakeAsync(ConsumerConfig config, CancellationToken ct)
     {
         try
         {
-            return await jetStream.CreateConsumerAsync(stream, wanted, ct);
+            return await jetStream.CreateConsumerAsync(stream, config, ct);
         }
-        catch (NatsPermissionException e)
+        catch (NatsDeniedException e)
         {
-            var filter = wanted.FilterSubject is null ? "" : $" --filter '{wanted.FilterSubject}'";
-            var fromNow = wanted.DeliverPolicy == DeliverPolicy.New ? " --from-now" : "";
-            throw new NatsException($"stream {stream} has no durable consumer {name}, and this user may not make it. Have it made: ./run consumer create {name} --stream {stream}{filter}{fromNow}", isTransient: false, e);
+            var filter = config.FilterSubject is null ? "" : $" --filter '{config.FilterSubject}'";
+            throw new NatsDeniedException($"stream {stream} has no durable consumer {_name}, and this user may not make it. Have it made: ./run consumer create {_name} --stream {stream}{filter}", e);
         }
     }
 
-    private async Task<ConsumerInfo> ChangeAsync(ConsumerInfo found, ConsumerConfig wanted, List<string> differences, CancellationToken ct)
+    private async Task<ConsumerInfo> ChangeAsync(ConsumerInfo found, ConsumerConfig config, List<string> differences, CancellationToken ct)
     {
         try
         {
-            // Where it began cannot be changed any more.
+            // Where it began cannot be changed.
             var changed = await jetStream.CreateConsumerAsync(stream, found.Config with
             {
-                FilterSubject = wanted.FilterSubject,
-                AckWait = wanted.AckWait,
-                MaxAckPending = wanted.MaxAckPending,
-                MaxDeliver = wanted.MaxDeliver,
+                FilterSubject = config.FilterSubject,
+                AckWait = config.AckWait,
+                MaxAckPending = config.MaxAckPending,
+                MaxDeliver = config.MaxDeliver,
             }, ct);
-            return await FindAsync(ct) ?? changed;   // the answer to a change may be as old as the server
+            return await FindAsync(ct) ?? changed;   // the answer to a change may show the old state
         }
-        catch (NatsPermissionException)
+        catch (NatsDeniedException)
         {
-            logger.ConsumerNotChanged(name, stream, string.Join(", ", differences));
+            logger.ConsumerNotChanged(_name, stream, string.Join(", ", differences));
             return found;
         }
     }
@@ -82,7 +101,7 @@ internal sealed class Durable(string name, string stream, SubscriberOptions opti
         {
             await jetStream.CreateConsumerAsync(stream, consumer.Config with { AckWait = wait }, ct);
         }
-        catch (NatsPermissionException)
+        catch (NatsDeniedException)
         {
             _mayNotChange = true;
         }

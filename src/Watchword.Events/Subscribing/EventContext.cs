@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -16,15 +17,22 @@ public sealed class EventContext
     private const string Over = "the delivery is over: what a handler leaves running has neither services nor a transaction any more";
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
+    private readonly Delivery? _message;
+    private readonly InHand? _hand;
     private AsyncServiceScope? _scope;
     private bool _isOver;
 
-    internal EventContext(JetStreamMessage message, int attempt)
+    /// <summary>An event as a stream delivers it.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="hand">Where it counts as taken until it is answered; null where nobody counts.</param>
+    /// <param name="handle">Its handler; null when there is none.</param>
+    internal EventContext(Delivery message, InHand? hand = null, Func<EventContext, CancellationToken, Task>? handle = null)
     {
-        (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.StreamSequence, message.Subject, message.Timestamp, attempt);
+        (_message, _hand, Handle) = (message, hand, handle);
+        (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.Sequence, message.Subject, message.StoredAt, 1);
         (Headers, Payload) = (message.Headers, message.Payload);
         EventId = Storable(IdOf(Headers))
-            // A wiped stream begins its sequences again: the content too.
+            // A wiped stream starts its sequences again, so the content is part of the id.
             ?? string.Create(CultureInfo.InvariantCulture, $"{Stream}/{Sequence}/{Convert.ToHexStringLower(SHA256.HashData(Payload.Span).AsSpan(0, 8))}");
         Key = Storable(EventKey.Of(Subject, Headers, Payload.Span));
     }
@@ -53,13 +61,13 @@ public sealed class EventContext
     /// <summary>When the stream stored it.</summary>
     public DateTimeOffset StoredAt { get; }
 
-    /// <summary>1 for the first time that the handler sees it. Without a database: how often the server has delivered it, which a stop or another process may be the cause of.</summary>
+    /// <summary>1 for the first time that the handler gets it.</summary>
     public int Attempt { get; }
 
     /// <summary>Null when it has none.</summary>
     public NatsHeaders? Headers { get; }
 
-    /// <summary>The bytes as they came. Valid until the handler returns.</summary>
+    /// <summary>The bytes as they came.</summary>
     public ReadOnlyMemory<byte> Payload { get; }
 
     /// <summary>Whether it was replayed: history, not news.</summary>
@@ -95,13 +103,31 @@ public sealed class EventContext
     /// <exception cref="InvalidOperationException">As for <see cref="Transaction"/>, or the handler has ended it.</exception>
     public NpgsqlConnection Connection => Transaction.Connection ?? throw new InvalidOperationException("the transaction has ended: the handler must neither commit nor roll it back");
 
-    /// <summary>What waits for what: the key, or a queue of its own for an event without one.</summary>
+    /// <summary>Its handler; null when there is none, or when it was parked.</summary>
+    internal Func<EventContext, CancellationToken, Task>? Handle { get; }
+
+    /// <summary>How often the server has delivered it; 0 when it was parked.</summary>
+    internal int Deliveries => _message?.Deliveries ?? 0;
+
+    /// <summary>The queue that it waits in: its key's, or one of its own when it has no key.</summary>
     internal string Queue => Key ?? KeylessPrefix + EventId;
 
-    /// <summary>Its handler was given up and may go on unseen.</summary>
+    /// <summary>Its handler was given up and may still be running.</summary>
     internal bool IsAbandoned { get; set; }
 
     internal IServiceProvider Host { private get; set; } = null!;
+
+    /// <summary>Done: the server need not deliver it again.</summary>
+    internal async ValueTask AckAsync()
+    {
+        if (_message is null)
+            return;
+        await _message.AckAsync();
+        _hand?.Done(_message);
+    }
+
+    /// <summary>Begins the trace of its handling.</summary>
+    internal Activity? StartActivity() => _message?.StartActivity();
 
     private static string? IdOf(NatsHeaders? headers) =>
         (headers.Find(EventHeaders.EventId) ?? headers.Find(EventHeaders.MessageId)) is not { } id ? null

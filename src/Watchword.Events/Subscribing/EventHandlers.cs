@@ -33,7 +33,7 @@ internal sealed class EventHandlers
     /// <summary>Null where nobody asked for it.</summary>
     public Func<EventContext, CancellationToken, Task>? Find(string stream, string subject)
     {
-        if (_bySubject.TryGetValue(subject, out var exact) || _bySubject.TryGetValue(EventCatalogue.Find(subject)?.Subject ?? "", out exact))
+        if (_bySubject.TryGetValue(subject, out var exact))
             return exact;
         return _wholeStreams.Contains(stream) ? _any : null;
     }
@@ -44,11 +44,9 @@ internal sealed class EventHandlers
         var asked = _types.Where(t => t.Stream == stream).Select(t => t.Subject).ToList();
         if (_wholeStreams.Contains(stream) || asked.Count == 0)
             return null;
-        // Auth events of one kind have finer subjects too, if not today then when the server's operator wants them; and of
-        // what a consumer's filter has passed over nothing comes again.
-        if (asked.Count == 1 && !Contracts.Streams.IsAuthEvent(asked[0]))
+        if (asked.Count == 1)
             return asked[0];
-        // Older servers filter by one subject only: the common beginning, and the rest is passed over here.
+        // nats-server 2.9 filters by one subject: this takes their common prefix, and the reader skips the rest.
         var tokens = asked.ConvertAll(s => s.Split('.'));
         var common = Enumerable.Range(0, tokens.Min(t => t.Length) - 1).TakeWhile(i => tokens.TrueForAll(t => t[i] == tokens[0][i])).Count();
         return common == 0 ? null : string.Join('.', tokens[0][..common]) + ".>";

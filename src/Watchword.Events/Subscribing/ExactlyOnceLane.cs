@@ -11,14 +11,14 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly LaneSetting _setting = setting;
-    private readonly List<Taken> _batch = [];
+    private readonly List<EventContext> _batch = [];
     private bool _together = true;
     private int _conflicts;
 
     protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
     {
-        while (_batch.Count < _setting.Options.BatchSize && Waiting.TryRead(out var taken))
-            _batch.Add(taken);
+        while (_batch.Count < _setting.Options.BatchSize && Waiting.TryRead(out var context))
+            _batch.Add(context);
         _together = true;
         while (_batch.Count > 0 && !stop.IsCancellationRequested)
         {
@@ -37,34 +37,34 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         HashSet<string> ahead = [];
         _batch.RemoveAll(t =>
         {
-            var isNext = ahead.Add(t.Context.Queue);
+            var isNext = ahead.Add(t.Queue);
             _together &= isNext || !IsSuspect(t);
             return IsHeld(t, isNext);
         });
     }
 
-    private async Task TryHandleAsync(Taken[] part, HandlerCall call, CancellationToken stop, CancellationToken abort)
+    private async Task TryHandleAsync(EventContext[] part, HandlerCall call, CancellationToken stop, CancellationToken abort)
     {
-        Taken? current = null;
+        EventContext? current = null;
         try
         {
-            await using var effects = await EffectsTransaction.BeginAsync(_setting.Database!, abort);
-            var fresh = await HandledEvents.ClaimAsync(effects.Transaction, _setting.Name, part.Select(t => t.Context.EventId), abort);
-            foreach (var taken in part)
+            await using var effects = await EffectsTransaction.BeginAsync(_setting.Database, abort);
+            var fresh = await HandledEvents.ClaimAsync(effects.Transaction, _setting.Name, part.Select(t => t.EventId), abort);
+            foreach (var context in part)
             {
                 if (stop.IsCancellationRequested && current is not null)
                 {
                     // What was done is kept, and nothing more begun.
-                    part = [.. part.TakeWhile(t => t != taken)];
+                    part = [.. part.TakeWhile(c => c != context)];
                     await HandledEvents.GiveBackAsync(effects.Transaction, _setting.Name, fresh, abort);
                     break;
                 }
                 // An id that comes twice is fresh once.
-                if (!fresh.Remove(taken.Context.EventId))
+                if (!fresh.Remove(context.EventId))
                     continue;
-                current = taken;
-                using var activity = taken.Message.StartProcessing();
-                await effects.RunAsync(call, taken.Handle, taken.Context);
+                current = context;
+                using var activity = context.StartActivity();
+                await effects.RunAsync(call, context.Handle!, context);
             }
             if (part.Length > 1)
                 current = null;   // the commit is everybody's
@@ -80,31 +80,31 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
             return;
         }
         _conflicts = 0;
-        foreach (var taken in part)
+        foreach (var context in part)
         {
-            await taken.AckAsync();
-            _batch.Remove(taken);
+            await context.AckAsync();
+            _batch.Remove(context);
         }
         _setting.Handled(part.Length);
     }
 
-    private async Task FailedAsync(Taken[] part, Taken? culprit, Exception e, CancellationToken abort)
+    private async Task FailedAsync(EventContext[] part, EventContext? culprit, Exception e, CancellationToken abort)
     {
         if (SubscriberFailure.IsOneConflictTooMany(e, ref _conflicts) && part is [var stubborn])
         {
             _conflicts = 0;
             _batch.Remove(stubborn);
-            await _setting.Failures.HandleAsync(stubborn, e, abort);
+            Park(stubborn, e);
         }
         else if (await SubscriberFailure.IsOfTheDatabaseAsync(e, _setting.Database, abort))
         {
             _together &= !SubscriberFailure.IsConflict(e);
             await Task.Delay(RetryDelay * Random.Shared.NextDouble(), abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        else if (culprit is { } taken && (part.Length == 1 || !SubscriberFailure.IsOfAStatement(e)) && part.First(t => t.Context.Queue == taken.Context.Queue) == taken)
+        else if (culprit is not null && (part.Length == 1 || !SubscriberFailure.IsOfAStatement(e)) && part.First(c => c.Queue == culprit.Queue) == culprit)
         {
-            _batch.Remove(taken);
-            await _setting.Failures.HandleAsync(taken, e, abort);
+            _batch.Remove(culprit);
+            Park(culprit, e);
         }
         else if (!_together)
         {

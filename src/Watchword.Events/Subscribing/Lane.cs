@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Watchword.Events.Subscribing;
@@ -7,28 +8,28 @@ namespace Watchword.Events.Subscribing;
 /// <param name="Name">The subscriber.</param>
 /// <param name="Options">How it works.</param>
 /// <param name="Services">The host's.</param>
-/// <param name="Failures">What becomes of an event whose handler failed.</param>
-/// <param name="Lot">Which keys are in trouble; null without a database.</param>
-/// <param name="Database">Null without one.</param>
-/// <param name="Handled">Counted up by every event that was handled.</param>
+/// <param name="Lot">Where events go that cannot be handled.</param>
+/// <param name="Database">The subscriber's own.</param>
+/// <param name="Handled">Counts the events that were handled.</param>
+/// <param name="Logger">The subscriber's.</param>
 internal sealed record LaneSetting(
-    string Name, SubscriberOptions Options, IServiceProvider Services, FailurePolicy Failures, ParkingLot? Lot, NpgsqlDataSource? Database, Action<int> Handled);
+    string Name, SubscriberOptions Options, IServiceProvider Services, ParkingLot Lot, NpgsqlDataSource Database, Action<int> Handled, ILogger Logger);
 
 /// <summary>
-/// Handles what it is given one after the other. A key always goes to the same lane, so that its events keep their
-/// order; lanes work side by side.
+/// Handles events one after the other. A key always goes to the same lane, so its events keep their order; lanes work
+/// side by side.
 /// </summary>
 internal abstract class Lane(LaneSetting setting)
 {
-    private readonly Channel<Taken> _waiting = Channel.CreateUnbounded<Taken>(new() { SingleReader = true });
+    private readonly Channel<EventContext> _waiting = Channel.CreateUnbounded<EventContext>(new() { SingleReader = true });
 
-    /// <summary>What waits for this lane.</summary>
-    protected ChannelReader<Taken> Waiting => _waiting.Reader;
+    /// <summary>The events that wait for this lane.</summary>
+    protected ChannelReader<EventContext> Waiting => _waiting.Reader;
 
-    /// <summary>Never waits: how much is under way is bounded by what the server delivers.</summary>
-    public void Add(in Taken taken) => _waiting.Writer.TryWrite(taken);
+    /// <summary>Never waits: the server bounds how many events are under way.</summary>
+    public void Add(EventContext context) => _waiting.Writer.TryWrite(context);
 
-    /// <summary>Works until <paramref name="stop"/>; what it did not get to stays in hand.</summary>
+    /// <summary>Works until <paramref name="stop"/>. Events that it has not begun stay in hand.</summary>
     /// <param name="stop">No further event is begun.</param>
     /// <param name="abort">The handlers at work are cancelled.</param>
     public async Task RunAsync(CancellationToken stop, CancellationToken abort)
@@ -46,28 +47,34 @@ internal abstract class Lane(LaneSetting setting)
     }
 
     /// <summary>A place for one handler, or for those that share a transaction.</summary>
-    protected ValueTask<WorkGate.Place> EnterAsync(CancellationToken ct) => setting.Lot?.Gate.EnterAsync(ct) ?? default;
+    protected ValueTask<WorkGate.Place> EnterAsync(CancellationToken ct) => setting.Lot.Gate.EnterAsync(ct);
 
-    /// <summary>Whether it was delivered so often that it may be what takes the process down.</summary>
-    protected bool IsSuspect(in Taken taken) => taken.Message.Delivered > setting.Options.MostDeliveries;
+    /// <summary>Whether the event was delivered so often, and never answered, that it may be what kills the process.</summary>
+    protected bool IsSuspect(EventContext context) => context.Deliveries > setting.Options.MostDeliveries;
 
-    /// <summary>Whether an event is not to be handled here and now; then the parking lot has it.</summary>
-    /// <param name="taken">The event.</param>
-    /// <param name="isNext">Whether nothing of its key is still to be handled before it.</param>
-    protected bool IsHeld(in Taken taken, bool isNext = true)
+    /// <summary>Whether the parking lot takes the event, so that it must not be handled here.</summary>
+    /// <param name="context">The event.</param>
+    /// <param name="isNext">Whether it is the first of its key.</param>
+    protected bool IsHeld(EventContext context, bool isNext = true)
     {
-        if (setting.Lot is not { } lot)
-            return false;
-        if (lot.TryHold(taken.Context, taken.Message))
+        if (setting.Lot.TryHold(context))
             return true;
-        if (!isNext || !IsSuspect(taken))
+        if (!isNext || !IsSuspect(context))
             return false;
-        // From the parking lot it is tried alone, and so often and no more.
-        lot.ParkSuspect(taken.Context, taken.Message, $"it was delivered {taken.Message.Delivered} times and never answered");
+        // From there it is tried alone, and a limited number of times.
+        setting.Lot.ParkSuspect(context, $"it was delivered {context.Deliveries} times and never answered");
         return true;
     }
 
-    /// <summary>Handles what waits now, or a part of it.</summary>
+    /// <summary>Parks an event whose handler failed.</summary>
+    protected void Park(EventContext context, Exception e)
+    {
+        setting.Logger.HandlerFailed(e, setting.Name, context.Subject, context.Sequence);
+        var again = !SubscriberFailure.IsLasting(e) && setting.Options.MaxDeliver > 1;
+        setting.Lot.Park(context, SubscriberFailure.Reason(e), 1, again ? setting.Options.DelayAfter(1) : null);
+    }
+
+    /// <summary>Handles some or all of the events that wait.</summary>
     protected abstract Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort);
 }
 
@@ -78,15 +85,15 @@ internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
 
     protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
     {
-        while (!stop.IsCancellationRequested && Waiting.TryRead(out var taken))
+        while (!stop.IsCancellationRequested && Waiting.TryRead(out var context))
         {
             using var place = await EnterAsync(stop);
-            if (IsHeld(taken))
+            if (IsHeld(context))
                 continue;
             try
             {
-                using var activity = taken.Message.StartProcessing();
-                await call.RunAsync(taken.Handle, taken.Context);
+                using var activity = context.StartActivity();
+                await call.RunAsync(context.Handle!, context);
             }
             catch (Exception) when (abort.IsCancellationRequested)
             {
@@ -94,10 +101,10 @@ internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
             }
             catch (Exception e)
             {
-                await _setting.Failures.HandleAsync(taken, e, abort);
+                Park(context, e);
                 continue;
             }
-            await taken.AckAsync();
+            await context.AckAsync();
             _setting.Handled(1);
         }
     }

@@ -2,7 +2,7 @@ using System.Text;
 using System.Text.Json;
 using NATS.Client.Core;
 using Npgsql;
-using Watchword.Events.JetStream;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Events.Subscribing;
 
@@ -39,7 +39,7 @@ internal sealed record ParkedEvent(
         var headers = new NatsHeaders();
         using var json = JsonDocument.Parse(Headers);
         foreach (var pair in json.RootElement.EnumerateArray())
-            headers.TryAdd(pair[0].GetString()!, pair[1].GetString()!);   // some came that we would not send
+            headers.AddForeign(pair[0].GetString()!, pair[1].GetString());
         return headers;
     }
 
@@ -58,12 +58,15 @@ internal sealed record ParkedEvent(
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartArray();
-            foreach (var (name, value) in headers)
+            foreach (var (name, values) in headers)
             {
-                json.WriteStartArray();
-                json.WriteStringValue(Storable(name));
-                json.WriteStringValue(Storable(value));
-                json.WriteEndArray();
+                foreach (var value in values)
+                {
+                    json.WriteStartArray();
+                    json.WriteStringValue(Storable(name));
+                    json.WriteStringValue(Storable(value ?? ""));
+                    json.WriteEndArray();
+                }
             }
             json.WriteEndArray();
         }

@@ -1,9 +1,7 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
-using NATS.Client.Core;
 using Npgsql;
-using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
@@ -12,7 +10,7 @@ namespace Watchword.Events.Subscribing;
 /// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
 /// the order in which it got them; an event is acknowledged when its row is committed.
 /// </summary>
-internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate gate, Action<ParkRequest> answered, ILogger logger)
+internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate gate, ILogger logger)
 {
     private const int MostAtOnce = 500;
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(50);
@@ -63,7 +61,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
     }
 
     /// <summary>Whether the event's key is in trouble; then the event waits behind it, and is answered from here.</summary>
-    public bool TryHold(EventContext context, JetStreamMessage message)
+    public bool TryHold(EventContext context)
     {
         if (_count == 0 || !_queues.ContainsKey(context.Queue))
             return false;
@@ -71,26 +69,26 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         {
             if (!_queues.ContainsKey(context.Queue))
                 return false;
-            HandIn(new(context, message, "waiting", null, 0, null));
+            HandIn(new(context, "waiting", null, 0, null));
             return true;
         }
     }
 
     /// <summary>As <see cref="TryHold"/>, for keys alone that were in trouble when <see cref="LoadAsync"/> looked: of others an earlier event may still be on its way here.</summary>
-    public bool TryHoldAsBefore(EventContext context, JetStreamMessage message) => _before.Contains(context.Queue) && TryHold(context, message);
+    public bool TryHoldAsBefore(EventContext context) => _before.Contains(context.Queue) && TryHold(context);
 
     /// <summary>Sets an event aside, to be tried again after a wait, or with none as a dead letter. Later events of its key are held from now on.</summary>
-    public void Park(EventContext context, JetStreamMessage message, string reason, int attempts, TimeSpan? delay)
+    public void Park(EventContext context, string reason, int attempts, TimeSpan? delay)
     {
         lock (_gate)
-            HandIn(new(context, message, delay is null ? "failed" : "retrying", reason, attempts, delay));
+            HandIn(new(context, delay is null ? "failed" : "retrying", reason, attempts, delay));
     }
 
     /// <summary>Sets an event aside that may be what takes the process down: it is tried there alone.</summary>
-    public void ParkSuspect(EventContext context, JetStreamMessage message, string reason)
+    public void ParkSuspect(EventContext context, string reason)
     {
         lock (_gate)
-            HandIn(new(context, message, "retrying", reason, 0, TimeSpan.Zero, Suspect: true));
+            HandIn(new(context, "retrying", reason, 0, TimeSpan.Zero, Suspect: true));
     }
 
     /// <summary>How many events of the queue are in the table; read before the database is asked whether the queue is empty.</summary>
@@ -190,15 +188,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
                 logger.EventRetried(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason ?? "");
             else if (request.Reason is not null)
                 logger.EventParked(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason);
-            try
-            {
-                await request.Message.AckAsync(ct);
-            }
-            catch (NatsException)
-            {
-                // It comes again, and finds itself parked.
-            }
-            answered(request);
+            await request.Context.AckAsync();   // lost, it comes again and finds its row
         }
         lock (_gate)
         {

@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
@@ -25,24 +24,19 @@ internal sealed class ParkingService
     /// <param name="jetStream">Where the copies go.</param>
     /// <param name="gate">Where everybody has a place whose handlers may take the process down.</param>
     /// <param name="handle">Handles a parked event.</param>
-    /// <param name="answered">Told of each message that was answered here.</param>
     /// <param name="logger">The consumer's.</param>
     public ParkingService(
-        NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStream jetStream, WorkGate gate, HandleParked handle,
-        Action<ParkRequest> answered, ILogger logger)
+        NpgsqlDataSource database, string consumer, SubscriberOptions options, JetStreamClient jetStream, WorkGate gate, HandleParked handle,
+        ILogger logger)
     {
         (_database, _consumer, _options, _logger) = (database, consumer, options, logger);
         var store = new ParkedEvents(database, consumer);
-        Lot = new(consumer, store, gate, answered, logger);
+        Lot = new(consumer, store, gate, logger);
         _redriver = new(database, store, Lot, options, handle, logger);
         _copies = new(consumer, store, Lot, jetStream, logger);
     }
 
     public ParkingLot Lot { get; }
-
-    /// <summary>The lease under which one process works and the others stand by; null while another holds it.</summary>
-    public static Task<AdvisoryLease?> TryAcquireAsync(NpgsqlDataSource database, string consumer, CancellationToken ct) =>
-        AdvisoryLease.TryAcquireAsync(database, "subscriber " + consumer, ct);
 
     /// <summary>Reads what was parked before, and makes sure that nobody else works meanwhile: the lease may be old by now.</summary>
     public async Task LoadAsync(AdvisoryLease lease, CancellationToken ct)

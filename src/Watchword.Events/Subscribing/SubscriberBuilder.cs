@@ -1,4 +1,3 @@
-using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
@@ -12,21 +11,24 @@ public sealed class SubscriberBuilder
 
     internal SubscriberOptions Options { get; private set; } = new();
 
-    internal NatsOptions? Nats { get; private set; }
+    internal NatsSettings? Nats { get; private set; }
 
     internal NpgsqlDataSource? Database { get; private set; }
+
+    /// <summary>Whether the data source was made here, to be disposed of with the subscriber.</summary>
+    internal bool OwnsDatabase { get; private set; }
 
     internal bool IsExactlyOnce { get; private set; }
 
     internal bool IsFanOut { get; private set; }
 
-    /// <summary>Where NATS is. Without it: the host's own <c>NatsConnection</c>, else the setting <c>NATS_URL</c>.</summary>
-    public SubscriberBuilder Connect(string url) => Connect(new NatsOptions { Url = url });
+    /// <summary>Where NATS is. Without it: the <c>INatsConnection</c> that the host registered (<c>AddNatsClient()</c>), else the settings <c>NATS_*</c>.</summary>
+    public SubscriberBuilder Connect(string url) => Connect(new NatsSettings { Url = url });
 
     /// <inheritdoc cref="Connect(string)"/>
-    public SubscriberBuilder Connect(NatsOptions options)
+    public SubscriberBuilder Connect(NatsSettings settings)
     {
-        Nats = options;
+        Nats = settings;
         return this;
     }
 
@@ -34,19 +36,21 @@ public sealed class SubscriberBuilder
     /// The subscriber's own database, <c>postgres://…</c> or <c>Host=…</c>: it keeps events there that it cannot handle,
     /// and the later events of the same user, until somebody redrives them (schema <c>watchword</c>, made when missing).
     /// </summary>
-    /// <exception cref="FormatException">It is no address of a database.</exception>
+    /// <exception cref="FormatException">It is not the address of a database.</exception>
     public SubscriberBuilder ParkIn(string database)
     {
         var settings = new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(database));
         if (settings.MaxAutoPrepare == 0)
             settings.MaxAutoPrepare = 64;
-        return ParkIn(NpgsqlDataSource.Create(settings));
+        ParkIn(NpgsqlDataSource.Create(settings));
+        OwnsDatabase = true;
+        return this;
     }
 
     /// <inheritdoc cref="ParkIn(string)"/>
     public SubscriberBuilder ParkIn(NpgsqlDataSource database)
     {
-        Database = database;
+        (Database, OwnsDatabase) = (database, false);
         return this;
     }
 
@@ -100,17 +104,17 @@ public sealed class SubscriberBuilder
     {
         List<string> faults = [];
         if (name.Length is 0 or > 64 || name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_')))
-            faults.Add($"the name '{name}' is no name of a consumer: use up to 64 letters, digits, - and _");
+            faults.Add($"the name '{name}' is not a valid consumer name: use up to 64 letters, digits, - and _");
         if (!Handlers.Streams.Any())
-            faults.Add("it handles nothing: add .On<UserRegistered>(…) or another event");
+            faults.Add("it has no handler: add .On<UserRegistered>(…) or another event");
         if (IsFanOut && (IsExactlyOnce || Database is not null))
-            faults.Add("FanOut() remembers nothing, so that it goes with neither ParkIn() nor ExactlyOnce()");
-        if (IsExactlyOnce && Database is null)
-            faults.Add("ExactlyOnce() needs a database: add .ParkIn(\"postgres://…\")");
+            faults.Add("FanOut() keeps nothing: remove ParkIn() and ExactlyOnce(), or remove FanOut()");
+        if (!IsFanOut && Database is null)
+            faults.Add("it has no database for its lease and for events that it cannot handle: add .ParkIn(\"postgres://…\"), or .FanOut() for a cache that keeps nothing");
         if (Database is not null && new NpgsqlConnectionStringBuilder(Database.ConnectionString).Multiplexing)
-            faults.Add("Multiplexing=true goes with no subscriber, whose lease is one session's: leave it out of ParkIn()");
+            faults.Add("Multiplexing is not supported, since the lease needs a session of its own: remove Multiplexing=true from ParkIn()");
         if (IsExactlyOnce && Database is not null && new NpgsqlConnectionStringBuilder(Database.ConnectionString) is { Pooling: true } pool && pool.MaxPoolSize < Options.Connections)
-            faults.Add($"ExactlyOnce() with a Concurrency of {Options.Concurrency} uses up to {Options.Connections} connections, and the pool of ParkIn() has {pool.MaxPoolSize}: add Maximum Pool Size={Options.Connections} there, or handle fewer side by side");
+            faults.Add($"ExactlyOnce() with a Concurrency of {Options.Concurrency} uses up to {Options.Connections} connections, and the pool of ParkIn() has {pool.MaxPoolSize}: add Maximum Pool Size={Options.Connections} there, or lower the Concurrency");
         faults.AddRange(Options.Faults());
         if (faults.Count > 0)
             throw new ArgumentException($"subscriber {name}: {string.Join("; ", faults)}", nameof(name));

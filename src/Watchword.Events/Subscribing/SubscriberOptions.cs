@@ -1,12 +1,11 @@
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
+using NATS.Client.JetStream.Models;
 
 namespace Watchword.Events.Subscribing;
 
 /// <summary>How a subscriber works.</summary>
 public sealed record SubscriberOptions
 {
-    /// <summary>How often an event is given to its handler before it is set aside; without a database, by one process. 1 to 100; default 3.</summary>
+    /// <summary>How often an event is given to its handler before it is a dead letter. 1 to 100; default 3.</summary>
     public int MaxDeliver { get; init; } = 3;
 
     /// <summary>The wait before the second delivery; it quadruples up to <see cref="BackoffMax"/>, and varies by a quarter so that many do not come at once.</summary>
@@ -33,9 +32,6 @@ public sealed record SubscriberOptions
     /// <summary>When it stops, how long handlers may still work. Default 10 s.</summary>
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Where a subscriber begins that has never read before: at the oldest event, or at the next one. Where its durable is gone it begins at the oldest: it has missed what came meanwhile.</summary>
-    public DeliverPolicy StartAt { get; init; } = DeliverPolicy.All;
-
     /// <summary>Events of this origin (header <c>Watchword-Origin</c>) are passed over: what this service caused itself.</summary>
     public string? SkipOrigin { get; init; }
 
@@ -50,8 +46,8 @@ public sealed record SubscriberOptions
         DurableName = name,
         Description = "A Watchword subscriber",
         FilterSubject = filterSubject,
-        DeliverPolicy = StartAt,
-        AckPolicy = AckPolicy.Explicit,
+        DeliverPolicy = ConsumerConfigDeliverPolicy.All,
+        AckPolicy = ConsumerConfigAckPolicy.Explicit,
         AckWait = AckWait,
         MaxAckPending = MaxInFlight,
         // Deliveries that a dying connection swallowed count too: limited here, a few of them would lose an event.
@@ -85,7 +81,6 @@ public sealed record SubscriberOptions
         Check(AckWait >= TimeSpan.FromSeconds(1) && AckWait <= TimeSpan.FromHours(1), $"{nameof(AckWait)} is {AckWait}: expected 1 second to 1 hour");
         Check(MaxInFlight is >= 1 and <= 100_000, $"{nameof(MaxInFlight)} is {MaxInFlight}: expected 1 to 100,000");
         Check(DrainTimeout >= TimeSpan.Zero && DrainTimeout <= TimeSpan.FromHours(1), $"{nameof(DrainTimeout)} is {DrainTimeout}: expected zero to 1 hour");
-        Check(StartAt is DeliverPolicy.All or DeliverPolicy.New, $"{nameof(StartAt)} is {StartAt}: expected All or New");
         Check(HandledRetention >= TimeSpan.FromDays(1), $"{nameof(HandledRetention)} is {HandledRetention}: expected a day or more");
         return faults;
 

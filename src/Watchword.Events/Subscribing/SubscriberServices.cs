@@ -13,12 +13,13 @@ namespace Watchword.Events;
 public static class SubscriberServices
 {
     /// <summary>
-    /// Handles events in the background: from where it stopped last, each key's in order, keys side by side. What cannot
-    /// be handled is set aside with the later events of its key, and everything else flows on.
+    /// Handles events in the background, from where the subscriber stopped last. Each key's events are handled in order,
+    /// keys side by side. An event that cannot be handled is parked with the later events of its key; everything else
+    /// flows on.
     /// </summary>
     /// <param name="services">The host's.</param>
-    /// <param name="name">Of the durable consumer; processes of one name stand in for each other.</param>
-    /// <param name="configure">What it handles, and with what.</param>
+    /// <param name="name">The name of the durable consumer; processes of one name stand in for each other.</param>
+    /// <param name="configure">What it handles, and how.</param>
     /// <exception cref="ArgumentException">Names everything that is wrong with it.</exception>
     public static IServiceCollection AddWatchwordSubscriber(this IServiceCollection services, string name, Action<SubscriberBuilder> configure)
     {
@@ -26,31 +27,36 @@ public static class SubscriberServices
         configure(subscriber);
         subscriber.Validate(name);
         if (services.Any(s => s.ImplementationInstance is RegisteredSubscriber other && other.Name == name))
-            throw new ArgumentException($"subscriber {name} is there already: of two under one name one would only stand by. Choose another name, or give one of them both handlers", nameof(name));
+            throw new ArgumentException($"subscriber {name} is registered already, and the second would only stand by. Choose another name, or give one subscriber both handlers", nameof(name));
         services.AddSingleton(new RegisteredSubscriber(name));
-        services.TryAddSingleton<WorkGate>();   // one for all: the process is theirs together
+        services.TryAddSingleton<WorkGate>();   // one for all of a process: they live and die together
+        services.AddJetStreamClient();
         return services.AddSingleton<IHostedService>(host =>
         {
             var logs = host.GetRequiredService<ILoggerFactory>();
-            var (nats, own) = Connect(host, subscriber, name, logs);
+            var own = subscriber.Nats is { } nats ? JetStreamClient.Connect(nats with { Name = name }, logs) : null;
+            var jetStream = own ?? host.GetRequiredService<JetStreamClient>();
             return subscriber.IsFanOut
-                ? new FanOutSubscriber(name, subscriber, new JetStream(nats), own, host, logs.CreateLogger<FanOutSubscriber>())
-                : new Subscriber(name, subscriber, new JetStream(nats), own, host, logs.CreateLogger<Subscriber>());
+                ? new FanOutSubscriber(name, subscriber, jetStream, own is not null, host, logs.CreateLogger<FanOutSubscriber>())
+                : new Subscriber(name, subscriber, jetStream, own is not null, host.GetRequiredService<WorkGate>(), host, logs.CreateLogger<Subscriber>());
         });
     }
 
-    private sealed record RegisteredSubscriber(string Name);
-
-    private static (NatsConnection Connection, bool Own) Connect(IServiceProvider host, SubscriberBuilder subscriber, string name, ILoggerFactory logs)
+    /// <summary>
+    /// The one connection of the host: the <c>INatsConnection</c> that it registered (<c>AddNatsClient()</c>), else one
+    /// after the settings <c>NATS_*</c>. Safe to call twice.
+    /// </summary>
+    public static IServiceCollection AddJetStreamClient(this IServiceCollection services)
     {
-        if (subscriber.Nats is null && host.GetService<NatsConnection>() is { } shared)
-            return (shared, false);
-        var options = subscriber.Nats
-            ?? (host.GetService<IConfiguration>()?["NATS_URL"] is { Length: > 0 } url
-                ? new NatsOptions { Url = url }
-                : throw new InvalidOperationException($"subscriber {name} does not know where NATS is: set NATS_URL, or add .Connect(\"nats://…\")"));
-        var connection = new NatsConnection(options with { Name = name, LoggerFactory = logs });
-        connection.Start();
-        return (connection, true);
+        services.TryAddSingleton(host => host.GetService<INatsConnection>() is { } connection
+            ? new JetStreamClient(connection)
+            : JetStreamClient.Connect(
+                host.GetService<IConfiguration>() is { } configuration && NatsSettings.Read(configuration) is { } settings
+                    ? settings with { Name = host.GetService<IHostEnvironment>()?.ApplicationName ?? settings.Name }
+                    : throw new InvalidOperationException("nothing says where NATS is: set NATS_URL, register a connection with AddNatsClient(), or add .Connect(\"nats://…\") to the subscriber"),
+                host.GetService<ILoggerFactory>()));
+        return services;
     }
+
+    private sealed record RegisteredSubscriber(string Name);
 }

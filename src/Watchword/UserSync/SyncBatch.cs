@@ -1,10 +1,9 @@
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.UserSync;
 
 /// <summary>An event as it was read: a change, or the reason why it is none.</summary>
-internal readonly record struct SyncEvent(JetStreamMessage Message, UserChange Change, string? Fault);
+internal readonly record struct SyncEvent(Delivery Message, UserChange Change, string? Fault);
 
 /// <summary>Events that one transaction applies and that are acknowledged together. Filled, handled, cleared, filled again.</summary>
 internal sealed class SyncBatch
@@ -18,15 +17,11 @@ internal sealed class SyncBatch
     /// <summary>What they come to for each user.</summary>
     public Dictionary<string, UserChange> Newest { get; } = [];
 
-    /// <summary>Those that the parking lot has, and answers.</summary>
-    public HashSet<JetStreamMessage> Parked { get; } = [];
+    /// <summary>Those that the parking lot has, and acknowledges.</summary>
+    public HashSet<Delivery> Parked { get; } = [];
 
     public void Clear()
     {
-        // Their memory serves the next ones.
-        foreach (var e in Events)
-            if (!Parked.Contains(e.Message))
-                e.Message.Dispose();
         Events.Clear();
         Seen = 0;
         Newest.Clear();

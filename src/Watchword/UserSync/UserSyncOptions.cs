@@ -1,3 +1,5 @@
+using NATS.Client.JetStream.Models;
+
 namespace Watchword.UserSync;
 
 /// <summary>How user sync works.</summary>
@@ -32,4 +34,18 @@ public sealed record UserSyncOptions
 
     /// <summary>The longest wait after a failure.</summary>
     public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The durable consumer that user sync reads.</summary>
+    internal ConsumerConfig Consumer() => new()
+    {
+        DurableName = Durable,
+        Description = "Keeps a users table in step",
+        FilterSubject = Subject,
+        DeliverPolicy = ConsumerConfigDeliverPolicy.All,
+        AckPolicy = ConsumerConfigAckPolicy.Explicit,
+        AckWait = AckWait,
+        MaxAckPending = BatchSize * 4,
+        // A database that is away for an hour must not use up the deliveries: an event that cannot be applied is parked.
+        MaxDeliver = -1,
+    };
 }

@@ -1,30 +1,28 @@
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.UserSync;
 
 /// <summary>
-/// Keeps a users table in step with <c>user.sync</c>: reads what is there, collapses it to the newest state of each
-/// user, writes that in one transaction, then acknowledges. Of the processes of one name one works, by lease. An event
-/// that cannot be applied is set aside, and the later ones of its user wait behind it.
+/// Keeps a users table in step with <c>user.sync</c>: reads what is there, collapses it to the newest state of each user,
+/// writes that in one transaction, then acknowledges. An event that cannot be applied is parked, and the later ones of
+/// its user wait behind it.
 /// </summary>
-public sealed class UserSyncWorker(
-    NpgsqlDataSource target, NatsConnection nats, JetStream jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
-    : BackgroundLoop(logger)
+public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
+    : LeasedConsumer(options.Durable, target, jetStream, logger)
 {
-    private static readonly TimeSpan StreamPoll = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan StandbyPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(2);
+
     private readonly TargetUsers _users = new(target);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _applied;
 
-    /// <summary>Done when the table is there and events are being read, for the first time.</summary>
+    /// <summary>Completes when the table is there and events are being read, for the first time.</summary>
     public Task Ready => _ready.Task;
 
     /// <summary>Events that this process has applied and acknowledged since it started.</summary>
@@ -37,77 +35,52 @@ public sealed class UserSyncWorker(
     protected override TimeSpan RetryDelayMax => options.RetryDelayMax;
 
     /// <inheritdoc/>
+    protected override IReadOnlyList<MigrationSet> Migrations => UserSyncSchema.Migrations;
+
+    /// <inheritdoc/>
     protected override bool IsExpected(Exception e) => e is UserSyncException || base.IsExpected(e);
 
     /// <inheritdoc/>
-    protected override async Task RunAsync(CancellationToken ct)
-    {
-        await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, logger, ct);
-        await _users.CheckAsync(ct);
-        // First: a lease that nobody checks meanwhile would end.
-        await nats.WaitUntilOpenAsync(ct);
-        while (await jetStream.FindStreamAsync(options.Stream, ct) is null)   // the publisher may not have made it yet
-            await Task.Delay(StreamPoll, ct);
-        for (var told = false; ; told = true)
-        {
-            await using var lease = await ParkingService.TryAcquireAsync(target, options.Durable, ct);
-            if (lease is not null)
-            {
-                await WorkAsync(lease, ct);
-                return;
-            }
-            if (!told)
-                logger.SyncStandsBy(options.Durable);
-            _ready.TrySetResult();
-            await Task.Delay(StandbyPoll, ct);
-        }
-    }
+    protected override Task CheckAsync(CancellationToken ct) => _users.CheckAsync(ct);
 
-    private async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
+    /// <inheritdoc/>
+    protected override void OnStandby() => _ready.TrySetResult();
+
+    /// <inheritdoc/>
+    protected override async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
     {
-        await EnsureConsumerAsync(ct);
-        using var gate = new WorkGate();   // its own: nothing here takes a process down
-        var parking = new ParkingService(target, options.Durable, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, jetStream, gate,
-            HandleParkedAsync, static request => request.Message.Dispose(), logger);
-        await parking.LoadAsync(lease, ct);
-        await using var consumer = await jetStream.ConsumeAsync(options.Stream, options.Durable, new() { MaxMessages = options.BatchSize * 2 }, ct);
-        logger.SyncReads(options.Stream, options.Durable);
-        _ready.TrySetResult();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var gate = new WorkGate();   // its own: nothing here kills a process
+        var parking = new ParkingService(Database, Name, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, JetStream, gate, HandleParkedAsync, Logger);
+        await parking.LoadAsync(lease, ct);
         List<Task> work =
         [
-            ReadAsync(consumer, parking.Lot, stop.Token),
-            ConsumerWatch.RunAsync(jetStream, options.Stream, options.Durable, stop.Token),
+            ReadAsync(parking.Lot, stop.Token),
             // An event that comes twice changes nothing, so nothing has to be known before.
             parking.RedriveAsync(Task.CompletedTask, stop, stop.Token),
             .. parking.Begin(lease, stop.Token),
         ];
         await Task.WhenAny(work);
         await stop.CancelAsync();
-        await Task.WhenAll(work);   // and what failed, if anything did
+        await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await JetStream.FlushAsync(FlushPatience);
+        await Task.WhenAll(work);   // throws what failed, if anything did
     }
 
-    private async Task EnsureConsumerAsync(CancellationToken ct)
+    private async Task ReadAsync(ParkingLot lot, CancellationToken ct)
     {
-        if (await jetStream.FindConsumerAsync(options.Stream, options.Durable, ct) is not null)
-            return;
-        await jetStream.CreateConsumerAsync(options.Stream, new()
-        {
-            DurableName = options.Durable,
-            Description = "Keeps a users table in step",
-            FilterSubject = options.Subject,
-            DeliverPolicy = DeliverPolicy.All,
-            AckPolicy = AckPolicy.Explicit,
-            AckWait = options.AckWait,
-            MaxAckPending = options.BatchSize * 4,
-            // A database that is away for an hour must not use up the deliveries: what cannot be applied is set aside here.
-            MaxDeliver = -1,
-        }, ct);
+        var durable = new Durable(options.Stream, options.Consumer(), JetStream, Logger);
+        await durable.WaitForStreamAsync(static () => { }, ct);
+        await durable.EnsureAsync(ct);
+        await using var messages = await DurableMessages.OpenAsync(JetStream, options.Stream, Name, options.BatchSize * 2, ct);
+        Logger.SyncReads(options.Stream, Name);
+        _ready.TrySetResult();
+        await ReadAsync(messages.Reader, lot, ct);
     }
 
     // While the database works at one batch the next is read and parsed. It is applied when the first is acknowledged,
     // so that the order of the stream holds.
-    private async Task ReadAsync(PullConsumer consumer, ParkingLot lot, CancellationToken ct)
+    private async Task ReadAsync(ChannelReader<Delivery> messages, ParkingLot lot, CancellationToken ct)
     {
         SyncBatch next = new(), current = new();
         var working = Task.CompletedTask;
@@ -115,14 +88,14 @@ public sealed class UserSyncWorker(
         {
             while (true)
             {
-                var readable = consumer.WaitToReadAsync(ct).AsTask();
+                var readable = messages.WaitToReadAsync(ct).AsTask();
                 if (await Task.WhenAny(readable, working) == working)
                     await working;   // what failed must not wait for the next event to be noticed
                 if (!await readable)
                     break;
-                Fill(next, consumer);
+                Fill(next, messages);
                 await working;
-                Fill(next, consumer);
+                Fill(next, messages);
                 (current, next) = (next, current);
                 working = HandleAsync(current, lot, ct);
             }
@@ -138,7 +111,7 @@ public sealed class UserSyncWorker(
         while (batch.Seen < batch.Events.Count)
         {
             var e = batch.Events[batch.Seen];
-            if (e.Fault is not null && batch.Newest.Count > 0 && new EventContext(e.Message, attempt: 1).Key is { } key && batch.Newest.ContainsKey(key))
+            if (e.Fault is not null && batch.Newest.Count > 0 && new EventContext(e.Message).Key is { } key && batch.Newest.ContainsKey(key))
             {
                 // What comes before it of the same user may be refused, and is then first in line.
                 await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
@@ -149,27 +122,19 @@ public sealed class UserSyncWorker(
         }
         await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
 
-        // Only now: what was acknowledged before the commit would be lost by a crash between the two.
-        try
-        {
-            foreach (var e in batch.Events)
-                if (!batch.Parked.Contains(e.Message))
-                    await e.Message.AckAsync(ct);
-        }
-        catch (NatsException e) when (e.IsTransient)
-        {
-            // They come again, and change nothing; what is read already must not wait for that.
-            logger.AckFailed(e.Message);
-        }
+        // Only now: an event that is acknowledged before the commit is lost when the process dies in between.
+        foreach (var e in batch.Events)
+            if (!batch.Parked.Contains(e.Message))
+                await e.Message.AckAsync();
         Interlocked.Add(ref _applied, batch.Events.Count);
-        logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
+        Logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
         batch.Clear();
     }
 
-    private void Fill(SyncBatch batch, PullConsumer consumer)
+    private void Fill(SyncBatch batch, ChannelReader<Delivery> messages)
     {
-        while (batch.Events.Count < options.BatchSize && consumer.TryRead(out var message))
-            batch.Events.Add(UserChange.TryParse(message.Payload.Span, message.StreamSequence, DateTimeOffset.UtcNow, out var change, out var fault)
+        while (batch.Events.Count < options.BatchSize && messages.TryRead(out var message))
+            batch.Events.Add(UserChange.TryParse(message.Payload, message.Sequence, DateTimeOffset.UtcNow, out var change, out var fault)
                 ? new(message, change, null)
                 : new(message, default, fault));
     }
@@ -186,14 +151,14 @@ public sealed class UserSyncWorker(
             batch.Newest[e.Change.Data.UserId!] = UserChange.Newest(e.Change, other);
     }
 
-    private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers?[EventHeaders.Origin] == own;
+    private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
 
     private static bool IsHeld(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
         if (batch.Parked.Contains(e.Message))
             return true;
         // Whose it is costs a look at its headers, which matters only while somebody is in trouble.
-        if (lot.Count == 0 || !lot.TryHold(new(e.Message, attempt: 1), e.Message))
+        if (lot.Count == 0 || !lot.TryHold(new(e.Message)))
             return false;
         batch.Parked.Add(e.Message);
         return true;
@@ -202,7 +167,7 @@ public sealed class UserSyncWorker(
     private static void Park(SyncBatch batch, in SyncEvent e, string reason, TimeSpan? delay, ParkingLot lot)
     {
         batch.Parked.Add(e.Message);
-        lot.Park(new(e.Message, attempt: 1), e.Message, reason, attempts: 1, delay);
+        lot.Park(new(e.Message), reason, attempts: 1, delay);
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)
@@ -260,7 +225,7 @@ public sealed class UserSyncWorker(
             }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)) && !(changes.Count > 1 && IsTooSlow(e)))
             {
-                logger.TargetFailed(e.Message, delay);
+                Logger.TargetFailed(e.Message, delay);
                 await Task.Delay(delay, ct);
             }
         }
