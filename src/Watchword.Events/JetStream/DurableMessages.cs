@@ -79,7 +79,14 @@ internal sealed class DurableMessages : IAsyncDisposable
     private void OnOpened()
     {
         _doubt.Pulse();
-        _round.Cancel();
+        try
+        {
+            _round.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // That round is over, and the next asks by itself.
+        }
     }
 
     private async Task PumpAsync()

@@ -6,7 +6,7 @@ using NATS.Client.JetStream.Models;
 namespace Watchword.Events.JetStream;
 
 /// <summary>Where and how to read a stream.</summary>
-internal sealed record ReadFrom
+public sealed record ReadFrom
 {
     /// <summary>The first sequence to read.</summary>
     public ulong Sequence { get; init; } = 1;
@@ -28,7 +28,7 @@ internal sealed record ReadFrom
 }
 
 /// <summary>Reads what a stream holds, in order and without gaps.</summary>
-internal static class StoredMessages
+public static class StoredMessages
 {
     private const int MostRounds = 3;   // without a single message
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);

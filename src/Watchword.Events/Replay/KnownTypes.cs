@@ -29,6 +29,6 @@ public static class KnownTypes
                 return;
             known.UnionWith((await jetStream.CountSubjectsAsync(stream, ">", ct)).Keys.Take(MostListed));
         }
-        throw new ReplayRefusedException("type", $"is '{type}', which no event has: choose from {string.Join(", ", known)}");
+        throw new ReplayRefusedException("type", $"is '{type}', which no stream has: choose from {string.Join(", ", known)}");
     }
 }

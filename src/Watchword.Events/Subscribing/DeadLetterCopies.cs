@@ -7,15 +7,15 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Copies dead letters to the stream <c>dead-letters</c>, subject <c>dlq.&lt;consumer&gt;</c>, as they came, with what is known of their failure.</summary>
+/// <summary>Copies dead letters to the stream <c>dead-letters</c>, subject <c>dlq.&lt;consumer&gt;</c>: the original bytes and headers, with the reason of the failure.</summary>
 internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, ParkingLot lot, JetStreamClient jetStream, ILogger logger)
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(2);
 
-    // Of the original publish, and wrong for this one.
+    // They belong to the original publish.
     private static readonly string[] NotCopied = [EventHeaders.MessageId, "Nats-Expected-Last-Msg-Id", "Nats-Expected-Stream", "Nats-Expected-Last-Sequence"];
 
-    /// <summary>Until cancelled.</summary>
+    /// <summary>Copies until cancelled.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
         var told = false;
@@ -48,17 +48,17 @@ internal sealed class DeadLetterCopies(string consumer, ParkedEvents store, Park
         }
         catch (NatsException e) when (IsTooLarge(e))
         {
-            // The row has it whole.
+            // The row has the whole event.
             logger.DeadLetterNotCopied(letter.Id, consumer, e.Message);
         }
         await store.CopiedAsync(letter, ct);
     }
 
-    /// <summary>Returns when the stream has it; without its payload where it is too large with what is added to it.</summary>
+    /// <summary>Returns when the stream has the copy. The payload is left out where the copy would be too large.</summary>
     public static async Task PublishAsync(JetStreamClient jetStream, string consumer, EventContext letter, int attempts, string reason, CancellationToken ct)
     {
         var headers = new NatsHeaders();
-        // The sequence too: an event that was settled and comes again, by a replay, is another dead letter.
+        // With the sequence: an event that was resolved and comes again, by a replay, is another dead letter.
         headers[EventHeaders.MessageId] = string.Create(CultureInfo.InvariantCulture, $"dlq/{consumer}/{letter.EventId}/{letter.Sequence}/{attempts}");
         headers["Watchword-Consumer"] = consumer;
         headers["Watchword-Reason"] = SubscriberFailure.OneLine(reason);

@@ -4,9 +4,9 @@ using Npgsql;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// A transaction of handlers' effects, which handlers may misuse: one that was given up is at work in it still, another
-/// left a statement running. Then its session is ended on the server first: closed under a running statement a connection
-/// hangs (npgsql #3457), and back in the pool it would have that statement in another event's transaction.
+/// The transaction of handlers' effects. A handler may misuse it: one that was given up may still run in it, another may
+/// leave a statement running. Its session is then ended on the server first: a connection that is closed under a running
+/// statement hangs (npgsql #3457), and back in the pool it would run that statement in another event's transaction.
 /// </summary>
 internal sealed class EffectsTransaction : IAsyncDisposable
 {
@@ -43,19 +43,19 @@ internal sealed class EffectsTransaction : IAsyncDisposable
     }
 
     /// <inheritdoc cref="HandlerCall.RunAsync"/>
-    /// <exception cref="InvalidOperationException">The handler left the transaction as nobody can go on with it; says how.</exception>
+    /// <exception cref="InvalidOperationException">The handler left the transaction unusable; says how.</exception>
     public async ValueTask RunAsync(HandlerCall call, Func<EventContext, CancellationToken, Task> handle, EventContext context)
     {
-        // One of its own for each attempt: what is left of an earlier one must not find this one's transaction in it.
+        // A context for each attempt: what is left of an earlier one must not find this transaction.
         var attempt = context.Again();
         attempt.Transaction = Transaction;
         try
         {
             await call.RunAsync(handle, attempt);
             if (IsBusy)
-                throw new InvalidOperationException("the handler returned while a statement of its was running, or a reader open: await and dispose what it begins");
+                throw new InvalidOperationException("the handler returned while one of its statements was running, or a reader was open: await and dispose what it begins");
             if (!IsOpen())
-                throw new InvalidOperationException("the handler ended the transaction or closed its connection: both are its subscriber's to end");
+                throw new InvalidOperationException("the handler ended the transaction or closed its connection: leave both to the subscriber");
         }
         finally
         {
@@ -64,7 +64,7 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         }
     }
 
-    /// <summary>Undoes what was not committed.</summary>
+    /// <summary>Rolls back what was not committed.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_isShared && !await TryEndSessionAsync())
@@ -73,8 +73,8 @@ internal sealed class EffectsTransaction : IAsyncDisposable
             await CloseAsync();
     }
 
-    // False only by a handler's doing: a connection that broke is found out by the commit. The isolation level is the one
-    // property that fails when the transaction has ended, in SQL too; Chaos is none of PostgreSQL's.
+    // False only when a handler ended it: the commit finds out about a broken connection. IsolationLevel is the one property
+    // that throws when the transaction has ended, also by SQL; PostgreSQL has no Chaos.
     private bool IsOpen()
     {
         try
@@ -97,14 +97,14 @@ internal sealed class EffectsTransaction : IAsyncDisposable
             end.Parameters.Add(new() { Value = session });
             while (await end.ExecuteScalarAsync(patience.Token) is not null)
                 await Task.Delay(Poll, patience.Token);
-            // The statement in it has yet to notice; a reader that nobody reads never does.
+            // The running statement has yet to notice; a reader that nobody reads never does.
             for (var since = Environment.TickCount64; IsBusy && (IsExecuting || Environment.TickCount64 - since < ReaderPatience.TotalMilliseconds);)
                 await Task.Delay(Poll, patience.Token);
             return true;
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException or InvalidOperationException)
         {
-            return false;   // also when whoever shares it closes it at this very moment
+            return false;   // also when the handler closes it at this very moment
         }
     }
 
@@ -115,8 +115,8 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         await CloseAsync();
     }
 
-    // In this order: the other way round the pool would use the transaction object again, for whoever comes next, and
-    // whoever had kept it would be in there.
+    // In this order: otherwise the pool hands the transaction object to the next user, and a handler that kept it would
+    // share it.
     private async Task CloseAsync()
     {
         try
@@ -125,7 +125,7 @@ internal sealed class EffectsTransaction : IAsyncDisposable
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
         {
-            // Broken, and undone by the server; what failed before is what is told. Closed only by the second time.
+            // Broken: the server rolls back, and the first failure is the one to report. Only the second call closes it.
             await _connection.DisposeAsync();
         }
         await Transaction.DisposeAsync();

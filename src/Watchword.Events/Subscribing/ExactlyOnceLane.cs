@@ -3,8 +3,8 @@ using System.Runtime.ExceptionServices;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// Events in transactions of the subscriber's database, several in one where several wait: the marks of what was
-/// handled commit with the handlers' effects. One that fails is taken out, and the others are handled anew.
+/// Handles events in transactions of the subscriber's database, several in one where several wait. The mark that an event
+/// was handled commits with its effects. An event that fails is taken out, and the others are handled again.
 /// </summary>
 internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
 {
@@ -30,8 +30,8 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         _batch.Clear();
     }
 
-    // What failed a moment ago may have followers in this very batch; and what would be set aside itself has to let those
-    // of its key go first that came before it.
+    // Later events of a key that has just failed may be in this very batch; and a suspect lets the earlier events of its
+    // key go first.
     private void SetHeldAside()
     {
         HashSet<string> ahead = [];
@@ -54,7 +54,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
             {
                 if (stop.IsCancellationRequested && current is not null)
                 {
-                    // What was done is kept, and nothing more begun.
+                    // Keep what was done, and begin nothing more.
                     part = [.. part.TakeWhile(c => c != context)];
                     await HandledEvents.GiveBackAsync(effects.Transaction, _setting.Name, fresh, abort);
                     break;
@@ -67,7 +67,7 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
                 await effects.RunAsync(call, context.Handle!, context);
             }
             if (part.Length > 1)
-                current = null;   // the commit is everybody's
+                current = null;   // a failed commit is nobody's fault in particular
             await HandledEvents.CommitAsync(effects.Transaction, abort);
         }
         catch (Exception) when (abort.IsCancellationRequested)
@@ -108,14 +108,14 @@ internal sealed class ExactlyOnceLane(LaneSetting setting) : Lane(setting)
         }
         else if (!_together)
         {
-            // No handler's fault: the marks themselves cannot be written. Begin anew, after a wait, and say why.
+            // No handler's fault: the marks themselves cannot be written. The loop restarts after a wait, and logs why.
             ExceptionDispatchInfo.Throw(e);
         }
         else
         {
-            // Undone with it was what its key did before: that goes first, or it would wait behind its own successor. Or a
-            // statement was refused, or the commit, for what an earlier one left behind: an error that its handler
-            // swallowed, a deferred constraint. One by one both are seen to.
+            // The rollback also undid earlier events of its key, which must go first. Or a statement or the commit failed for
+            // what an earlier event left behind: an error that its handler swallowed, a deferred constraint. Handled one by
+            // one, both come right.
             _together = false;
         }
     }

@@ -3,10 +3,13 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>The parked events of one consumer, as its process writes them. Only the process with the consumer's lease does.</summary>
+/// <summary>
+/// The parked events of one consumer, rows of <c>watchword.parked_event</c>. Only the process that holds the consumer's
+/// lease writes them. Their states are drawn in decision 10.
+/// </summary>
 internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
 {
-    /// <summary>Why an event failed that was tried alone when its process ended.</summary>
+    /// <summary>The reason of an event that was being handled, alone, when its process died.</summary>
     public const string DiedWithIt = "the process ended while it was handled";
 
     private static readonly Guid Process = Guid.NewGuid();
@@ -18,8 +21,8 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     private static string Takeable(string maxAttempts) =>
         $"resolved_at IS NULL AND NOT suspect AND (state = 'waiting' OR due_at <= now()) AND (state = 'failed' OR attempts < {maxAttempts})";
 
-    /// <summary>Events that are to be parked together, in their order; false when one of them was parked before.</summary>
-    /// <param name="lease">Written by its own session: of a process that has lost it, the next one would not know of the row.</param>
+    /// <summary>Adds events in their order. False when one of them was parked already.</summary>
+    /// <param name="lease">Its session writes the rows: a process that has lost the lease must not add what its successor does not know.</param>
     /// <param name="requests">The events.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<bool> AddAsync(AdvisoryLease lease, IReadOnlyList<ParkRequest> requests, CancellationToken ct)
@@ -46,18 +49,18 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// The queues that hold something open, and whether their first event is to be tried alone. Those whose process ended
-    /// between two events of theirs become due. An event that was handled when its process ended is to be tried alone:
-    /// what it was not to blame for does not count, and what happened while it was alone does. A redrive that the process
-    /// did not outlive has failed, until somebody asks again. What this very process could not give back does not count.
+    /// Sets right what the last process left behind, at the head of each queue. Nothing was being handled: the head is due.
+    /// This very process could not give it back: the attempt does not count. Another process died while it handled the
+    /// event beside others: the attempt does not count, and the event is tried alone. It died while it handled the event
+    /// alone: the attempt counts. It died during a redrive: the event is a dead letter until somebody asks again.
     /// </summary>
-    public async Task<List<(string Queue, bool Suspect)>> OpenQueuesAsync(CancellationToken ct)
+    public async Task RecoverAsync(CancellationToken ct)
     {
         await using var command = Command($"""
             WITH head AS (
-              SELECT DISTINCT ON (queue) id, queue, state, due_at, suspect, began_by, requested_by FROM watchword.parked_event
+              SELECT DISTINCT ON (queue) id, state, due_at, suspect, began_by, requested_by FROM watchword.parked_event
               WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id),
-            resumed AS (
+            idle AS (
               UPDATE watchword.parked_event p SET due_at = clock_timestamp()
               FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.due_at IS NULL AND head.began_by IS NULL),
             own AS (
@@ -68,13 +71,21 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
               FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_by <> $3 AND NOT head.suspect),
             alone AS (
               UPDATE watchword.parked_event p SET began_by = NULL, due_at = clock_timestamp(), reason = {Died}
-              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_by <> $3 AND head.suspect),
-            broken AS (
-              UPDATE watchword.parked_event p SET began_by = NULL, requested_by = NULL, copied = false, reason = {Died}
-              FROM head WHERE p.id = head.id AND head.state = 'failed'
-                AND (head.began_by <> $3 OR (head.began_by IS NULL AND head.due_at IS NULL AND head.requested_by IS NOT NULL)))
-            SELECT queue, suspect OR (state <> 'failed' AND began_by IS NOT NULL) FROM head
+              FROM head WHERE p.id = head.id AND head.state <> 'failed' AND head.began_by <> $3 AND head.suspect)
+            UPDATE watchword.parked_event p SET began_by = NULL, requested_by = NULL, copied = false, reason = {Died}
+            FROM head WHERE p.id = head.id AND head.state = 'failed'
+              AND (head.began_by <> $3 OR (head.began_by IS NULL AND head.due_at IS NULL AND head.requested_by IS NOT NULL))
             """, DiedWithIt, Process);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>The queues that hold an open event, and whether their first one is to be tried alone.</summary>
+    public async Task<List<(string Queue, bool Suspect)>> OpenQueuesAsync(CancellationToken ct)
+    {
+        await using var command = Command("""
+            SELECT DISTINCT ON (queue) queue, suspect FROM watchword.parked_event
+            WHERE consumer = $1 AND resolved_at IS NULL ORDER BY queue, id
+            """);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var queues = new List<(string, bool)>();
         while (await reader.ReadAsync(ct))
@@ -83,12 +94,11 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// Queues whose head is due, or lost one to a discard, longest waiting first; and their heads, taken to be handled as
-    /// <see cref="BeginAsync"/> does. Null where the head is not to be handled, or there is none. Those that are to be
-    /// tried alone are passed over.
+    /// Takes the heads of the queues that are due, longest due first. A head is null where it cannot be handled now, or
+    /// was discarded and nothing is behind it. Events that are tried alone are left out.
     /// </summary>
-    /// <param name="limit">How many queues at most.</param>
-    /// <param name="atWork">Queues to leave alone.</param>
+    /// <param name="limit">The most queues to take.</param>
+    /// <param name="atWork">Queues to leave out.</param>
     /// <param name="maxAttempts">How often an event is tried.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<List<(string Queue, ParkedEvent? Head)>> BeginDueAsync(int limit, IEnumerable<string> atWork, int maxAttempts, CancellationToken ct)
@@ -106,7 +116,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
               SELECT due_queue, since, (SELECT id FROM watchword.parked_event WHERE consumer = $1 AND queue = due_queue AND resolved_at IS NULL ORDER BY id LIMIT 1) AS head_id
               FROM due),
             taken AS (
-              -- An array, so that whatever PostgreSQL believes of the table's size it looks up these few by id.
+              -- As an array, so that PostgreSQL looks the few rows up by id, whatever its statistics say.
               UPDATE watchword.parked_event SET {Taken}
               WHERE id = ANY (ARRAY(SELECT head_id FROM heads)) AND {Takeable("$4")}
               RETURNING {ParkedEvent.Columns})
@@ -119,7 +129,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return queues;
     }
 
-    /// <summary>The first open event of a queue; null when there is none.</summary>
+    /// <summary>The first open event of a queue; null when the queue is empty.</summary>
     public async Task<ParkedEvent?> HeadAsync(string queue, CancellationToken ct)
     {
         await using var command = Command($"""
@@ -131,9 +141,8 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     }
 
     /// <summary>
-    /// Takes the head of a queue to be handled, if it is due. The attempt is counted before it is made, so that one which
-    /// takes the process down is counted too: a dead letter then stays one, and anything else is tried again, but not more
-    /// often than <paramref name="maxAttempts"/>.
+    /// Takes the head of a queue, if it is due. The attempt is counted before it is made: one that kills the process counts
+    /// too, so that no event is tried more often than <paramref name="maxAttempts"/>.
     /// </summary>
     public async Task<ParkedEvent?> BeginAsync(string queue, int maxAttempts, CancellationToken ct)
     {
@@ -147,7 +156,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
     }
 
-    /// <summary>As <see cref="BeginAsync"/>, the next of those that are to be tried alone, of whichever queue.</summary>
+    /// <summary>As <see cref="BeginAsync"/>, the next event of any queue that is to be tried alone.</summary>
     public async Task<ParkedEvent?> BeginSuspectAsync(int maxAttempts, CancellationToken ct)
     {
         await using var command = Command($"""
@@ -161,7 +170,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return await reader.ReadAsync(ct) ? ParkedEvent.Read(reader) : null;
     }
 
-    /// <summary>Handled: what was a dead letter is kept as redriven, the rest goes.</summary>
+    /// <summary>The event was handled: a dead letter is kept as redriven, any other row is deleted.</summary>
     public async Task ResolveAsync(ParkedEvent parked, NpgsqlTransaction? transaction, CancellationToken ct)
     {
         const string sql = """
@@ -175,7 +184,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Taken, and not handled after all, through no fault of its own: the attempt does not count.</summary>
+    /// <summary>The event was taken and not handled, through no fault of its own: the attempt does not count.</summary>
     public async Task GiveBackAsync(ParkedEvent taken, CancellationToken ct)
     {
         await using var command = Command("""
@@ -185,8 +194,8 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Not handled: each to be tried again after its wait, or with none a dead letter.</summary>
-    /// <returns>Their ids, but for those that were settled meanwhile.</returns>
+    /// <summary>The events failed: each is retried after its delay, or becomes a dead letter where it has none.</summary>
+    /// <returns>The ids of the rows written; rows that were resolved meanwhile are missing.</returns>
     public async Task<HashSet<long>> FailAsync(IReadOnlyList<FailedEvent> failed, CancellationToken ct)
     {
         await using var command = Command("""
@@ -205,7 +214,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return written;
     }
 
-    /// <summary>Dead letters of which the stream has no copy yet, oldest first; not those that are to be redriven, of which more will be known.</summary>
+    /// <summary>Dead letters that have no copy in the stream yet, oldest first. Those about to be redriven can wait for the outcome.</summary>
     public async Task<List<ParkedEvent>> UncopiedAsync(CancellationToken ct)
     {
         await using var command = Command($"""
@@ -219,7 +228,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         return letters;
     }
 
-    /// <summary>The stream has its copy.</summary>
+    /// <summary>The stream has a copy of the dead letter.</summary>
     public async Task CopiedAsync(ParkedEvent letter, CancellationToken ct)
     {
         await using var command = Command("UPDATE watchword.parked_event SET copied = true WHERE id = $2 AND consumer = $1 AND attempts = $3", letter.Id, letter.Attempts);

@@ -7,8 +7,8 @@ using Watchword.Events.Postgres;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// Where events wait whose key has trouble. It knows in memory which keys these are, and writes their events down in
-/// the order in which it got them; an event is acknowledged when its row is committed.
+/// Parks the events of keys that have a failing event. It knows these keys in memory, and writes their events to the table
+/// in the order in which they came. An event is acknowledged when its row is committed.
 /// </summary>
 internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate gate, ILogger logger)
 {
@@ -28,25 +28,26 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
     private HashSet<string> _before = [];
     private readonly Channel<ParkRequest> _requests = Channel.CreateUnbounded<ParkRequest>(new() { SingleReader = true });
     private volatile int _count;
-    private volatile bool _suspects;
+    private bool _suspects;
     private long _handedIn;
     private long _written;
 
-    /// <summary>Pulsed when there may be something to handle again.</summary>
+    /// <summary>Pulsed when a parked event may be due.</summary>
     public Signal Changed { get; } = new();
 
-    /// <summary>Pulsed when a dead letter was written down.</summary>
+    /// <summary>Pulsed when a dead letter was written.</summary>
     public Signal Failed { get; } = new();
 
-    /// <summary>How many keys are in trouble.</summary>
+    /// <summary>How many keys have parked events.</summary>
     public int Count => _count;
 
-    /// <summary>Where everybody who handles events has a place.</summary>
+    /// <summary>The gate that every handler passes.</summary>
     public WorkGate Gate => gate;
 
-    /// <summary>Reads which keys were in trouble when the last process ended.</summary>
+    /// <summary>Takes over the parked events of the last process.</summary>
     public async Task LoadAsync(CancellationToken ct)
     {
+        await store.RecoverAsync(ct);
         var open = await store.OpenQueuesAsync(ct);
         lock (_gate)
         {
@@ -54,13 +55,14 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
                 _queues.TryAdd(queue, new());
             _count = _queues.Count;
             _before = [.. open.Select(q => q.Queue)];
-            _suspects = open.Exists(q => q.Suspect);
+            if (open.Exists(q => q.Suspect))
+                LeaveSuspects();
         }
         Changed.Pulse();
         Failed.Pulse();
     }
 
-    /// <summary>Whether the event's key is in trouble; then the event waits behind it, and is answered from here.</summary>
+    /// <summary>Parks the event if its key has parked events: it waits behind them. False when the key is free.</summary>
     public bool TryHold(EventContext context)
     {
         if (_count == 0 || !_queues.ContainsKey(context.Queue))
@@ -74,34 +76,34 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         }
     }
 
-    /// <summary>As <see cref="TryHold"/>, for keys alone that were in trouble when <see cref="LoadAsync"/> looked: of others an earlier event may still be on its way here.</summary>
+    /// <summary>As <see cref="TryHold"/>, but only for keys that had parked events when <see cref="LoadAsync"/> ran. For other keys an earlier event may still be on its way.</summary>
     public bool TryHoldAsBefore(EventContext context) => _before.Contains(context.Queue) && TryHold(context);
 
-    /// <summary>Sets an event aside, to be tried again after a wait, or with none as a dead letter. Later events of its key are held from now on.</summary>
+    /// <summary>Parks a failed event: it is retried after the delay, or is a dead letter where there is none. Later events of its key wait from now on.</summary>
     public void Park(EventContext context, string reason, int attempts, TimeSpan? delay)
     {
         lock (_gate)
             HandIn(new(context, delay is null ? "failed" : "retrying", reason, attempts, delay));
     }
 
-    /// <summary>Sets an event aside that may be what takes the process down: it is tried there alone.</summary>
+    /// <summary>Parks an event that may be what kills the process: it is tried alone.</summary>
     public void ParkSuspect(EventContext context, string reason)
     {
         lock (_gate)
             HandIn(new(context, "retrying", reason, 0, TimeSpan.Zero, Suspect: true));
     }
 
-    /// <summary>How many events of the queue are in the table; read before the database is asked whether the queue is empty.</summary>
+    /// <summary>How many events of the queue were written. Read this before asking the database whether the queue is empty.</summary>
     public long Written(string queue)
     {
         lock (_gate)
             return _queues.TryGetValue(queue, out var found) ? found.Written : 0;
     }
 
-    /// <summary>Frees a key whose queue the database has found empty.</summary>
+    /// <summary>Frees a key whose queue is empty in the database.</summary>
     /// <param name="queue">The queue.</param>
-    /// <param name="written">What <see cref="Written"/> said before the database was asked.</param>
-    /// <returns>False when there was more by then, or is now: the database has yet to be asked about it.</returns>
+    /// <param name="written">The value of <see cref="Written"/> before the database was asked.</param>
+    /// <returns>False when more events of the key came meanwhile: ask the database again.</returns>
     public bool TryRelease(string queue, long written)
     {
         lock (_gate)
@@ -114,7 +116,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         }
     }
 
-    /// <summary>A queue that may have lost its head without anybody noticing.</summary>
+    /// <summary>Notes a queue whose head may have been resolved unnoticed.</summary>
     public void Doubt(string queue)
     {
         lock (_gate)
@@ -122,7 +124,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         Changed.Pulse();
     }
 
-    /// <summary>Queues that may have lost their head, since an event of theirs had been parked before, or for <see cref="Doubt"/>; the others are there the next time, and so are those at work, whose look may be older than the doubt.</summary>
+    /// <summary>Takes queues that were noted by <see cref="Doubt"/>, or got an event that was parked already. Queues at work stay noted: they may have looked before.</summary>
     public IReadOnlyList<string> TakeDoubtful(int limit, ICollection<string> atWork)
     {
         lock (_gate)
@@ -133,13 +135,13 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         }
     }
 
-    /// <summary>Whether the table may have events that are to be tried alone; asked before it is looked into, it says no until there are others.</summary>
-    public bool TakeSuspects() => _suspects && !(_suspects = false);
+    /// <summary>Whether the table may hold events to be tried alone. Returns the flag and clears it.</summary>
+    public bool TakeSuspects() => Interlocked.Exchange(ref _suspects, false);
 
-    /// <summary>Not all of them were tried.</summary>
-    public void LeaveSuspects() => _suspects = true;
+    /// <summary>Sets the flag again: not all of them were tried.</summary>
+    public void LeaveSuspects() => Interlocked.Exchange(ref _suspects, true);
 
-    /// <summary>Until what was handed in so far is written down.</summary>
+    /// <summary>Waits until everything that was handed in so far is written.</summary>
     public async Task FlushAsync(CancellationToken ct)
     {
         var until = Interlocked.Read(ref _handedIn);
@@ -147,14 +149,14 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
             await Task.Delay(Gather, ct);
     }
 
-    /// <summary>Writes down what is handed in, until cancelled.</summary>
+    /// <summary>Writes what is handed in, until cancelled.</summary>
     /// <exception cref="NpgsqlException">The lease is lost.</exception>
     public async Task WriteAsync(AdvisoryLease lease, CancellationToken ct)
     {
         List<ParkRequest> batch = new(MostAtOnce);
         while (await _requests.Reader.WaitToReadAsync(ct))
         {
-            await Task.Delay(Gather, ct);   // trouble comes in crowds: one statement for many
+            await Task.Delay(Gather, ct);   // failures come in bursts: one statement for many
             while (batch.Count < MostAtOnce && _requests.Reader.TryRead(out var request))
                 batch.Add(request);
             await WriteAsync(lease, batch, ct);
@@ -174,7 +176,7 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
             }
             catch (Exception e) when (lease.IsHeld && e is NpgsqlException or IOException or TimeoutException)
             {
-                // Unanswered, they are nobody's loss; but nothing of their keys may pass them.
+                // Unacknowledged, the events are not lost; but later ones of their keys must not pass them.
                 logger.ParkingFailed(e.Message);
                 await Task.Delay(RetryDelay, ct);
             }
@@ -199,7 +201,8 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
                     _doubtful.Add(request.Context.Queue);
             }
             _written += batch.Count;
-            _suspects |= batch.Exists(r => r.Suspect);
+            if (batch.Exists(r => r.Suspect))
+                LeaveSuspects();
         }
         Changed.Pulse();
         if (failed)

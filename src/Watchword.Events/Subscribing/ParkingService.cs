@@ -5,7 +5,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Everything that keeps a consumer's dead letters: written down, tried again, copied to their stream.</summary>
+/// <summary>Everything about a consumer's parked events: they are written, retried, copied to the stream of dead letters, and pruned.</summary>
 internal sealed class ParkingService
 {
     private static readonly TimeSpan LeaseCheck = TimeSpan.FromSeconds(1);
@@ -19,10 +19,10 @@ internal sealed class ParkingService
     private readonly DeadLetterCopies _copies;
 
     /// <param name="database">The consumer's own.</param>
-    /// <param name="consumer">Its name.</param>
-    /// <param name="options">How often it tries, and how long it waits.</param>
+    /// <param name="consumer">The consumer's name.</param>
+    /// <param name="options">Attempts, delays, retention.</param>
     /// <param name="jetStream">Where the copies go.</param>
-    /// <param name="gate">Where everybody has a place whose handlers may take the process down.</param>
+    /// <param name="gate">Passed by every handler of the process.</param>
     /// <param name="handle">Handles a parked event.</param>
     /// <param name="logger">The consumer's.</param>
     public ParkingService(
@@ -38,17 +38,17 @@ internal sealed class ParkingService
 
     public ParkingLot Lot { get; }
 
-    /// <summary>Reads what was parked before, and makes sure that nobody else works meanwhile: the lease may be old by now.</summary>
+    /// <summary>Takes over the parked events of the last process, after checking that the lease still holds.</summary>
     public async Task LoadAsync(AdvisoryLease lease, CancellationToken ct)
     {
         await lease.CheckAsync(ct);
         await Lot.LoadAsync(ct);
     }
 
-    /// <summary>Handles what is parked when it is due; see <see cref="Redriver.RunAsync"/>.</summary>
+    /// <inheritdoc cref="Redriver.RunAsync"/>
     public Task RedriveAsync(Task settled, CancellationTokenSource stop, CancellationToken abort) => _redriver.RunAsync(settled, stop, abort);
 
-    /// <summary>What else goes on beside the consumer's work, until cancelled; one that fails ends the rest with it.</summary>
+    /// <summary>The background work beside the consumer's own, until cancelled.</summary>
     public IEnumerable<Task> Begin(AdvisoryLease lease, CancellationToken ct) =>
     [
         Lot.WriteAsync(lease, ct),
@@ -65,7 +65,7 @@ internal sealed class ParkingService
         }
         catch (NpgsqlException e)
         {
-            _logger.PruneFailed(_consumer, e.Message);   // nobody waits for it, and the next hour comes
+            _logger.PruneFailed(_consumer, e.Message);   // tried again in an hour
         }
     }
 

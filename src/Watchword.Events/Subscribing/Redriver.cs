@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Handles a parked event. <c>resolve</c> records that it was: in the transaction of the effects where there is one.</summary>
+/// <summary>Handles a parked event. <c>resolve</c> records that it was handled, in the transaction of its effects where there is one.</summary>
 internal delegate Task HandleParked(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct);
 
-/// <summary>Handles parked events when they are due, each queue in its order; an empty queue's key is free again.</summary>
+/// <summary>Handles parked events when they are due, each queue in its order. The key of an empty queue is free again.</summary>
 internal sealed class Redriver(
     NpgsqlDataSource database, ParkedEvents store, ParkingLot lot, SubscriberOptions options, HandleParked handle, ILogger logger)
 {
@@ -16,19 +16,19 @@ internal sealed class Redriver(
     private static readonly TimeSpan OnItsWay = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan AloneAtOnce = TimeSpan.FromSeconds(1);   // then the others go on for a while
+    private static readonly TimeSpan AloneAtOnce = TimeSpan.FromSeconds(1);   // then the others get a turn
 
     private readonly Dictionary<string, Task<FailedEvent?>> _drains = [];
 
     /// <param name="Stop">No further event is begun.</param>
-    /// <param name="Abort">The handlers at work are cancelled, and their events given back.</param>
-    /// <param name="Silence">The last words to the database are said, or it does not listen.</param>
+    /// <param name="Abort">Running handlers are cancelled, and their events given back.</param>
+    /// <param name="Silence">The last statements have had their time.</param>
     private readonly record struct Ends(CancellationToken Stop, CancellationToken Abort, CancellationToken Silence);
 
-    /// <summary>Until <paramref name="stop"/>, or until the database fails.</summary>
-    /// <param name="settled">Nothing is handled before: what was under way when the last process ended is known by then.</param>
-    /// <param name="stop">No further event is begun. Cancelled here when the database fails: everybody's work ends then.</param>
-    /// <param name="abort">The handlers at work are cancelled, and their events given back.</param>
+    /// <summary>Handles parked events when they are due, until <paramref name="stop"/> or until the database fails.</summary>
+    /// <param name="settled">Nothing is handled before: by then it is known which events were unanswered when the last process ended.</param>
+    /// <param name="stop">No further event is begun. Cancelled here when the database fails, to end the consumer's other work.</param>
+    /// <param name="abort">Running handlers are cancelled, and their events given back.</param>
     public async Task RunAsync(Task settled, CancellationTokenSource stop, CancellationToken abort)
     {
         using var silence = new CancellationTokenSource();
@@ -41,7 +41,7 @@ internal sealed class Redriver(
             while (true)
             {
                 await lot.Changed.WaitAsync(lot.Count > 0 ? Poll : LongPoll, ends.Stop);
-                await Task.Delay(Gather, ends.Stop);   // the database is not asked for each that comes in
+                await Task.Delay(Gather, ends.Stop);   // one query for many events
                 await EndAsync(ends.Silence);
                 if (lot.Count > 0)
                     await BeginAsync(ends);
@@ -49,7 +49,7 @@ internal sealed class Redriver(
         }
         finally
         {
-            // Also when one of them failed: nobody waits for the slowest to begin anew.
+            // Also when one of them failed: the consumer restarts without waiting for the slowest.
             await stop.CancelAsync();
             await Task.WhenAll(_drains.Values.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             using var patience = new CancellationTokenSource(LastWords);
@@ -74,10 +74,10 @@ internal sealed class Redriver(
         }
     }
 
-    // With nobody else at work: if the process ends now, it is the doing of this one.
+    // Nothing else is being handled: if the process dies now, this event is the cause.
     private async Task TrySuspectsAsync(Ends ends)
     {
-        await EndAsync(ends.Silence);   // what has failed must not be taken for what the process died with
+        await EndAsync(ends.Silence);   // an event that has failed must not be taken for the one that the process died of
         for (var since = Environment.TickCount64; await store.BeginSuspectAsync(options.MaxDeliver, ends.Silence) is { } suspect;)
         {
             if (await TryHandleAsync(suspect, ends) is { } failed)
@@ -90,7 +90,7 @@ internal sealed class Redriver(
         }
     }
 
-    // What failed is written down together: trouble comes in crowds.
+    // Failures come in bursts: they are written together.
     private async Task EndAsync(CancellationToken ct)
     {
         var ended = _drains.Where(d => d.Value.IsCompleted).ToList();
@@ -111,7 +111,7 @@ internal sealed class Redriver(
         foreach (var (head, reason, delay) in failed)
         {
             if (!written.Contains(head.Id))
-                lot.Doubt(head.Queue);   // settled after all, as by a commit whose answer was lost: what is behind it is nobody's
+                lot.Doubt(head.Queue);   // resolved after all, as by a commit whose answer was lost: look at what is behind it
             else if (delay is null)
                 logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
             else
@@ -133,13 +133,13 @@ internal sealed class Redriver(
         }
     }
 
-    // To the end of the queue, or to the first that fails.
+    // To the end of the queue, or to the first event that fails.
     private async Task<FailedEvent?> DrainAsync(string queue, ParkedEvent? taken, Ends ends)
     {
         while (true)
         {
             long written;
-            // The first time at once: what is taken already has its place before the gate can close.
+            // The first time without waiting: an event that is taken already must be inside before the gate closes.
             using (await lot.Gate.EnterAsync(ends.Stop))
             {
                 await Task.Yield();
@@ -159,15 +159,15 @@ internal sealed class Redriver(
             {
                 if (head.State == "failed" || (head.State == "retrying" && !head.Due))
                     return null;
-                if (head.Attempts >= options.MaxDeliver)   // and by the last time its process ended, or fewer are allowed since
+                if (head.Attempts >= options.MaxDeliver)   // the last attempt killed its process, or MaxDeliver was lowered
                     return head.Due ? new(head, head.Reason ?? ParkedEvents.DiedWithIt, null) : null;
                 if (head.Suspect)
-                    return null;   // to be tried alone
-                continue;   // written down, or due, between the two looks
+                    return null;   // it is tried alone
+                continue;   // written, or due, between the two queries
             }
             if (lot.TryRelease(queue, written))
                 return null;
-            await Task.Delay(OnItsWay, ends.Abort);   // being written down
+            await Task.Delay(OnItsWay, ends.Abort);   // the lot is still writing it
         }
     }
 
@@ -187,11 +187,11 @@ internal sealed class Redriver(
                 if (!ends.Abort.IsCancellationRequested
                     && (SubscriberFailure.IsOneConflictTooMany(e, ref conflicts) || !await SubscriberFailure.IsOfTheDatabaseAsync(e, database, ends.Silence)))
                 {
-                    // A dead letter that somebody had redriven is one again at once.
+                    // A redriven dead letter that fails is one again at once.
                     var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
                     return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
                 }
-                // The database is away: nothing that the event is to blame for.
+                // The database is away, which is not the event's fault.
                 await Task.Delay(RetryDelay, ends.Abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (ends.Abort.IsCancellationRequested)
                 {
@@ -202,7 +202,7 @@ internal sealed class Redriver(
             }
         }
         if (!resolved)
-            await store.ResolveAsync(head, null, ends.Silence);   // done is done
+            await store.ResolveAsync(head, null, ends.Silence);   // the handler has finished, whatever happens now
         if (head.State == "failed")
             logger.EventRedriven(head.Id, head.Subject, head.Key ?? "");
         return null;
