@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Watchword.Events.Outbox;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
@@ -30,9 +29,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     Samples.Check(options);
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
     await using var target = options.TargetDatabase is null ? null : IdentityDatabase.Open(options.TargetDatabase, "watchword-sync");
-    await using var nats = new NatsConnection(options.Nats with { Url = options.NatsUrl!, LoggerFactory = logs });
     await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
-    nats.Start();
+    await using var nats = JetStreamClient.Connect(options.Nats, logs);
 
     var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
     builder.Logging.AddWatchwordLogs();
@@ -41,7 +39,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         .AddSingleton(TimeProvider.System)
         .AddSingleton(database)
         .AddSingleton(nats)
-        .AddSingleton(new JetStream(nats))
+        .AddSingleton(nats.Connection)
         .AddSingleton<OutboxSignal>()
         .AddSingleton<IdentityStore>();
 
@@ -64,7 +62,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.UseForwardedHeaders(ProxyHeaders.Options);
     app.UseErrorBodies();
     app.MapHealth();
-    app.MapCatalogue(options.Enrichment.FinerSubjects);
+    app.MapCatalogue();
     if (options.Roles.HasFlag(Roles.Api))
     {
         app.MapTokenApi();

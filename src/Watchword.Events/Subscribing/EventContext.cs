@@ -10,11 +10,11 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>One delivery of an event: where it came from, what it says of itself, and what its handler works with.</summary>
+/// <summary>An event in its handler: where it came from, its headers and bytes, and the services and transaction to work with.</summary>
 public sealed class EventContext
 {
     private const int LongestName = 512;
-    private const string Over = "the delivery is over: what a handler leaves running has neither services nor a transaction any more";
+    private const string Over = "the handler has returned: code that it left running has no services and no transaction any more";
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
     private readonly Delivery? _message;
@@ -43,19 +43,19 @@ public sealed class EventContext
         (Headers, Payload, EventId, Key) = (parked.ReadHeaders(), parked.Payload, parked.Event, parked.Key);
     }
 
-    /// <summary>The stream that it comes from.</summary>
+    /// <summary>The stream that it came from.</summary>
     public string Stream { get; }
 
-    /// <summary>Its place there.</summary>
+    /// <summary>Its sequence in the stream.</summary>
     public long Sequence { get; }
 
     /// <summary>The subject that it was published to.</summary>
     public string Subject { get; }
 
-    /// <summary>The user or organization that order is kept within; null when the event does not tell.</summary>
+    /// <summary>The user or organization whose events keep their order; null when the event names none.</summary>
     public string? Key { get; }
 
-    /// <summary>The same on every delivery, also of a replay: what to be idempotent by. One that is no UUID follows its <c>ce-source</c>, within which alone it is unique (CloudEvents 1.0).</summary>
+    /// <summary>The idempotency key: the same on every delivery and in a replay. An id that is not a UUID is prefixed with its <c>ce-source</c>, within which it is unique (CloudEvents 1.0).</summary>
     public string EventId { get; }
 
     /// <summary>When the stream stored it.</summary>
@@ -70,29 +70,29 @@ public sealed class EventContext
     /// <summary>The bytes as they came.</summary>
     public ReadOnlyMemory<byte> Payload { get; }
 
-    /// <summary>Whether it was replayed: history, not news.</summary>
+    /// <summary>Whether it was replayed, and is not news.</summary>
     public bool IsReplay => Headers.Find(EventHeaders.Replay) is not null;
 
-    /// <summary>Of the user or organization after the event; null from foreign publishers.</summary>
+    /// <summary>The version of the user or organization after the event; null from foreign publishers.</summary>
     public long? Version => long.TryParse(Headers.Find(EventHeaders.Version), CultureInfo.InvariantCulture, out var version) ? version : null;
 
-    /// <summary>Joins everything that one request caused; null when it is not known.</summary>
+    /// <summary>The same for everything that one request caused; null when unknown.</summary>
     public string? CorrelationId => Headers.Find(EventHeaders.CorrelationId);
 
-    /// <summary>The user who acted; null when it is not known.</summary>
+    /// <summary>The user who acted; null when unknown.</summary>
     public string? Actor => Headers.Find(EventHeaders.Actor);
 
     /// <summary>The service that caused it; null when it named none.</summary>
     public string? Origin => Headers.Find(EventHeaders.Origin);
 
-    /// <summary>The application's services, in a scope of this delivery's own.</summary>
-    /// <exception cref="InvalidOperationException">The handler has returned, or was given up.</exception>
+    /// <summary>The application's services, in a scope of this event's own.</summary>
+    /// <exception cref="InvalidOperationException">The handler has returned, or ran out of time.</exception>
     public IServiceProvider Services => _isOver
         ? throw new InvalidOperationException(Over)
         : (_scope ??= Host.CreateAsyncScope()).ServiceProvider;
 
-    /// <summary>With <see cref="SubscriberBuilder.ExactlyOnce"/>: the open transaction. What is written in it commits together with the mark that the event was handled, or not at all.</summary>
-    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once, or the handler has returned or was given up.</exception>
+    /// <summary>With <see cref="SubscriberBuilder.ExactlyOnce"/>: the open transaction. It commits together with the mark that the event was handled, or not at all.</summary>
+    /// <exception cref="InvalidOperationException">The subscriber is not exactly-once, or the handler has returned or ran out of time.</exception>
     public NpgsqlTransaction Transaction
     {
         get => field ?? throw new InvalidOperationException(_isOver ? Over : "there is no transaction: add .ExactlyOnce() to the subscriber");
@@ -100,8 +100,8 @@ public sealed class EventContext
     }
 
     /// <summary>The connection of <see cref="Transaction"/>.</summary>
-    /// <exception cref="InvalidOperationException">As for <see cref="Transaction"/>, or the handler has ended it.</exception>
-    public NpgsqlConnection Connection => Transaction.Connection ?? throw new InvalidOperationException("the transaction has ended: the handler must neither commit nor roll it back");
+    /// <exception cref="InvalidOperationException">As for <see cref="Transaction"/>, or the handler ended it.</exception>
+    public NpgsqlConnection Connection => Transaction.Connection ?? throw new InvalidOperationException("the transaction has ended: a handler must neither commit nor roll it back");
 
     /// <summary>Its handler; null when there is none, or when it was parked.</summary>
     internal Func<EventContext, CancellationToken, Task>? Handle { get; }
@@ -134,11 +134,11 @@ public sealed class EventContext
         : headers.Find(EventHeaders.Source) is not { Length: > 0 } source || Guid.TryParse(id, out _) ? id
         : $"{source}#{id}";
 
-    // PostgreSQL stores no U+0000, and indexes no long text. An event that has one must not stop the others.
+    // PostgreSQL cannot store U+0000, nor index long text. An event with either must not stop the others.
     private static string? Storable(string? text) =>
         text is null || (text.Length <= LongestName && !text.Contains('\0', StringComparison.Ordinal)) ? text : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    /// <summary>For an attempt: its scope and transaction are its own.</summary>
+    /// <summary>A context for another attempt, with a scope and a transaction of its own.</summary>
     internal EventContext Again()
     {
         var again = (EventContext)MemberwiseClone();
@@ -146,14 +146,14 @@ public sealed class EventContext
         return again;
     }
 
-    /// <summary>After its handler, or after waiting for it in vain.</summary>
-    /// <param name="handling">Its handler, which keeps its services while it goes on.</param>
-    /// <param name="limit">How long their disposal may take.</param>
-    /// <param name="stop">Waits no longer.</param>
-    /// <exception cref="TimeoutException">The services take too long to dispose of.</exception>
+    /// <summary>Ends it: the handler has returned, or ran out of time.</summary>
+    /// <param name="handling">The handler, which keeps its services while it runs.</param>
+    /// <param name="limit">How long disposing of the services may take.</param>
+    /// <param name="stop">Stops waiting.</param>
+    /// <exception cref="TimeoutException">Disposing of the services took too long.</exception>
     internal Task EndAsync(Task handling, TimeSpan limit, CancellationToken stop)
     {
-        Transaction = null!;   // what goes on unseen must not write into it
+        Transaction = null!;   // a handler that still runs must not write into it
         _isOver = true;
         if (_scope is not { } scope)
             return Task.CompletedTask;
@@ -171,7 +171,7 @@ public sealed class EventContext
             }
             catch (TimeoutException e) when (!disposing.IsCompleted)
             {
-                throw new TimeoutException($"the handler's services took longer than {limit} to be disposed of", e);
+                throw new TimeoutException($"disposing of the handler's services took longer than {limit}", e);
             }
         }
 

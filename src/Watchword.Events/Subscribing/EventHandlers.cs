@@ -2,7 +2,7 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Who handles what: the handlers of one subscriber, by kind of event.</summary>
+/// <summary>The handlers of one subscriber, by kind of event.</summary>
 internal sealed class EventHandlers
 {
     private readonly Dictionary<string, Func<EventContext, CancellationToken, Task>> _bySubject = new(StringComparer.Ordinal);
@@ -10,10 +10,10 @@ internal sealed class EventHandlers
     private readonly List<string> _wholeStreams = [];
     private Func<EventContext, CancellationToken, Task>? _any;
 
-    /// <summary>The streams that are read.</summary>
+    /// <summary>The streams that the subscriber reads.</summary>
     public IEnumerable<string> Streams => _types.Select(t => t.Stream).Concat(_wholeStreams).Distinct(StringComparer.Ordinal);
 
-    /// <exception cref="ArgumentException">It is no event of Watchword, or has a handler already.</exception>
+    /// <exception cref="ArgumentException">The type is not an event of Watchword, or has a handler already.</exception>
     public void Add<TEvent>(Func<TEvent, EventContext, CancellationToken, Task> handle)
         where TEvent : class
     {
@@ -23,14 +23,14 @@ internal sealed class EventHandlers
         _types.Add(type);
     }
 
-    /// <summary>Every event of whole streams, unread; also of kinds that this build does not know.</summary>
+    /// <summary>Handles every event of whole streams, also of kinds that this build does not know.</summary>
     public void AddAny(IEnumerable<string> streams, Func<EventContext, CancellationToken, Task> handle)
     {
         _any = _any is null ? handle : throw new ArgumentException("there is a handler for all events already", nameof(handle));
         _wholeStreams.AddRange(streams);
     }
 
-    /// <summary>Null where nobody asked for it.</summary>
+    /// <summary>The handler of a subject; null when there is none.</summary>
     public Func<EventContext, CancellationToken, Task>? Find(string stream, string subject)
     {
         if (_bySubject.TryGetValue(subject, out var exact))
@@ -38,7 +38,7 @@ internal sealed class EventHandlers
         return _wholeStreams.Contains(stream) ? _any : null;
     }
 
-    /// <summary>The narrowest subject that holds everything that is asked for of a stream; null for all of it.</summary>
+    /// <summary>The narrowest subject that covers all handlers of a stream; null for the whole stream.</summary>
     public string? FilterOf(string stream)
     {
         var asked = _types.Where(t => t.Stream == stream).Select(t => t.Subject).ToList();

@@ -1,10 +1,10 @@
 namespace Watchword.Events.Subscribing;
 
-/// <summary>An event that a handler cannot take. Its message is the reason that operators read, and nothing is put before it.</summary>
+/// <summary>A handler cannot take this event. Operators read the message as it is.</summary>
 /// <param name="reason">In plain English; names the field.</param>
-/// <param name="isLasting">Whether another delivery would end the same: then there is none, and it is set aside at once.</param>
+/// <param name="isLasting">Whether a retry would fail the same way: then the event is a dead letter at once.</param>
 public sealed class EventRefusedException(string reason, bool isLasting = true) : Exception(reason)
 {
-    /// <summary>Whether another delivery would end the same.</summary>
+    /// <summary>Whether a retry would fail the same way.</summary>
     public bool IsLasting { get; } = isLasting;
 }

@@ -1,17 +1,17 @@
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Calls handlers one after the other, each within a time.</summary>
+/// <summary>Calls handlers one after the other, each within a time limit.</summary>
 internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, CancellationToken stop) : IDisposable
 {
     private CancellationTokenSource _limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
 
-    /// <exception cref="TimeoutException">It took too long. What ignores its cancellation goes on unseen.</exception>
+    /// <exception cref="TimeoutException">The handler took too long. If it ignores its cancellation it goes on running, unobserved.</exception>
     public async ValueTask RunAsync(Func<EventContext, CancellationToken, Task> handle, EventContext context)
     {
         context.Host = services;
         var limit = _limit.Token;
         _limit.CancelAfter(timeout);
-        // Not on this thread: one that blocks it can be given up too.
+        // On another thread: a handler that blocks can be given up too.
         var handling = Task.Run(async () => await handle(context, limit), CancellationToken.None);
         try
         {
@@ -24,7 +24,7 @@ internal sealed class HandlerCall(IServiceProvider services, TimeSpan timeout, C
         finally
         {
             context.IsAbandoned = !handling.IsCompleted;
-            // However it ended: a limit that goes on running would cut off another event's handler.
+            // Always: a limit that keeps running would cut off the next event's handler.
             if (!stop.IsCancellationRequested && !_limit.TryReset())
             {
                 _limit.Dispose();

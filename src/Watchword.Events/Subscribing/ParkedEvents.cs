@@ -235,6 +235,14 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
+    /// <summary>Deletes dead letters that were redriven or discarded longer ago than the retention.</summary>
+    public async Task PruneAsync(TimeSpan retention, CancellationToken ct)
+    {
+        await using var command = Command("DELETE FROM watchword.parked_event WHERE consumer = $1 AND resolved_at < now() - $2", retention);
+        command.CommandTimeout = 0;   // the first after a long time deletes much
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     private static string Kept(string reason) => ParkedEvent.Storable(SubscriberFailure.OneLine(reason));
 
     private NpgsqlCommand Command(string sql, params object?[] values) => Command(database.CreateCommand(sql), values);

@@ -15,6 +15,7 @@ internal sealed class ParkingService
     private readonly string _consumer;
     private readonly SubscriberOptions _options;
     private readonly ILogger _logger;
+    private readonly ParkedEvents _store;
     private readonly Redriver _redriver;
     private readonly DeadLetterCopies _copies;
 
@@ -30,10 +31,10 @@ internal sealed class ParkingService
         ILogger logger)
     {
         (_database, _consumer, _options, _logger) = (database, consumer, options, logger);
-        var store = new ParkedEvents(database, consumer);
-        Lot = new(consumer, store, gate, logger);
-        _redriver = new(database, store, Lot, options, handle, logger);
-        _copies = new(consumer, store, Lot, jetStream, logger);
+        _store = new(database, consumer);
+        Lot = new(consumer, _store, gate, logger);
+        _redriver = new(database, _store, Lot, options, handle, logger);
+        _copies = new(consumer, _store, Lot, jetStream, logger);
     }
 
     public ParkingLot Lot { get; }
@@ -62,6 +63,7 @@ internal sealed class ParkingService
         try
         {
             await HandledEvents.PruneAsync(_database, _consumer, _options.HandledRetention, ct);
+            await _store.PruneAsync(_options.HandledRetention, ct);
         }
         catch (NpgsqlException e)
         {

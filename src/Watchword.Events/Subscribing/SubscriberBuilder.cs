@@ -4,7 +4,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>Says what a subscriber reads, with what, and what it does with it.</summary>
+/// <summary>Configures a subscriber: its handlers, its database, and how it works.</summary>
 public sealed class SubscriberBuilder
 {
     internal EventHandlers Handlers { get; } = new();
@@ -33,8 +33,8 @@ public sealed class SubscriberBuilder
     }
 
     /// <summary>
-    /// The subscriber's own database, <c>postgres://…</c> or <c>Host=…</c>: it keeps events there that it cannot handle,
-    /// and the later events of the same user, until somebody redrives them (schema <c>watchword</c>, made when missing).
+    /// The subscriber's own database, <c>postgres://…</c> or <c>Host=…</c>. It holds the subscriber's lease, and parks events
+    /// that cannot be handled with the later events of the same user (schema <c>watchword</c>, made when missing).
     /// </summary>
     /// <exception cref="FormatException">It is not the address of a database.</exception>
     public SubscriberBuilder ParkIn(string database)
@@ -55,8 +55,8 @@ public sealed class SubscriberBuilder
     }
 
     /// <summary>
-    /// Each event's handler works in a transaction of the subscriber's database (<see cref="EventContext.Transaction"/>),
-    /// which commits together with the mark that the event was handled: its effects there happen exactly once.
+    /// Each handler runs in a transaction of the subscriber's database (<see cref="EventContext.Transaction"/>), which commits
+    /// together with the mark that the event was handled: its effects there happen exactly once.
     /// </summary>
     public SubscriberBuilder ExactlyOnce()
     {
@@ -64,7 +64,7 @@ public sealed class SubscriberBuilder
         return this;
     }
 
-    /// <summary>Every process gets every event from now on, remembers no place, and sets nothing aside: for caches.</summary>
+    /// <summary>Every process gets every event from now on. No position is kept and nothing is parked: for caches.</summary>
     public SubscriberBuilder FanOut()
     {
         IsFanOut = true;
@@ -78,8 +78,8 @@ public sealed class SubscriberBuilder
         return this;
     }
 
-    /// <summary>Handles one kind of event. It is done when the task is, and is delivered again when that fails.</summary>
-    /// <exception cref="ArgumentException">It is no event of Watchword, or has a handler already.</exception>
+    /// <summary>Handles one kind of event. The event is acknowledged when the task completes, and retried when it fails.</summary>
+    /// <exception cref="ArgumentException">The type is not an event of Watchword, or has a handler already.</exception>
     public SubscriberBuilder On<TEvent>(Func<TEvent, Task> handle)
         where TEvent : class => On<TEvent>((e, _, _) => handle(e));
 
@@ -91,7 +91,7 @@ public sealed class SubscriberBuilder
         return this;
     }
 
-    /// <summary>Handles every event of whole streams that has no handler of its own, as it came.</summary>
+    /// <summary>Handles every event of whole streams that has no handler of its own.</summary>
     /// <param name="handle">Reads <see cref="EventContext.Payload"/> itself.</param>
     /// <param name="streams">For example <c>auth-events</c>.</param>
     public SubscriberBuilder OnAny(Func<EventContext, CancellationToken, Task> handle, params string[] streams)

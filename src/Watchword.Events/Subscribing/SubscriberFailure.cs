@@ -2,35 +2,33 @@ using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>What a failure of a handler means.</summary>
+/// <summary>What the failure of a handler means.</summary>
 internal static class SubscriberFailure
 {
     private const int LongestReason = 1_000;
     private const int MostConflicts = 10;
 
-    /// <summary>Whether another delivery would fail the same.</summary>
+    /// <summary>Whether a retry would fail the same way.</summary>
     public static bool IsLasting(Exception e) => Causes(e).Any(c => c is EventRefusedException { IsLasting: true });
 
-    /// <summary>Whether a statement failed, by whatever hand: in a transaction that several events share, any of them may be to blame.</summary>
+    /// <summary>Whether a statement failed: in a transaction that several events share, any of them may be the cause.</summary>
     public static bool IsOfAStatement(Exception e) => Causes(e).Any(c => c is NpgsqlException);
 
-    /// <summary>Whether another transaction was in the way (class 40: deadlocks, conflicts): alone, and a moment later, it succeeds.</summary>
+    /// <summary>Whether another transaction was in the way (class 40: deadlock, serialization): a retry succeeds.</summary>
     public static bool IsConflict(Exception e) => Causes(e).Any(c => c is PostgresException p && p.SqlState.StartsWith("40", StringComparison.Ordinal));
 
-    /// <summary>Whether it is one conflict too many: no other transaction is to blame any more, but the handler.</summary>
-    /// <param name="e">What failed.</param>
-    /// <param name="conflicts">How often in a row there was a conflict; counted here.</param>
+    /// <summary>Whether there were so many conflicts in a row that the handler must be the cause.</summary>
+    /// <param name="e">The failure.</param>
+    /// <param name="conflicts">Conflicts in a row; counted here.</param>
     public static bool IsOneConflictTooMany(Exception e, ref int conflicts)
     {
         conflicts = IsConflict(e) ? conflicts + 1 : 0;
         return conflicts > MostConflicts;
     }
 
-    /// <summary>Whether it is the doing of the subscriber's database, away or busy: nothing that the event is to blame for.</summary>
-    public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource? database, CancellationToken ct)
+    /// <summary>Whether the subscriber's database is the cause, away or busy, and not the event.</summary>
+    public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource database, CancellationToken ct)
     {
-        if (database is null)
-            return false;
         if (IsConflict(e))
             return true;
         if (!Causes(e).Any(c => c is NpgsqlException { IsTransient: true } or IOException or TimeoutException))
@@ -47,7 +45,7 @@ internal static class SubscriberFailure
         }
     }
 
-    /// <summary>For a person, in one line: what failed, and by what.</summary>
+    /// <summary>The failure and its cause, in one line for a person.</summary>
     public static string Reason(Exception e)
     {
         var causes = Causes(e).ToList();
@@ -65,18 +63,18 @@ internal static class SubscriberFailure
         }
         catch (Exception)
         {
-            return e.GetType().Name;   // a handler's own, which cannot say what it is
+            return e.GetType().Name;   // a handler's own exception, whose Message throws
         }
     }
 
-    // Libraries wrap what a handler is told: DbUpdateException, AggregateException.
+    // Libraries wrap exceptions: DbUpdateException, AggregateException.
     private static IEnumerable<Exception> Causes(Exception e)
     {
         for (Exception? cause = e; cause is not null; cause = cause.InnerException)
             yield return cause;
     }
 
-    /// <summary>As a reason is kept, whoever gave it.</summary>
+    /// <summary>A reason as it is stored: one line, at most 1,000 characters.</summary>
     public static string OneLine(string text)
     {
         var line = new string([.. text.ReplaceLineEndings(" ").Where(c => !char.IsControl(c))]);

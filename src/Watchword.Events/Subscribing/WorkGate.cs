@@ -1,25 +1,25 @@
 namespace Watchword.Events.Subscribing;
 
 /// <summary>
-/// Lets the handlers of a host work side by side, or one alone. Who wants to be alone goes first: nobody else begins any
-/// more, and what is at work ends.
+/// Lets the handlers of a process run side by side, or one alone. A caller that wants to be alone has precedence: nobody
+/// else begins, and running handlers finish first.
 /// </summary>
 internal sealed class WorkGate : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _aloneOnce = new(1);
     private int _atWork;
-    private TaskCompletionSource? _empty;    // somebody is alone, or waits for it
+    private TaskCompletionSource? _empty;    // somebody is alone, or waits to be
     private TaskCompletionSource? _opened;
 
-    /// <summary>A place beside the others, until it is disposed of.</summary>
+    /// <summary>A place inside; dispose of it to leave.</summary>
     public readonly struct Place(WorkGate gate) : IDisposable
     {
         /// <inheritdoc/>
         public void Dispose() => gate?.Leave();
     }
 
-    /// <summary>Waits while somebody is alone.</summary>
+    /// <summary>Enters; waits while somebody is alone.</summary>
     public async ValueTask<Place> EnterAsync(CancellationToken ct)
     {
         while (true)
@@ -38,7 +38,7 @@ internal sealed class WorkGate : IDisposable
         }
     }
 
-    /// <summary>Runs <paramref name="work"/> when everybody has left, and lets nobody in until it is done. Of several callers one after the other.</summary>
+    /// <summary>Runs <paramref name="work"/> once everybody has left, and lets nobody in until it is done. Several callers take turns.</summary>
     public async Task AloneAsync(Func<Task> work, CancellationToken ct)
     {
         await _aloneOnce.WaitAsync(ct);

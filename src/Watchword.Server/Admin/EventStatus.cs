@@ -1,93 +1,71 @@
+using System.Globalization;
 using System.Text.Json;
+using NATS.Client.JetStream.Models;
 using Npgsql;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Admin;
 
 /// <summary>A stream, as <c>stream status</c> and <c>GET /admin/streams</c> show it.</summary>
-/// <param name="MaxMessages">Null: no limit; so are the other two.</param>
-/// <param name="FirstTime">Null while it is empty, as is <paramref name="LastTime"/>.</param>
+/// <param name="MaxMessages">Null: no limit. So are <paramref name="MaxBytes"/> and <paramref name="MaxAgeSeconds"/>.</param>
+/// <param name="FirstTime">Null while the stream is empty, as is <paramref name="LastTime"/>.</param>
 /// <param name="LastAudit">The newest row of <c>watchword.stream_audit</c>; null before the first audit.</param>
 internal sealed record StreamStatus(
     string Name, long Messages, long? MaxMessages, long Bytes, long? MaxBytes, double? MaxAgeSeconds,
-    ulong FirstSequence, DateTimeOffset? FirstTime, ulong LastSequence, DateTimeOffset? LastTime, int Consumers, JsonElement? LastAudit);
+    ulong FirstSequence, DateTimeOffset? FirstTime, ulong LastSequence, DateTimeOffset? LastTime, long Consumers, JsonElement? LastAudit);
 
 /// <summary>A consumer, as <c>consumer status</c> and <c>GET /admin/consumers</c> show it.</summary>
-/// <param name="Pending">Never delivered yet.</param>
-/// <param name="AckPending">Delivered, and not yet acknowledged.</param>
-/// <param name="LagSeconds">The age of the oldest message that is not done; 0 when all are.</param>
+/// <param name="Pending">How many messages were never delivered.</param>
+/// <param name="AckPending">How many were delivered and not acknowledged.</param>
+/// <param name="LagSeconds">The age of the oldest message that is not acknowledged; 0 when all are.</param>
 /// <param name="LastActive">The last delivery or acknowledgement; null before the first.</param>
 internal sealed record ConsumerStatus(
     string Stream, string Name, bool Durable, long Pending, long AckPending, long Redelivered, double LagSeconds, long WaitingPulls, DateTimeOffset? LastActive);
 
-/// <summary>How streams and consumers stand.</summary>
-internal sealed class EventStatus(JetStream jetStream, NpgsqlDataSource? database)
+/// <summary>Reads the state of streams and consumers.</summary>
+internal sealed class EventStatus(JetStreamClient nats, NpgsqlDataSource? database)
 {
-    // Its oldest message may be gone by the time it is asked for.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
-
-    /// <summary>In the order of their names.</summary>
+    /// <summary>All streams, by name.</summary>
     public async Task<List<StreamStatus>> StreamsAsync(CancellationToken ct)
     {
         var audits = await AuditsAsync(ct);
-        var streams = new List<StreamStatus>();
-        await foreach (var stream in jetStream.ListStreamsAsync(ct: ct))
+        return [.. (await nats.ListStreamsAsync(ct)).OrderBy(s => s.Config.Name, StringComparer.Ordinal).Select(stream =>
         {
             var (config, state) = (stream.Config, stream.State);
             var any = state.Messages > 0;
-            streams.Add(new(config.Name, (long)state.Messages, Limit(config.MaxMessages), (long)state.Bytes, Limit(config.MaxBytes),
+            return new StreamStatus(config.Name!, state.Messages, Limit(config.MaxMsgs), state.Bytes, Limit(config.MaxBytes),
                 config.MaxAge > TimeSpan.Zero ? config.MaxAge.TotalSeconds : null,
-                state.FirstSequence, any ? state.FirstTimestamp : null, state.LastSequence, any ? state.LastTimestamp : null, state.ConsumerCount,
-                audits.TryGetValue(config.Name, out var audit) ? audit : null));
-        }
-        return streams;
+                state.FirstSeq, any ? Time(state.FirstTs) : null, state.LastSeq, any ? Time(state.LastTs) : null, state.ConsumerCount,
+                audits.TryGetValue(config.Name!, out var audit) ? audit : null);
+        })];
     }
 
-    /// <summary>Of all streams, in the order of these and of their own names.</summary>
+    /// <summary>The consumers of all streams, by stream and name.</summary>
     public async Task<List<ConsumerStatus>> ConsumersAsync(CancellationToken ct)
     {
-        var names = new List<string>();
-        await foreach (var stream in jetStream.ListStreamNamesAsync(ct: ct))
-            names.Add(stream);
         var consumers = new List<ConsumerStatus>();
-        foreach (var stream in names)
-        {
-            var infos = new List<ConsumerInfo>();
-            await foreach (var info in jetStream.ListConsumersAsync(stream, ct))
-                infos.Add(info);
-            foreach (var info in infos.OrderBy(i => i.Name, StringComparer.Ordinal))
-                consumers.Add(new(stream, info.Name, info.Config.DurableName is not null, (long)info.Pending, info.AckPending, info.Redelivered,
-                    await LagAsync(info, ct), info.Waiting, Later(info.Delivered.LastActive, info.AckFloor.LastActive)));
-        }
+        foreach (var stream in (await nats.ListStreamNamesAsync(null, ct)).Order(StringComparer.Ordinal))
+            foreach (var info in (await nats.ListConsumersAsync(stream, ct)).OrderBy(i => i.Name, StringComparer.Ordinal))
+                consumers.Add(new(stream, info.Name, info.Config.DurableName is not null, (long)info.NumPending, info.NumAckPending, info.NumRedelivered,
+                    await LagAsync(info, ct), info.NumWaiting, LastActive(info)));
         return consumers;
     }
 
     private async Task<double> LagAsync(ConsumerInfo info, CancellationToken ct)
     {
-        if (info is { Pending: 0, AckPending: 0 })
+        if (info is { NumPending: 0, NumAckPending: 0 })
             return 0;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        patience.CancelAfter(Patience);
-        try
+        // The filter may skip the message that follows: only the server knows the next one.
+        var next = new ReadFrom
         {
-            // Its filter may pass over what lies right behind: only the server knows the next one.
-            await using var messages = await jetStream.OrderedConsumeAsync(info.Stream, new()
-            {
-                DeliverPolicy = DeliverPolicy.ByStartSequence,
-                StartSequence = (info.AckPending > 0 ? info.AckFloor.Stream : info.Delivered.Stream) + 1,
-                FilterSubject = info.Config.FilterSubject,
-                HeadersOnly = true,
-                Consume = new() { MaxMessages = 1 },
-            }, patience.Token);
-            await foreach (var message in messages.ReadAllAsync(patience.Token))
-                return Math.Max(0, (DateTimeOffset.UtcNow - message.Timestamp).TotalSeconds);
-        }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-        {
-            // Deleted meanwhile.
-        }
-        return 0;
+            Sequence = (info.NumAckPending > 0 ? info.AckFloor.StreamSeq : info.Delivered.StreamSeq) + 1,
+            Subject = info.Config.FilterSubject,
+            HeadersOnly = true,
+            Batch = 1,
+        };
+        await foreach (var message in StoredMessages.ReadToEndAsync(nats, info.StreamName, next, ct))
+            return Math.Max(0, (DateTimeOffset.UtcNow - message.StoredAt).TotalSeconds);
+        return 0;   // it was deleted meanwhile
     }
 
     private async Task<Dictionary<string, JsonElement>> AuditsAsync(CancellationToken ct)
@@ -105,7 +83,15 @@ internal sealed class EventStatus(JetStream jetStream, NpgsqlDataSource? databas
         return audits;
     }
 
-    private static long? Limit(long limit) => limit < 0 ? null : limit;
+    private static long? Limit(long limit) => limit <= 0 ? null : limit;
 
-    private static DateTimeOffset? Later(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
+    private static DateTimeOffset? Time(string? text) => text is null ? null : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
+
+    // Without a delivery or an acknowledgement, the server leaves the time out.
+    private static DateTimeOffset? LastActive(ConsumerInfo info)
+    {
+        var (delivered, acknowledged) = (info.Delivered.LastActive, info.AckFloor.LastActive);
+        var last = delivered > acknowledged ? delivered : acknowledged;
+        return last == default ? null : last;
+    }
 }

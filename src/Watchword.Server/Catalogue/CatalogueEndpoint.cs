@@ -1,12 +1,12 @@
 namespace Watchword.Server.Catalogue;
 
-/// <summary>What is published, for machines.</summary>
+/// <summary>Serves the event catalogue for programs.</summary>
 internal static class CatalogueEndpoint
 {
-    public static void MapCatalogue(this IEndpointRouteBuilder app, bool finerSubjects)
+    public static void MapCatalogue(this IEndpointRouteBuilder app)
     {
-        // The same for as long as the process lives; made when somebody asks.
-        var json = new Lazy<string>(() => AsyncApi.Document(finerSubjects).ToJsonString());
+        // It never changes while the process runs, so it is made once, at the first request.
+        var json = new Lazy<string>(() => AsyncApi.Document().ToJsonString());
         app.MapGet("/asyncapi.json", () => Results.Text(json.Value, "application/json"));
     }
 }

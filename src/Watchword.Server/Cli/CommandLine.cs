@@ -5,32 +5,32 @@ using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Cli;
 
-/// <summary>What can be typed behind <c>./run</c>. Without a verb, the server serves.</summary>
+/// <summary>The command line of <c>./run</c>. Without a verb, the server serves.</summary>
 internal static class CommandLine
 {
-    /// <summary>Reads the configuration and hands it on. Answers the process's exit code.</summary>
+    /// <summary>Runs a verb, or the server with its configuration. Returns the exit code.</summary>
     public static async Task<int> RunAsync(string[] args, Func<IConfiguration, CancellationToken, Task> serve)
     {
         var options = Setting.All.ToDictionary(s => s, s => new Option<string>(s.Option) { Description = s.Help, HelpName = "value" });
         var root = new Command("./run", """
-            Watchword, a self-hosted identity server whose every change reaches every other system.
+            Watchword, a self-hosted identity server that delivers every change to every other system.
 
             Without DATABASE_URL and NATS_URL it starts a private PostgreSQL and a private nats-server.
-            Every option can also be set in the environment, or in appsettings.json, under the name in capitals:
-            --port as PORT, --data as WATCHWORD_DATA, --roles as WATCHWORD_ROLES, and so on (see docs/operations.md).
+            Every option can also be set in the environment or in appsettings.json: --port as PORT, --data as
+            WATCHWORD_DATA, --roles as WATCHWORD_ROLES, and so on (see docs/operations.md).
 
             Examples:
               ./run                                        serve on http://localhost:3001
               ./run --port 8080 --data /srv/watchword      another port, another data folder
-              ./run events tail                            what passes through the streams
-              ./run events replay --help                   events again, to a file, a subject or a consumer
-              ./run dlq list                               events that a consumer could not handle
-              ./run stream status                          how full the streams are; consumer status: who is behind
-              ./run audit verify                           whether the audit log is as it was written
+              ./run events tail                            print events as they pass
+              ./run events replay --help                   read events again, into a file or to a subject
+              ./run dlq list                               list events that a consumer could not handle
+              ./run consumer status                        show how far behind each consumer is
+              ./run audit verify                           check that nobody changed the audit log
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };
-        // A switch: ./run builds the program and names it in the environment.
+        // As a switch it has no value: ./run builds the program and names it in the environment.
         (options[Setting.Samples].Arity, options[Setting.Samples].HelpName) = (ArgumentArity.ZeroOrOne, "program");
         foreach (var option in options.Values)
             root.Add(option);
@@ -42,17 +42,13 @@ internal static class CommandLine
         root.SetAction(async (parsed, _) =>
         {
             using var stop = new StopSignal();
-            return await ServeAsync(serve, () => new ConfigurationBuilder()
-                .AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true)
-                .AddEnvironmentVariables()
-                .AddInMemoryCollection(options.Where(o => parsed.GetResult(o.Value) is not null)
-                    .Select(o => KeyValuePair.Create<string, string?>(o.Key.Key, parsed.GetValue(o.Value) ?? Environment.GetEnvironmentVariable(o.Key.Key) ?? "not built")))
-                .Build(), stop.Token);
+            return await ServeAsync(serve, () => SettingSources.Read(options.Where(o => parsed.GetResult(o.Value) is not null)
+                .Select(o => KeyValuePair.Create<string, string?>(o.Key.Key, parsed.GetValue(o.Value) ?? Environment.GetEnvironmentVariable(o.Key.Key) ?? "not built"))), stop.Token);
         });
         var line = root.Parse(args);
         if (line.Action is ParseErrorAction faults)
-            faults.ShowHelp = false;   // a page of help would hide the fault
-        // Stopping takes as long as the engines take: the library must not end the process meanwhile.
+            faults.ShowHelp = false;   // a page of help would hide the error
+        // Stopping the engines takes a while, and the library must not end the process before they have stopped.
         var code = await line.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false });
         return line.Action is ParseErrorAction ? Verb.ExitUsage : code;
     }
@@ -68,14 +64,9 @@ internal static class CommandLine
         {
             return 0;
         }
-        catch (InvalidDataException e)
-        {
-            await Console.Error.WriteLineAsync($"Watchword cannot start: {e.Message} {e.InnerException?.InnerException?.Message ?? e.InnerException?.Message}");
-            return Verb.ExitConfiguration;
-        }
         catch (ConfigurationException e)
         {
-            await Console.Error.WriteLineAsync(e.Errors.Count == 1 ? "Watchword cannot start:" : $"Watchword cannot start, {e.Errors.Count} things are wrong:");
+            await Console.Error.WriteLineAsync(e.Errors.Count == 1 ? "Watchword cannot start:" : $"Watchword cannot start, {e.Errors.Count} settings are wrong:");
             foreach (var error in e.Errors)
                 await Console.Error.WriteLineAsync($"  - {error}");
             return Verb.ExitConfiguration;

@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
 using Npgsql;
-using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 using Watchword.Server.Configuration;
 using Watchword.Server.Local;
 using Watchword.Server.Store;
@@ -12,17 +11,19 @@ using Command = System.CommandLine.Command;
 namespace Watchword.Server.Cli;
 
 /// <summary>
-/// Where a command connects: what its options name, else the environment or <c>appsettings.json</c>, else where the
-/// server that runs on the data folder has it.
+/// Connects commands to NATS and PostgreSQL: to what their options name, otherwise the environment or
+/// <c>appsettings.json</c>, otherwise the server that runs on the data folder.
 /// </summary>
 internal static class Connections
 {
+    private static readonly TimeSpan NatsPatience = TimeSpan.FromSeconds(5);
+
     private static readonly Setting[] NatsOptions = [Setting.NatsUrl, Setting.NatsCredentials, Setting.NatsCa, Setting.NatsCertificate, Setting.NatsKey, Setting.NatsInboxPrefix];
 
     private static readonly Dictionary<Setting, Option<string>> Options = ((Setting[])[.. NatsOptions, Setting.DatabaseUrl, Setting.TargetDatabaseUrl, Setting.Data])
         .ToDictionary(s => s, s => new Option<string>(s.Option) { Description = Help(s), HelpName = "value" });
 
-    /// <summary>Gives a command the options that it connects with.</summary>
+    /// <summary>Gives a command the options for its connections.</summary>
     public static void AddTo(Command command, bool nats = true, bool database = false, bool targetDatabase = false)
     {
         foreach (var setting in nats ? NatsOptions : [])
@@ -34,91 +35,63 @@ internal static class Connections
         command.Add(Options[Setting.Data]);
     }
 
-    /// <summary>A connection that is open.</summary>
+    /// <summary>Connects to NATS.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="name">What the server's monitoring shows.</param>
-    /// <param name="ct">Gives up.</param>
-    public static async Task<NatsConnection> ConnectAsync(ParseResult parsed, string name, CancellationToken ct)
+    /// <param name="name">The connection's name in the server's monitoring.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="CommandException">No NATS server is named.</exception>
+    /// <exception cref="ConfigurationException">The settings are faulty.</exception>
+    /// <exception cref="NatsAwayException">NATS cannot be reached or refuses the connection; says why.</exception>
+    public static async Task<JetStreamClient> ConnectAsync(ParseResult parsed, string name, CancellationToken ct)
     {
-        var url = NatsUrl(parsed);
-        if (NatsSettings.Faults(url, s => Text(parsed, s)).ToList() is { Count: > 0 } faults)
-            throw new ConfigurationException(faults);
-        var nats = new NatsConnection(NatsSettings.Read(url, s => Text(parsed, s)) with { Name = name });
-        try
-        {
-            await nats.ConnectAsync(ct);
-            return nats;
-        }
-        catch
-        {
-            await nats.DisposeAsync();
-            throw;
-        }
+        var settings = NatsSettings.Read(Configuration(parsed), NatsUrl(parsed))! with { Name = name };
+        return settings.Faults() is { Count: > 0 } faults
+            ? throw new ConfigurationException(faults)
+            : await JetStreamClient.OpenAsync(settings, NatsPatience, ct);
     }
 
-    /// <summary>The identity store as a pool; null when nothing names one that belongs to the NATS in use.</summary>
+    /// <summary>Opens the identity store; null when none is named that belongs to the same server as NATS.</summary>
     public static NpgsqlDataSource? OpenDatabase(ParseResult parsed, string name)
     {
-        // Another server's streams must not be filled up from this one's outbox.
+        // One server's outbox must not fill the gaps in another server's streams.
         var url = Find(parsed, Setting.DatabaseUrl, e => Place(e.Nats) == Place(NatsUrl(parsed)) ? e.Database : "");
         return url is null ? null : IdentityDatabase.Open(ConnectionString(Setting.DatabaseUrl, url), name);
 
         static string Place(string nats) => Uri.TryCreate(nats.Split(',')[0], UriKind.Absolute, out var uri) ? uri.Authority : nats;
     }
 
-    /// <exception cref="CommandException">Nothing names a NATS server.</exception>
-    public static string NatsUrl(ParseResult parsed) => Find(parsed, Setting.NatsUrl, e => e.Nats) ?? throw Missing("a NATS server", Setting.NatsUrl);
-
-    /// <summary>The identity store, as a connection string.</summary>
-    /// <exception cref="CommandException">Nothing names one.</exception>
-    /// <exception cref="ConfigurationException">It cannot be understood.</exception>
-    public static string Database(ParseResult parsed) =>
-        ConnectionString(Setting.DatabaseUrl, Find(parsed, Setting.DatabaseUrl, e => e.Database) ?? throw Missing("the identity store", Setting.DatabaseUrl));
-
-    /// <summary>The target of user sync, as a connection string.</summary>
+    /// <summary>The connection string of the target of user sync.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="option">What the command calls the option by which it is named.</param>
-    /// <exception cref="CommandException">Nothing names one.</exception>
-    /// <exception cref="ConfigurationException">It cannot be understood.</exception>
+    /// <param name="option">The command's option for it, where that is not <c>--target-database-url</c>.</param>
+    /// <exception cref="CommandException">No database is named.</exception>
+    /// <exception cref="ConfigurationException">The URL is faulty.</exception>
     public static string TargetDatabase(ParseResult parsed, string? option = null) => ConnectionString(
         Setting.TargetDatabaseUrl, Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option));
 
+    private static string NatsUrl(ParseResult parsed) => Find(parsed, Setting.NatsUrl, e => e.Nats) ?? throw Missing("a NATS server", Setting.NatsUrl);
+
     private static string? Find(ParseResult parsed, Setting setting, Func<Endpoints, string> running)
     {
-        if (Text(parsed, setting) is { } named)
+        var configuration = Configuration(parsed);
+        if (Text(configuration, setting) is { } named)
             return named;
-        var folder = Path.GetFullPath(Text(parsed, Setting.Data) ?? "data");
+        var folder = Path.GetFullPath(Text(configuration, Setting.Data) ?? "data");
         try
         {
             return EndpointsFile.Read(folder) is { } endpoints && running(endpoints) is { Length: > 0 } url ? url : null;
         }
         catch (JsonException e)
         {
-            throw new CommandException($"{Path.Combine(folder, "endpoints.json")} is not as a server writes it, which does so when it starts: {e.Message}");
+            throw new CommandException($"{Path.Combine(folder, "endpoints.json")} is damaged, and a server writes it when it starts: {e.Message}");
         }
     }
 
-    private static string? Text(ParseResult parsed, Setting setting)
-    {
-        // As for the server: an empty variable counts as unset.
-        var text = parsed.GetValue(Options[setting]) ?? Configured(setting);
-        return string.IsNullOrWhiteSpace(text) ? null : text.Trim();
-    }
+    private static IConfiguration Configuration(ParseResult parsed) => SettingSources.Read(
+        Options.Where(o => parsed.GetResult(o.Value) is not null).Select(o => KeyValuePair.Create(o.Key.Key, parsed.GetValue(o.Value))));
 
-    private static string? Configured(Setting setting)
-    {
-        try
-        {
-            return Configuration.Value[setting.Key];
-        }
-        catch (InvalidDataException e)
-        {
-            throw new ConfigurationException([$"appsettings.json cannot be read: {(e.InnerException ?? e).Message}"]);
-        }
-    }
-
-    private static readonly Lazy<IConfiguration> Configuration = new(() =>
-        new ConfigurationBuilder().AddJsonFile(Path.GetFullPath("appsettings.json"), optional: true).AddEnvironmentVariables().Build());
+    // As for the server: an empty variable counts as unset.
+    private static string? Text(IConfiguration configuration, Setting setting) =>
+        configuration[setting.Key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 
     private static string ConnectionString(Setting setting, string url)
     {
@@ -139,8 +112,8 @@ internal static class Connections
     {
         _ when setting == Setting.NatsUrl => "NATS with JetStream, nats:// or tls://. Default: the running server's.",
         _ when setting == Setting.DatabaseUrl => "Identity store, postgres://… or Host=…. Default: the running server's.",
-        _ when setting == Setting.TargetDatabaseUrl => "Database whose users table is kept in step. Default: the running server's.",
-        _ when setting == Setting.Data => "Data folder of the running server, which says where everything listens. Default ./data.",
+        _ when setting == Setting.TargetDatabaseUrl => "Database whose users table is kept in sync. Default: the running server's.",
+        _ when setting == Setting.Data => "Data folder of the running server, which tells where everything listens. Default ./data.",
         _ => setting.Help,
     };
 }

@@ -4,7 +4,7 @@ using Watchword.Events.Replay;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run events replay</c>: events again, to a file, a subject or a consumer.</summary>
+/// <summary><c>./run events replay</c>: reads events again, into a file or to a subject.</summary>
 internal static class EventsReplay
 {
     private const string StandardOutput = "-";
@@ -12,26 +12,25 @@ internal static class EventsReplay
     public static Command Create()
     {
         var stream = new Option<string>("--stream") { Description = "The stream: auth-events, identity-changes, or another.", HelpName = "name", Required = true }.NotEmpty();
-        var from = WholeNumber.Option("--from-sequence", "The first sequence. Default: the oldest that stream or outbox keeps.", "number", least: 0);
-        var to = WholeNumber.Option("--to-sequence", "The last sequence. Default: the stream's last at the start.", "number", least: 0);
-        var since = MomentOption.Create("--since", "Only what happened then or later.");
-        var until = MomentOption.Create("--until", "Only what happened then or earlier.");
+        var from = WholeNumber.Option("--from-sequence", "The first sequence. Default: the oldest that the stream or the outbox has.", "number", least: 0);
+        var to = WholeNumber.Option("--to-sequence", "The last sequence. Default: the stream's last when the replay begins.", "number", least: 0);
+        var since = MomentOption.Create("--since", "Only events that happened then or later.");
+        var until = MomentOption.Create("--until", "Only events that happened then or earlier.");
         var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" }.NotEmpty();
-        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" }.NotEmpty();
-        var file = new Option<string?>("--to-file") { Description = "A line of JSON for each, into a file that appears when it is whole, its owner's alone; - is standard output.", HelpName = "path" };
-        var subject = new Option<string?>("--to-subject") { Description = "Publish again, marked with Watchword-Replay, on a subject or under a prefix such as 'replay.>'.", HelpName = "subject" }.NotEmpty();
-        var consumer = new Option<string?>("--to-consumer") { Description = "Make a durable consumer that begins there and goes on with what comes.", HelpName = "name" }.NotEmpty();
-        var force = new Option<bool>("--force") { Description = "Publish also to Watchword's own streams, where everybody takes it for news." };
-        var dry = new Option<bool>("--dry-run") { Description = "Count the events, and do nothing with them." };
+        var type = new Option<string?>("--type") { Description = "Only events of this type, such as auth.user.registered; wildcards are allowed.", HelpName = "subject" }.NotEmpty();
+        var file = new Option<string?>("--to-file") { Description = "Write a line of JSON per event to a file, which appears when it is complete; - is standard output.", HelpName = "path" };
+        var subject = new Option<string?>("--to-subject") { Description = "Publish the events again, marked with Watchword-Replay, to a subject or below a prefix such as 'replay.>'.", HelpName = "subject" }.NotEmpty();
+        var force = new Option<bool>("--force") { Description = "Allow Watchword's own streams, whose readers take the replay for new events." };
+        var dry = new Option<bool>("--dry-run") { Description = "Only count the events." };
         var replay = new Command("replay", """
-            Play events again, in their order: from the outbox where the stream has let go of them, else from the stream.
+            Read events again, in order: from the stream, and from the outbox what the stream no longer holds.
+            To read a stream from some place on and keep reading, use ./run consumer create.
 
             Examples:
               ./run events replay --stream auth-events --since 24h --to-file yesterday.ndjson
               ./run events replay --stream identity-changes --user 0aFv… --to-file - | jq .event
               ./run events replay --stream identity-changes --type user.sync --to-subject 'replay.>' --dry-run
-              ./run events replay --stream identity-changes --from-sequence 1200 --to-consumer rebuild
-            """) { stream, from, to, since, until, user, type, file, subject, consumer, force, dry };
+            """) { stream, from, to, since, until, user, type, file, subject, force, dry };
         Connections.AddTo(replay, database: true);
         replay.SetVerb(async (parsed, ct) =>
         {
@@ -48,10 +47,9 @@ internal static class EventsReplay
                 User = parsed.GetValue(user),
                 Type = parsed.GetValue(type),
             }, ct);
-            var (path, target, name) = (parsed.GetValue(file), parsed.GetValue(subject), parsed.GetValue(consumer));
+            var (path, target) = (parsed.GetValue(file), parsed.GetValue(subject));
             var work = parsed.GetValue(dry) ? events.CountAsync(plan, ct)
                 : target is not null ? events.ToSubjectAsync(plan, target, parsed.GetValue(force), ct)
-                : name is not null ? events.ToConsumerAsync(plan, name, ct)
                 : path == StandardOutput ? ToStandardOutputAsync(events, plan, ct)
                 : events.ToFileAsync(plan, path!, ct);
             var result = await Terminal.ProgressAsync(work, plan.Filter.Stream, () =>
@@ -59,13 +57,12 @@ internal static class EventsReplay
             // Standard output may hold the events themselves.
             await (path == StandardOutput ? Console.Error : Console.Out).WriteLineAsync(
                 parsed.GetValue(dry) ? $"Would replay {Events(result)}."
-                : name is not null ? $"Consumer {name} of {plan.Filter.Stream} begins at {Start(plan)}: {Counted(result.Events)} wait{(result.Events == 1 ? "s" : "")} in it, and what comes follows."
                 : $"Replayed {Events(result)}, {(target is null ? $"to {path}" : To(target, result))}, in {clock.Elapsed.TotalSeconds:0.00} s ({result.Events / clock.Elapsed.TotalSeconds:N0} events/s). Replay {result.ReplayId}.");
         },
-        parsed =>
+        parsed => (parsed.GetValue(file), parsed.GetValue(subject), parsed.GetValue(dry)) switch
         {
-            var targets = ((string?[])[parsed.GetValue(file), parsed.GetValue(subject), parsed.GetValue(consumer)]).Count(t => t is not null);
-            return targets > 1 || (targets == 0 && !parsed.GetValue(dry)) ? "Give one of --to-file, --to-subject and --to-consumer, or --dry-run." : null;
+            (not null, not null, _) or (null, null, false) => "Give either --to-file or --to-subject, or --dry-run.",
+            _ => null,
         });
         return replay;
     }
@@ -77,15 +74,10 @@ internal static class EventsReplay
     }
 
     private static string Events(ReplayResult result) =>
-        $"{Counted(result.Events)} ({result.FromStream:N0} from the stream, {result.FromOutbox:N0} from the outbox), sequences {result.FirstSequence} to {result.LastSequence}";
-
-    private static string Counted(long events) => events == 1 ? "1 event" : $"{events:N0} events";
+        $"{(result.Events == 1 ? "1 event" : $"{result.Events:N0} events")} ({result.FromStream:N0} from the stream, {result.FromOutbox:N0} from the outbox), sequences {result.FirstSequence} to {result.LastSequence}";
 
     private static string To(string target, ReplayResult result) =>
         result.Stored == result.Events ? $"to {target}, stored by {string.Join(", ", result.Streams)}"
-        : result.Stored == 0 ? $"to {target}, which no stream stores: who listened has them"
+        : result.Stored == 0 ? $"to {target}, which no stream stores: only current subscribers received them"
         : $"to {target}, {result.Stored:N0} of them stored by {string.Join(", ", result.Streams)}";
-
-    private static string Start(ReplayPlan plan) =>
-        plan.Filter is { Since: { } since, FromSequence: null } ? $"{since.UtcDateTime:yyyy-MM-ddTHH:mm:ss.fffZ}" : $"sequence {Math.Max(plan.From, plan.StreamFirst)}";
 }

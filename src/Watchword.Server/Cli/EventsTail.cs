@@ -1,29 +1,29 @@
 using System.CommandLine;
 using System.Text;
 using System.Text.Json;
-using Watchword.Events.Contracts;
-using Watchword.Events.Replay;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
+using Watchword.Events.Replay;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run events tail</c>: what passes through the streams, a line each.</summary>
+/// <summary><c>./run events tail</c>: prints events as they pass, a line each.</summary>
 internal static class EventsTail
 {
     private sealed record Wanted(IReadOnlyList<string> Subjects, string? Type, string? User, DateTimeOffset? Since, bool All, long? Count, bool Json);
 
     public static Command Create()
     {
-        var subject = new Option<string[]>("--subject") { Description = "Only these subjects, with wildcards: 'auth.user.>'. May be repeated.", HelpName = "pattern" }.NotEmpty();
-        var type = new Option<string?>("--type") { Description = "Only this type, finer subjects of it included: auth.user.registered.", HelpName = "subject" }.NotEmpty();
+        var subject = new Option<string[]>("--subject") { Description = "Only these subjects; wildcards are allowed: 'auth.user.>'. May be repeated.", HelpName = "pattern" }.NotEmpty();
+        var type = new Option<string?>("--type") { Description = "Only events of this type, such as auth.user.registered; wildcards are allowed.", HelpName = "subject" }.NotEmpty();
         var user = new Option<string?>("--user") { Description = "Only events of this user or organization, by id.", HelpName = "id" }.NotEmpty();
-        var since = MomentOption.Create("--since", "From then on, by the events' own time.");
-        var all = new Option<bool>("--all") { Description = "From the oldest event that the streams hold; without it, from now on." };
+        var since = MomentOption.Create("--since", "Begin with events that happened then or later.");
+        var all = new Option<bool>("--all") { Description = "Begin with the oldest event that the streams hold. Default: with the next one." };
         var count = WholeNumber.Option("--count", "Stop after so many events.", "number");
-        var json = new Option<bool>("--json") { Description = "A line of JSON for each, with headers: for other programs." };
+        var json = new Option<bool>("--json") { Description = "Print a line of JSON per event, with headers, for other programs." };
         var tail = new Command("tail", """
-            Print events as they pass: time, subject, JSON. Goes on while NATS restarts; Ctrl-C stops.
+            Print events as they pass: time, subject, JSON. It continues when NATS restarts; Ctrl-C stops it.
 
             Examples:
               ./run events tail --all --count 2
@@ -39,22 +39,21 @@ internal static class EventsTail
                 if (SubjectPattern.Fault(pattern) is { } fault)
                     throw new CommandException($"A subject {fault}.");
             if (wanted.Since > DateTimeOffset.UtcNow)
-                throw new CommandException($"--since is {wanted.Since:O}, which lies in the future: leave it out to begin now.");
+                throw new CommandException($"--since is {wanted.Since:O}, which is in the future: leave it out to begin now.");
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);
-            var jetStream = new JetStream(nats);
-            var streams = await FollowedStreams.FindAsync(jetStream, wanted.Subjects, ct);
+            var streams = await FollowedStreams.FindAsync(nats, wanted.Subjects, ct);
             if (wanted.Type is { } wantedType)
-                await KnownTypes.CheckAsync(jetStream, streams, wantedType, ct);
-            await FollowAsync(jetStream, streams, wanted, ct);
+                await KnownTypes.CheckAsync(nats, streams, wantedType, ct);
+            await FollowAsync(nats, streams, wanted, ct);
         });
         return tail;
     }
 
-    private static async Task FollowAsync(JetStream jetStream, IReadOnlyList<string> streams, Wanted wanted, CancellationToken ct)
+    private static async Task FollowAsync(JetStreamClient nats, IReadOnlyList<string> streams, Wanted wanted, CancellationToken ct)
     {
         await using var output = Terminal.OpenOutput();
         using var lines = new EventLines(output);
-        using var turn = new SemaphoreSlim(1, 1);   // of the streams, for the one output
+        using var turn = new SemaphoreSlim(1, 1);   // the streams share one output
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var printed = 0L;
         try
@@ -63,7 +62,7 @@ internal static class EventsTail
         }
         catch (OperationCanceledException)
         {
-            // Ctrl-C, which is how one ends this, or enough.
+            // Ctrl-C, or all events that were asked for were printed.
         }
 
         async Task FollowAsync(string stream)
@@ -71,26 +70,21 @@ internal static class EventsTail
             try
             {
                 var filter = new ReplayFilter(stream) { Type = wanted.Type, User = wanted.User, Since = wanted.Since };
-                await using var messages = await jetStream.OrderedConsumeAsync(stream, new()
+                var from = new ReadFrom { StoredSince = filter.StoredSince, OnlyNew = wanted is { Since: null, All: false } };
+                await foreach (var message in StoredMessages.FollowAsync(nats, stream, from, enough.Token))
                 {
-                    DeliverPolicy = wanted.Since is not null ? DeliverPolicy.ByStartTime : wanted.All ? DeliverPolicy.All : DeliverPolicy.New,
-                    StartTime = filter.StoredSince,
-                }, enough.Token);
-                await foreach (var message in messages.ReadAllAsync(enough.Token))
-                    using (message)
-                    {
-                        var e = ReplayEvent.Of(message);
-                        if (filter.Matches(e) && (wanted.Subjects.Count == 0 || wanted.Subjects.Any(p => SubjectPattern.Covers(p, e.Subject))))
-                            await PrintAsync(e);
-                    }
+                    var e = ReplayEvent.Of(message);
+                    if (filter.Matches(e) && (wanted.Subjects.Count == 0 || wanted.Subjects.Any(p => SubjectPattern.Covers(p, e.Subject))))
+                        await PrintAsync(e);
+                }
             }
-            catch (NatsPermissionException) when (FollowedStreams.IsOptional(stream))
+            catch (NatsDeniedException) when (FollowedStreams.IsOptional(stream))
             {
-                await Console.Error.WriteLineAsync($"Stream {stream} is not followed: this user may look at it, and not read it.");
+                await Console.Error.WriteLineAsync($"Stream {stream} is not followed: this user may see it but not read it.");
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                await enough.CancelAsync();   // half of the events would look like all
+                await enough.CancelAsync();   // the other streams' events alone would look like all events
                 throw e is NatsException ? new CommandException($"Stream {stream} cannot be followed: {e.Message}") : e;
             }
         }
@@ -100,7 +94,7 @@ internal static class EventsTail
             await turn.WaitAsync(enough.Token);
             try
             {
-                enough.Token.ThrowIfCancellationRequested();   // by another stream, while this one waited for its turn
+                enough.Token.ThrowIfCancellationRequested();   // another stream may have printed the last one meanwhile
                 if (wanted.Json)
                 {
                     await lines.WriteAsync(e, ct);
@@ -120,7 +114,7 @@ internal static class EventsTail
         }
     }
 
-    /// <summary>Each family has its colour: what users do, what they are, where they belong, what is suspicious.</summary>
+    /// <summary>Colours a subject by its first token.</summary>
     private static string Colored(string subject)
     {
         if (!Terminal.IsColored)
@@ -146,7 +140,7 @@ internal static class EventsTail
         }
         catch (JsonException)
         {
-            // Whatever a foreign publisher sent must not move the cursor.
+            // A foreign publisher's bytes must not control the terminal.
             return Terminal.OneLine(Encoding.UTF8.GetString(payload.Span));
         }
     }

@@ -1,44 +1,45 @@
+using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
-using Watchword.Events.Replay;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Replay;
 
 namespace Watchword.Server.Cli;
 
 /// <summary>The streams that <c>events tail</c> follows.</summary>
 internal static class FollowedStreams
 {
-    /// <summary>The server's two; and that of the alerts, which another service makes, where it is there and may be looked at.</summary>
-    /// <param name="jetStream">Where they are.</param>
-    /// <param name="subjects">What is wanted of them, with wildcards.</param>
-    /// <param name="ct">Gives up.</param>
-    /// <exception cref="CommandException">None of them can carry one of the subjects, which would be waited for in vain.</exception>
-    public static async Task<IReadOnlyList<string>> FindAsync(JetStream jetStream, IReadOnlyList<string> subjects, CancellationToken ct)
+    /// <summary>The server's two streams, and that of the security alerts where it exists and this user may see it.</summary>
+    /// <param name="nats">The connection.</param>
+    /// <param name="subjects">The wanted subjects, with wildcards.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="CommandException">None of the streams takes one of the subjects: waiting for it would be in vain.</exception>
+    public static async Task<IReadOnlyList<string>> FindAsync(JetStreamClient nats, IReadOnlyList<string> subjects, CancellationToken ct)
     {
-        var (names, carried) = (new List<string>(), new List<string>());
+        var (names, taken) = (new List<string>(), new List<string>());
         foreach (var stream in (StreamConfig[])[Streams.AuthEvents, Streams.IdentityChanges, Streams.SecurityAlerts])
         {
+            var name = stream.Name!;
             try
             {
-                var found = await jetStream.FindStreamAsync(stream.Name, ct);
-                if (found is null && IsOptional(stream.Name))
+                var found = await nats.FindStreamAsync(name, ct);
+                if (found is null && IsOptional(name))
                     continue;
-                carried.AddRange(found?.Config.Subjects ?? stream.Subjects!);
+                taken.AddRange(found?.Config.Subjects ?? stream.Subjects!);
             }
-            catch (NatsPermissionException)
+            catch (NatsDeniedException)
             {
-                if (IsOptional(stream.Name))
+                if (IsOptional(name))
                     continue;
-                carried.Add(">");   // who may not look at it may read it all the same
+                taken.Add(">");   // a user who may not see its settings may still read it
             }
-            names.Add(stream.Name);
+            names.Add(name);
         }
         foreach (var subject in subjects)
-            if (!carried.Exists(c => SubjectPattern.Overlaps(c, subject)))
-                throw new CommandException($"--subject is '{subject}', which none of the streams that are followed can carry: choose from {string.Join(", ", carried)}");
+            if (!taken.Exists(t => SubjectPattern.Overlaps(t, subject)))
+                throw new CommandException($"--subject is '{subject}', which none of the followed streams takes: choose from {string.Join(", ", taken)}");
         return names;
     }
 
-    /// <summary>Whether the others are followed without it.</summary>
+    /// <summary>Whether the other streams are followed without it.</summary>
     public static bool IsOptional(string stream) => stream == Streams.SecurityAlerts.Name;
 }

@@ -1,8 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Server.Admin;
 
 namespace Watchword.Server.Cli;
@@ -12,9 +10,9 @@ internal static class StatusCommands
 {
     public static Command CreateStream()
     {
-        var json = new Option<bool>("--json") { Description = "As JSON, for other programs." };
+        var json = new Option<bool>("--json") { Description = "Print JSON, for other programs." };
         var status = new Command("status", """
-            Every stream: how full it is, what it holds, who reads it, and its last audit against the outbox.
+            Show every stream: how full it is, what it holds, how many consumers it has, and its last audit against the outbox.
 
             Examples:
               ./run stream status
@@ -25,20 +23,20 @@ internal static class StatusCommands
         {
             await using var nats = await Connections.ConnectAsync(parsed, "watchword stream status", ct);
             await using var database = Connections.OpenDatabase(parsed, "watchword stream status");
-            var streams = await new EventStatus(new JetStream(nats), database).StreamsAsync(ct);
+            var streams = await new EventStatus(nats, database).StreamsAsync(ct);
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(streams, EventAdminJson.Default.ListStreamStatus));
             else
                 Print(streams);
         });
-        return new Command("stream", "Look at the streams, or make one.") { status, StreamCreateCommand.Create() };
+        return new Command("stream", "Show the streams, or make one.") { status, StreamCreateCommand.Create() };
     }
 
     public static Command CreateConsumer()
     {
-        var json = new Option<bool>("--json") { Description = "As JSON, for other programs." };
+        var json = new Option<bool>("--json") { Description = "Print JSON, for other programs." };
         var status = new Command("status", """
-            Every consumer of every stream: how far behind it is, in events and in time.
+            Show every consumer of every stream, and how far behind it is in events and in time.
 
             Examples:
               ./run consumer status
@@ -48,13 +46,13 @@ internal static class StatusCommands
         status.SetVerb(async (parsed, ct) =>
         {
             await using var nats = await Connections.ConnectAsync(parsed, "watchword consumer status", ct);
-            var consumers = await new EventStatus(new JetStream(nats), database: null).ConsumersAsync(ct);
+            var consumers = await new EventStatus(nats, database: null).ConsumersAsync(ct);
             if (parsed.GetValue(json))
                 Console.WriteLine(JsonSerializer.Serialize(consumers, EventAdminJson.Default.ListConsumerStatus));
             else
                 Print(consumers);
         });
-        return new Command("consumer", "Look at the consumers, or make one.") { status, ConsumerCreateCommand.Create() };
+        return new Command("consumer", "Show the consumers, or make one.") { status, ConsumerCreateCommand.Create() };
     }
 
     private static void Print(List<StreamStatus> streams) => Terminal.WriteTable(

@@ -1,23 +1,22 @@
 using System.CommandLine;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events.Replay;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Server.Configuration;
 
 namespace Watchword.Server.Cli;
 
-/// <summary>A command cannot do what it was asked to; the message says why and what to do.</summary>
+/// <summary>A command cannot do its work; the message says why and what to do.</summary>
 internal sealed class CommandException(string message) : Exception(message);
 
 /// <summary>
-/// How every verb ends: with 0 when it is done, 1 when it is refused or fails, 2 when it is typed wrongly, 78 when the
-/// configuration is at fault, 141 when nobody reads its output any more, and 70 by a fault of its own.
+/// Runs a verb and sets the exit code: 0 when it is done, 1 when it is refused or fails, 2 when the command line is wrong,
+/// 78 when the configuration is, 141 when nobody reads its output any more, and 70 for a bug.
 /// </summary>
 internal static class Verb
 {
-    /// <summary>What was typed makes no sense.</summary>
+    /// <summary>The command line is wrong.</summary>
     public const int ExitUsage = 2;
 
     /// <summary>sysexits.h: the configuration, or what it names, cannot be used.</summary>
@@ -28,10 +27,11 @@ internal static class Verb
     private const int ExitBrokenPipe = 141;  // as a shell reports SIGPIPE
     private const int BrokenPipe = 32;       // EPIPE
 
+    /// <summary>Sets what a command does.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="run">What it does, until Ctrl-C. What it throws is said in one line on standard error.</param>
-    /// <param name="misuse">What is wrong with its options taken together, as a sentence; null when they go together. A
-    /// validator of the library's runs before the values are checked, and throws where it asks for one that is faulty.</param>
+    /// <param name="run">Its work; Ctrl-C cancels it. An exception becomes one line on standard error.</param>
+    /// <param name="misuse">Says in a sentence which options do not go together; null when they do. The library's own
+    /// validators run before the values are checked, and would throw at a faulty value.</param>
     public static void SetVerb(this Command command, Func<ParseResult, CancellationToken, Task> run, Func<ParseResult, string?>? misuse = null) => command.SetAction(async (parsed, _) =>
     {
         if (misuse?.Invoke(parsed) is { } fault)
@@ -72,7 +72,7 @@ internal static class Verb
         }
         catch (Exception e)
         {
-            await Console.Error.WriteLineAsync($"This is a fault of Watchword, please report it: {e.GetType().Name}: {e.Message}");
+            await Console.Error.WriteLineAsync($"This is a bug in Watchword, please report it: {e.GetType().Name}: {e.Message}");
             return ExitSoftware;
         }
     });

@@ -2,7 +2,6 @@ using System.Globalization;
 using Npgsql;
 using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 
@@ -100,11 +99,11 @@ internal sealed class OptionsReader(IConfiguration configuration)
         return "";
     }
 
-    private NatsOptions Nats()
+    private NatsSettings Nats()
     {
-        var url = Text(Setting.NatsUrl);
-        _errors.AddRange(NatsSettings.Faults(url, Text));
-        return NatsSettings.Read(url, Text);
+        var settings = NatsSettings.Read(configuration, new NatsSettings().Url)!;
+        _errors.AddRange(settings.Faults());
+        return settings;
     }
 
     private Uri Origin(int port)
@@ -176,17 +175,12 @@ internal sealed class OptionsReader(IConfiguration configuration)
         var added = (Text(Setting.EventEnrichment) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         foreach (var name in added.Where(name => name is not ("country" or "device")))
             _errors.Add($"{Setting.EventEnrichment.Key} names '{name}': choose from country, device");
-        var finer = Text(Setting.FinerSubjects);
-        if (finer is not (null or "country"))
-            _errors.Add($"{Setting.FinerSubjects.Key} is '{finer}': the one choice is country");
         var country = added.Contains("country");
         if (file is null && country)
             _errors.Add($"{Setting.EventEnrichment.Key} names country: set {Setting.GeoCidrFile.Key} to a file of networks");
-        else if (file is null && finer == "country")
-            _errors.Add($"{Setting.FinerSubjects.Key} is country: set {Setting.GeoCidrFile.Key} to a file of networks");
         else if (file is not null)
             _errors.AddRange(CountryFaults(file).Select(f => $"{Setting.GeoCidrFile.Key} ({file}) {f}"));
-        return new() { CountryFile = file, Country = country, Device = added.Contains("device"), FinerSubjects = finer == "country" };
+        return new() { CountryFile = file, Country = country, Device = added.Contains("device") };
     }
 
     private static List<string> CountryFaults(string file)

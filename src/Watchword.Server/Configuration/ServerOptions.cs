@@ -1,5 +1,4 @@
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 
@@ -43,11 +42,11 @@ internal sealed record ServerOptions
     /// <summary>Npgsql connection string of the target of user sync; null: the local engine's, else none.</summary>
     public string? TargetDatabase { get; init; }
 
-    /// <summary>One or several nats:// or tls:// URLs; null: the local engine's.</summary>
+    /// <summary>One or several nats:// or tls:// URLs; null: a private nats-server's.</summary>
     public string? NatsUrl { get; init; }
 
-    /// <summary>How to connect there: everything but the URL.</summary>
-    public NatsOptions Nats { get; init; } = new();
+    /// <summary>How to connect to NATS. The URL of a private nats-server is known once it runs.</summary>
+    public NatsSettings Nats { get; init; } = new();
 
     /// <summary>The port asked for with NATS_PORT; null: 4222, or the next that is free.</summary>
     public int? NatsPort { get; init; }

@@ -11,12 +11,12 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting Host = new("WATCHWORD_HOST", "--host", "Address to listen on. Default localhost; 0.0.0.0 for every interface.");
     public static readonly Setting DatabaseUrl = new("DATABASE_URL", "--database-url", "Identity store, postgres://… or Host=…. Default: a private PostgreSQL.");
     public static readonly Setting TargetDatabaseUrl = new("TARGET_DATABASE_URL", "--target-database-url", "Database whose users table is kept in step. Default: the private one.");
-    public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, nats:// or tls://, several separated by commas. Default: a private nats-server.");
-    public static readonly Setting NatsCredentials = new("NATS_CREDS", "--nats-creds", "Credentials file (.creds) for NATS: a user JWT and its seed. Read anew at each connection.");
+    public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, nats:// or tls://; separate several by commas. Default: a private nats-server.");
+    public static readonly Setting NatsCredentials = new("NATS_CREDS", "--nats-creds", "Credentials file (.creds) for NATS: a user JWT and its seed. Read again at each connection.");
     public static readonly Setting NatsCa = new("NATS_CA", "--nats-ca", "Certificate authorities (PEM) to trust for NATS. Default: the system's.");
-    public static readonly Setting NatsCertificate = new("NATS_CERT", "--nats-cert", "Our own certificate (PEM) for NATS, where it wants one.");
+    public static readonly Setting NatsCertificate = new("NATS_CERT", "--nats-cert", "Client certificate (PEM) for NATS, where it asks for one.");
     public static readonly Setting NatsKey = new("NATS_KEY", "--nats-key", "Private key (PEM) of NATS_CERT.");
-    public static readonly Setting NatsInboxPrefix = new("NATS_INBOX_PREFIX", "--nats-inbox-prefix", "What answers from NATS are sent to begins with it, where NATS allows each user its own. Default _INBOX.");
+    public static readonly Setting NatsInboxPrefix = new("NATS_INBOX_PREFIX", "--nats-inbox-prefix", "Prefix of reply subjects, where NATS allows each user only its own: _INBOX.mailer. Default _INBOX.");
     public static readonly Setting NatsPort = new("NATS_PORT", "--nats-port", "Port of the private nats-server. Default 4222, or the next that is free.");
     public static readonly Setting Data = new("WATCHWORD_DATA", "--data", "Folder of the private engines. Default ./data.");
     public static readonly Setting Roles = new("WATCHWORD_ROLES", "--roles", "What this process does: api, relay, sync, separated by commas. Default all.");
@@ -34,7 +34,6 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting EventSampling = new("EVENT_SAMPLING", "--event-sampling", "Part of the users whose events are published, auth.user.token_refreshed=10%, several separated by commas. Default: all.");
     public static readonly Setting EventEnrichment = new("EVENT_ENRICHMENT", "--event-enrichment", "What auth events get in data.context: country, device, separated by commas. Default: nothing.");
     public static readonly Setting GeoCidrFile = new("GEO_CIDR_FILE", "--geo-cidr-file", "Networks and their countries, lines like 192.0.2.0/24,NL; read again when it changes.");
-    public static readonly Setting FinerSubjects = new("FINER_SUBJECTS", "--finer-subjects", "country: auth.user.registered.NL instead of auth.user.registered. Default: none.");
     public static readonly Setting Samples = new("WATCHWORD_SAMPLES", "--samples", "Run the sample subscribers beside the server: ./run builds them. In the environment: their program.");
 
     /// <summary>In the order of <c>--help</c>.</summary>
@@ -43,6 +42,6 @@ internal sealed record Setting(string Key, string Option, string Help)
         Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey, NatsInboxPrefix,
         NatsPort, Data, Roles, Service, Environment,
         AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
-        EventSampling, EventEnrichment, GeoCidrFile, FinerSubjects, Samples,
+        EventSampling, EventEnrichment, GeoCidrFile, Samples,
     ];
 }

@@ -21,6 +21,7 @@ internal sealed class Engines : IAsyncDisposable
             // The demo target belongs to the private PostgreSQL: a store of the operator's own has none unless it is named.
             TargetDatabase = options.TargetDatabase ?? (options.Database is null ? DatabaseUrl.ToConnectionString(local!.TargetDatabaseUrl!) : null),
             NatsUrl = options.NatsUrl ?? local!.NatsUrl!,
+            Nats = options.NatsUrl is null ? options.Nats with { Url = local!.NatsUrl! } : options.Nats,
             Secret = options.Secret ?? KeptSecret(options.DataFolder),
         };
     }

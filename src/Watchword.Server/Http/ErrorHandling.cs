@@ -56,7 +56,7 @@ internal static class ErrorHandling
         ReplayStoppedException e => new(StatusCodes.Status502BadGateway, e.Message),
         HashingBusyException e => new(StatusCodes.Status503ServiceUnavailable, "Too many sign-ins at once, try again shortly") { RetryAfter = e.RetryAfter },
         NpgsqlException e when IsPassing(e) => Unavailable(),
-        NatsException { IsTransient: true } => new(StatusCodes.Status503ServiceUnavailable, "NATS does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },
+        NatsException e when e.IsTransient() => new(StatusCodes.Status503ServiceUnavailable, "NATS does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },
         TimeoutException or SocketException or OperationCanceledException => Unavailable(),
         _ => new(StatusCodes.Status500InternalServerError, "Something went wrong"),
     };

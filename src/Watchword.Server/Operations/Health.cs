@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Npgsql;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Operations;
@@ -15,10 +14,10 @@ internal static class Health
         app.MapGet("/health/ready", ReadyAsync);
     }
 
-    // NATS is told, not asked for: nobody waits for the broker.
-    private static async Task<IResult> ReadyAsync(NpgsqlDataSource database, NatsConnection nats, CancellationToken ct)
+    // NATS is only reported: without it the server stays ready, and events wait in the outbox.
+    private static async Task<IResult> ReadyAsync(NpgsqlDataSource database, JetStreamClient nats, CancellationToken ct)
     {
-        var broker = nats.State == NatsConnectionState.Open ? "connected" : "away: events wait in the outbox";
+        var broker = nats.IsOpen ? "connected" : "away: events wait in the outbox";
         try
         {
             await using var command = database.CreateCommand("SELECT count(*) FROM watchword.publisher");

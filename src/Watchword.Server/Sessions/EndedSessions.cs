@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Npgsql;
 using NpgsqlTypes;
 using Watchword.Events;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Sessions;
@@ -17,7 +16,7 @@ namespace Watchword.Server.Sessions;
 /// Rows become visible at their commit, not at their time: what is read next is told by transaction ids, so that no
 /// transaction is too long to be seen.
 /// </remarks>
-internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
+internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
 {
     /// <summary>The oldest that the mirror may be to be believed.</summary>
     internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(2);
@@ -88,13 +87,10 @@ internal sealed class EndedSessions(NpgsqlDataSource database, NatsConnection na
 
     private async Task ListenAsync(CancellationToken ct)
     {
-        // With finer subjects the country follows.
-        await Task.WhenAll(((string[])["auth.user.logged_out", "auth.user.logged_out.*"]).Select(async subject =>
-        {
-            await using var subscription = await nats.SubscribeAsync(subject, ct: ct);
-            await foreach (var _ in subscription.ReadAllAsync(ct))
-                _hint.Pulse();
-        }));
+        await nats.WaitUntilOpenAsync(ct);   // NATS.Net cannot cancel a subscribe that waits for the connection
+        await using var subscription = await nats.Connection.SubscribeCoreAsync<byte[]>("auth.user.logged_out", cancellationToken: ct);
+        await foreach (var _ in subscription.Msgs.ReadAllAsync(ct))
+            _hint.Pulse();
     }
 
     /// <summary>Reads what ended since the last time.</summary>

@@ -93,13 +93,12 @@ public class EventsTailTests(NatsFixture nats)
               { user: deaf, password: p, permissions: { publish: { deny: ["$JS.API.CONSUMER.CREATE.security-alerts.>"] } } } ] }
             """);
         await server.StartAsync();
-        await using var connection = new NatsConnection(new() { Url = server.Url, User = "all", Password = "p" });
-        await connection.ConnectAsync();
-        var jetStream = new JetStream(connection);
-        await StreamSetup.EnsureAsync(jetStream, [.. Streams.All, Streams.SecurityAlerts], NullLogger.Instance);
-        await jetStream.PublishAsync("security.alert", "{}"u8.ToArray());
-        await jetStream.PublishAsync("user.sync", "{}"u8.ToArray());
-        await jetStream.PublishAsync("auth.user.registered", "{}"u8.ToArray());
+        await using var connection = JetStreamClient.Connect(new() { Url = server.Url.Replace("nats://", "nats://all:p@", StringComparison.Ordinal) });
+        await connection.WaitUntilOpenAsync(default);
+        await StreamSetup.EnsureAsync(connection, [.. Streams.All, Streams.SecurityAlerts], NullLogger.Instance);
+        await connection.PublishAsync("security.alert", "{}"u8.ToArray());
+        await connection.PublishAsync("user.sync", "{}"u8.ToArray());
+        await connection.PublishAsync("auth.user.registered", "{}"u8.ToArray());
 
         foreach (var user in (string[])["blind", "deaf"])
         {
@@ -156,19 +155,18 @@ public class EventsTailTests(NatsFixture nats)
     {
         await using var server = new NatsServer();
         await server.StartAsync();
-        await using var connection = new NatsConnection(new() { Url = server.Url });
-        await connection.ConnectAsync();
-        var jetStream = new JetStream(connection);
-        await StreamSetup.EnsureAsync(jetStream, Streams.All, NullLogger.Instance);
-        await jetStream.PublishAsync("user.sync", """{"n":1}"""u8.ToArray());
+        await using var connection = JetStreamClient.Connect(new() { Url = server.Url });
+        await connection.WaitUntilOpenAsync(default);
+        await StreamSetup.EnsureAsync(connection, Streams.All, NullLogger.Instance);
+        await connection.PublishAsync("user.sync", """{"n":1}"""u8.ToArray());
         using var tail = CommandRun.Start([("NATS_URL", server.Url)], "events", "tail", "--all", "--count", "3");
         Assert.EndsWith(" user.sync {\"n\":1}", await tail.StandardOutput.ReadLineAsync(), StringComparison.Ordinal);
 
         await server.StopAsync();
         await server.StartAsync();
-        await connection.WaitUntilOpenAsync();
-        await jetStream.PublishAsync("user.sync", """{"n":2}"""u8.ToArray());
-        await jetStream.PublishAsync("auth.user.logged_in", """{"n":3}"""u8.ToArray());
+        await connection.WaitUntilOpenAsync(default);
+        await connection.PublishAsync("user.sync", """{"n":2}"""u8.ToArray());
+        await connection.PublishAsync("auth.user.logged_in", """{"n":3}"""u8.ToArray());
 
         string[] rest = [(await tail.StandardOutput.ReadLineAsync())!, (await tail.StandardOutput.ReadLineAsync())!];
         Assert.Single(rest, l => l.EndsWith(" user.sync {\"n\":2}", StringComparison.Ordinal));

@@ -21,7 +21,7 @@ internal sealed class RefusedUser(ServerFixture fixture) : IAsyncDisposable
         await fixture.Target.ExecuteAsync($"""ALTER TABLE users ADD CONSTRAINT "{user.Key}" CHECK (auth_id <> '{user.Key}') NOT VALID""");
         await using var nats = await fixture.Account.ConnectAsync();
         for (var version = 1; version <= 3; version++)
-            await new JetStream(nats).PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""
+            await nats.PublishAsync("user.sync", Encoding.UTF8.GetBytes($$"""
                 {"event":"user.updated","timestamp":"2024-04-16T10:30:00Z","version":{{version}},"data":{"userId":"{{user.Key}}","email":"{{user.Key}}@example.com","name":"n{{version}}",
                  "emailVerified":true,"isAnonymous":false,"isActive":true,"roles":["user"],"organizationId":"org_default"} }
                 """));

@@ -44,7 +44,7 @@ public class StatusTests(PostgresFixture postgres, NatsFixture nats)
             await message.AckConfirmedAsync();
         var fetched = await world.JetStream.FetchAsync("auth-events", "reading", 2);
         await fetched[0].AckConfirmedAsync();
-        var oldest = (await world.JetStream.GetMessageAsync("auth-events", 5))!.Timestamp;
+        var oldest = (await world.JetStream.GetMessageAsync("auth-events", 5))!.StoredAt;
 
         var json = JsonDocument.Parse((await RunAsync("consumer", world, null, "--json")).Output).RootElement.EnumerateArray().ToDictionary(c => c.GetProperty("name").GetString()!);
         var age = (DateTimeOffset.UtcNow - oldest).TotalSeconds;

@@ -26,7 +26,7 @@ public class StreamCreateTests(NatsFixture nats)
         Assert.Equal((0, "", $"Stream {name} was made; it takes {string.Join(", ", wanted.Subjects!)}.\n"), (made.ExitCode, made.Errors, made.Output));
         Assert.Equal((0, "", $"There is a stream {name} already, as it should be.\n"), (again.ExitCode, again.Errors, again.Output));
         await using var connection = await account.ConnectAsync(Ct);
-        var stream = (await new JetStream(connection).FindStreamAsync(name, Ct))!;
+        var stream = (await connection.FindStreamAsync(name, Ct))!;
         Assert.Equal("", StreamSetup.Differences(wanted, stream.Config));
         Assert.Equal((wanted.Description, wanted.DuplicateWindow), (stream.Config.Description, stream.Config.DuplicateWindow));
     }
@@ -36,14 +36,13 @@ public class StreamCreateTests(NatsFixture nats)
     {
         var account = nats.TakeAccount();
         await using var connection = await account.ConnectAsync(Ct);
-        var jetStream = new JetStream(connection);
-        await jetStream.CreateStreamAsync(Streams.SecurityAlerts with { MaxAge = TimeSpan.FromDays(1) }, Ct);
+        await connection.CreateStreamAsync(Streams.SecurityAlerts with { MaxAge = TimeSpan.FromDays(1) }, Ct);
 
         var run = await CreateAsync(account, "security-alerts");
 
         Assert.Equal((1, "", "There is a stream security-alerts already, with other settings: max_age is 1.00:00:00, not 30.00:00:00. It was left as it is: change it, or keep it if that is meant.\n"),
             (run.ExitCode, run.Output, run.Errors));
-        Assert.Equal(TimeSpan.FromDays(1), (await jetStream.FindStreamAsync("security-alerts", Ct))!.Config.MaxAge);
+        Assert.Equal(TimeSpan.FromDays(1), (await connection.FindStreamAsync("security-alerts", Ct))!.Config.MaxAge);
     }
 
     [Theory]

@@ -37,24 +37,23 @@ internal sealed class DeployedNats : IAsyncDisposable
     {
         var nats = await StartAsync();
         await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
         foreach (var stream in Streams.All.Append(Streams.SecurityAlerts))
-            await jetStream.CreateStreamAsync(stream, TestContext.Current.CancellationToken);
+            await server.CreateStreamAsync(stream, TestContext.Current.CancellationToken);
         foreach (var durable in Durables)
-            await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
+            await server.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
         foreach (var durable in (string[])["audit-log", "user-sync"])
-            await jetStream.CreateConsumerAsync("identity-changes", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
+            await server.CreateConsumerAsync("identity-changes", new SubscriberOptions().Consumer(durable, null), TestContext.Current.CancellationToken);
         return nats;
     }
 
     public string Url(string user) => $"nats://{user}:{Password(user)}@127.0.0.1:{_server.Port}";
 
-    public NatsOptions Options(string user) => new() { Url = Url(user) };
+    public NatsSettings Settings(string user) => new() { Url = Url(user) };
 
-    public async Task<NatsConnection> ConnectAsync(string user)
+    public async Task<JetStreamClient> ConnectAsync(string user)
     {
-        var connection = new NatsConnection(Options(user));
-        await connection.ConnectAsync(TestContext.Current.CancellationToken);
+        var connection = JetStreamClient.Connect(Settings(user));
+        await connection.WaitUntilOpenAsync(TestContext.Current.CancellationToken);
         return connection;
     }
 
@@ -65,7 +64,7 @@ internal sealed class DeployedNats : IAsyncDisposable
     {
         await using var server = await ConnectAsync("watchword");
         foreach (var user in users)
-            await new JetStream(server).PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), headers, ct: TestContext.Current.CancellationToken);
+            await server.PublishAsync("auth.user.registered", Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "Test", user)), headers, TestContext.Current.CancellationToken);
     }
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();

@@ -22,18 +22,17 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         await using var nats = await DeployedNats.WithStreamsAsync();
         await nats.PublishAsync("acked", "again", "never");
         await using var connection = await nats.ConnectAsync("email-service");
-        var jetStream = new JetStream(connection);
-        var read = await jetStream.FetchAsync("auth-events", "email-service", 3, TimeSpan.FromSeconds(5), Ct);
-        await read[0].InProgressAsync(Ct);
-        await read[0].AckConfirmedAsync(Ct);
-        await read[1].NakAsync(ct: Ct);
-        await read[2].TerminateAsync(ct: Ct);
-        var again = Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));
-        Assert.Equal((2UL, 2), (again.StreamSequence, again.Delivered));
-        await again.AckConfirmedAsync(Ct);
-        Assert.True(await jetStream.FindConsumerAsync("auth-events", "email-service", Ct) is { AckPending: 0, Pending: 0 });
-        Assert.Empty(await jetStream.FetchAsync("auth-events", "email-service", 1, ct: Ct));
-        Assert.Equal("dead-letters", (await jetStream.PublishAsync("dlq.email-service", "{}"u8.ToArray(), ct: Ct)).Stream);
+        var read = await connection.FetchAsync("auth-events", "email-service", 3, TimeSpan.FromSeconds(5));
+        await read[0].AckProgressAsync(cancellationToken: Ct);
+        await read[0].AckConfirmedAsync();
+        await read[1].NakAsync(cancellationToken: Ct);
+        await read[2].AckTerminateAsync(cancellationToken: Ct);
+        var again = Assert.Single(await connection.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5)));
+        Assert.Equal((2UL, 2UL), (again.Metadata!.Value.Sequence.Stream, again.Metadata.Value.NumDelivered));
+        await again.AckConfirmedAsync();
+        Assert.True(await connection.FindConsumerAsync("auth-events", "email-service", Ct) is { NumAckPending: 0, NumPending: 0 });
+        Assert.Empty(await connection.FetchAsync("auth-events", "email-service", 1));
+        Assert.Equal("dead-letters", (await connection.PublishAsync("dlq.email-service", "{}"u8.ToArray())).Stream);
     }
 
     [Fact]
@@ -42,19 +41,18 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         await using var nats = await DeployedNats.WithStreamsAsync();
         await using (var server = await nats.ConnectAsync("watchword"))
         {
-            await new JetStream(server).DeleteConsumerAsync("auth-events", "email-service", Ct);
-            await new JetStream(server).CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(2) }.Consumer("email-service", null), Ct);
+            await server.DeleteConsumerAsync("auth-events", "email-service");
+            await server.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromMilliseconds(600) }.Consumer("email-service", null), Ct);
         }
         await nats.PublishAsync("slow");
         await using var connection = await nats.ConnectAsync("email-service");
-        var jetStream = new JetStream(connection);
-        var slow = Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));
-        for (var i = 0; i < 8; i++)   // twice the ack wait
+        var slow = Assert.Single(await connection.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5)));
+        for (var i = 0; i < 6; i++)   // twice the ack wait
         {
-            await slow.InProgressAsync(Ct);
-            Assert.Empty(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromMilliseconds(500), Ct));
+            await slow.AckProgressAsync(cancellationToken: Ct);
+            Assert.Empty(await connection.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromMilliseconds(200)));
         }
-        await slow.AckConfirmedAsync(Ct);
+        await slow.AckConfirmedAsync();
     }
 
     [Fact]
@@ -62,9 +60,8 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
     {
         await using var nats = await DeployedNats.WithStreamsAsync();
         await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
-        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
-        await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("email-service", "auth.user.registered"), Ct);
+        await server.DeleteConsumerAsync("auth-events", "email-service");
+        await server.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("email-service", "auth.user.registered"), Ct);
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogCapture();
         using var host = Subscriber(nats, handled, logs);
@@ -72,8 +69,8 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         Assert.Contains("filter auth.user.registered instead of none", (await logs.LineAsync(2210)).Text, StringComparison.Ordinal);
         await nats.PublishAsync("good", "bad", "good2");
         await Eventually.TrueAsync(() => handled.Count == 2);
-        await Eventually.TrueAsync(async () => await jetStream.FindConsumerAsync("auth-events", "email-service", Ct) is { AckPending: 0, Pending: 0 });
-        Assert.Equal("dlq.email-service", (await jetStream.GetMessageAsync("dead-letters", 1, Ct))!.Subject);
+        await Eventually.TrueAsync(async () => await server.FindConsumerAsync("auth-events", "email-service", Ct) is { NumAckPending: 0, NumPending: 0 });
+        Assert.Equal("dlq.email-service", (await server.GetMessageAsync("dead-letters", 1))!.Subject);
         await host.StopAsync(Ct);
     }
 
@@ -82,8 +79,7 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
     {
         await using var nats = await DeployedNats.WithStreamsAsync();
         await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
-        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
+        await server.DeleteConsumerAsync("auth-events", "email-service");
         await nats.PublishAsync("good");
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogCapture();
@@ -106,13 +102,12 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
     {
         await using var nats = await DeployedNats.WithStreamsAsync();
         await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
-        await jetStream.DeleteConsumerAsync("auth-events", "email-service", Ct);
-        await jetStream.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(3) }.Consumer("email-service", null), Ct);
+        await server.DeleteConsumerAsync("auth-events", "email-service");
+        await server.CreateConsumerAsync("auth-events", new SubscriberOptions { AckWait = TimeSpan.FromSeconds(3) }.Consumer("email-service", null), Ct);
         var oneKey = new NatsHeaders();
         oneKey.Add(EventHeaders.Key, "u");
         await nats.PublishAsync(oneKey, ["1", "2"]);
-        Assert.Single(await jetStream.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5), Ct));   // by a process that died with it
+        Assert.Single(await server.FetchAsync("auth-events", "email-service", 1, TimeSpan.FromSeconds(5)));   // by a process that died with it
         await using var database = await postgres.EmptyAsync();
         var handled = new ConcurrentQueue<string>();
         using var logs = new LogCapture();
@@ -130,7 +125,7 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs);
         builder.Services.AddWatchwordSubscriber("email-service", s =>
         {
-            s.Connect(nats.Options("email-service")).With(o => o with { MaxDeliver = 2, Backoff = TimeSpan.FromMilliseconds(20) });
+            s.Connect(nats.Settings("email-service")).With(o => o with { MaxDeliver = 2, Backoff = TimeSpan.FromMilliseconds(20) });
             if (database is not null)
                 s.ParkIn(database.Source);
             s.On<UserRegistered>(e =>

@@ -27,11 +27,10 @@ public partial class NatsRightsReplyTests
         await using var nats = await DeployedNats.WithStreamsAsync();
         await nats.PublishAsync("a", "b", "c");
         await using var server = await nats.ConnectAsync("watchword");
-        var jetStream = new JetStream(server);
-        await jetStream.PublishAsync("user.sync", "{}"u8.ToArray(), ct: Ct);
+        await server.PublishAsync("user.sync", "{}"u8.ToArray());
         var victim = user == "analytics" ? "security" : "analytics";
-        Assert.Single(await jetStream.FetchAsync("auth-events", victim, 1, TimeSpan.FromSeconds(5), Ct));
-        var before = await StateAsync(jetStream, victim);
+        Assert.Single(await server.FetchAsync("auth-events", victim, 1, TimeSpan.FromSeconds(5)));
+        var before = await StateAsync(server, victim);
         var subjects = SubjectsOf(user);
         Assert.Contains("$JS.API.INFO", subjects);
 
@@ -41,29 +40,28 @@ public partial class NatsRightsReplyTests
             "$JS.API.STREAM.PURGE.identity-changes", "$JS.API.STREAM.PURGE.auth-events", "$JS.API.STREAM.DELETE.identity-changes"])
             foreach (var subject in subjects)
                 foreach (var body in Bodies)
-                    await connection.PublishAsync(subject, body, replyTo: reply, ct: Ct);
+                    await connection.Connection.PublishAsync(subject, body, replyTo: reply, cancellationToken: Ct);
         // Who asks last is answered last.
-        await connection.RequestAsync("$JS.API.INFO", ct: Ct);
-        await jetStream.FetchAsync("auth-events", "user-sync", 1, ct: Ct);
-        Assert.Equal(before, await StateAsync(jetStream, victim));
+        await connection.RequestAsync("$JS.API.INFO");
+        await server.FetchAsync("auth-events", "user-sync", 1);
+        Assert.Equal(before, await StateAsync(server, victim));
     }
 
     // Of what a user may add to, dead letters and alerts, only that it is there.
-    private static async Task<string> StateAsync(JetStream jetStream, string victim)
+    private static async Task<string> StateAsync(JetStreamClient jetStream, string victim)
     {
         List<string> state = [];
         foreach (var stream in (string[])["auth-events", "identity-changes"])
         {
             var info = await jetStream.FindStreamAsync(stream, Ct);
-            state.Add($"{stream}: {info?.State.Messages} messages up to {info?.State.LastSequence}");
-            await foreach (var consumer in jetStream.ListConsumersAsync(stream, Ct))
+            state.Add($"{stream}: {info?.State.Messages} messages up to {info?.State.LastSeq}");
+            foreach (var consumer in await jetStream.ListConsumersAsync(stream, Ct))
                 if (consumer.Name == victim)
-                    state.Add($"{victim} has {consumer.AckPending} under way, {consumer.Pending} to come");
+                    state.Add($"{victim} has {consumer.NumAckPending} under way, {consumer.NumPending} to come");
                 else if (consumer.Name != "passing")
                     state.Add(consumer.Name);
         }
-        await foreach (var name in jetStream.ListStreamNamesAsync(ct: Ct))
-            state.Add(name);
+        state.AddRange(await jetStream.ListStreamNamesAsync(null, Ct));
         return string.Join("; ", state);
     }
 

@@ -20,7 +20,7 @@ public class SecuritySampleTests(PostgresFixture postgres)
     {
         await using var nats = await DeployedNats.WithStreamsAsync();
         await using var server = await nats.ConnectAsync("watchword");
-        await new JetStream(server).DeleteStreamAsync("security-alerts", Ct);
+        await server.DeleteStreamAsync("security-alerts");
         await using var database = await postgres.EmptyAsync();
         await MigrationRunner.ApplyAsync(database.Source,
             [MigrationSet.FromResources("sample-subscribers", typeof(SampleSettings).Assembly, "Watchword.Samples.Subscribers.Migrations")], NullLogger.Instance, Ct);
@@ -28,10 +28,10 @@ public class SecuritySampleTests(PostgresFixture postgres)
         using var logs = new LogCapture();
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs)
-            .AddSingleton(new NatsConnection(nats.Options("security"))).AddSingleton(s => new JetStream(s.GetRequiredService<NatsConnection>()));
+            .AddSingleton(_ => JetStreamClient.Connect(nats.Settings("security")));
         Security.Add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "" }, database.Source);
-        using var host = builder.Build();
-        host.Services.GetRequiredService<NatsConnection>().Start();
+        var host = builder.Build();
+        await using var services = (IAsyncDisposable)host.Services;
         await host.StartAsync(Ct);
         Assert.Contains("stream security-alerts is missing, and this user may not make it. Have it made: ./run stream create security-alerts",
             (await logs.LineAsync(2001)).Text, StringComparison.Ordinal);
@@ -39,8 +39,7 @@ public class SecuritySampleTests(PostgresFixture postgres)
         // As it says.
         var made = await CommandRun.RunAsync([("NATS_URL", nats.Url("watchword"))], "stream", "create", "security-alerts");
         Assert.Equal((0, ""), (made.ExitCode, made.Errors));
-        await Eventually.TrueAsync(async () => await new JetStream(server).FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
+        await Eventually.TrueAsync(async () => await server.FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
         await host.StopAsync(Ct);
-        await host.Services.GetRequiredService<NatsConnection>().DisposeAsync();
     }
 }

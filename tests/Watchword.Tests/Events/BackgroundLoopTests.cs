@@ -52,7 +52,7 @@ public class BackgroundLoopTests
     public async Task A_server_that_went_away_is_a_warning_and_a_fault_of_ours_an_error()
     {
         var log = new Lines();
-        using var loop = new Loop(run => run switch { 1 => new NatsTimeoutException("late"), 2 => new InvalidOperationException("a fault"), _ => null }, log);
+        using var loop = new Loop(run => run switch { 1 => new NatsAwayException("late"), 2 => new InvalidOperationException("a fault"), _ => null }, log);
         await loop.StartAsync(default);
         await loop.Settled.Task.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal([LogLevel.Warning, LogLevel.Error], log.Written.Select(l => l.Level));

@@ -16,6 +16,16 @@ internal sealed class LogCapture : ILoggerFactory, ILogger
             return _lines.FindAll(line => line.EventId == eventId);
     }
 
+    /// <summary>All lines so far.</summary>
+    public IReadOnlyList<LogLine> All
+    {
+        get
+        {
+            lock (_gate)
+                return [.. _lines];
+        }
+    }
+
     /// <summary>The first line with this event id, past or to come. Fails after 30 s.</summary>
     public Task<LogLine> LineAsync(int eventId)
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
-using System.Text.Json;
 using NATS.Client.Core;
+using NATS.Client.JetStream;
+using NATS.Client.JetStream.Models;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests;
@@ -30,50 +31,37 @@ public sealed class NatsCluster : IAsyncDisposable
     public async Task StartAsync()
     {
         await Task.WhenAll(_nodes.Select(node => node.StartAsync()));
-        await using var connection = new NatsConnection(new NatsOptions { Url = Url, RequestTimeout = TimeSpan.FromSeconds(1) });
-        await connection.ConnectAsync(TestContext.Current.CancellationToken);
-        var js = new JetStream(connection);
+        await using var client = JetStreamClient.Connect(new() { Url = Url });
+        await client.WaitUntilOpenAsync(TestContext.Current.CancellationToken);
         // A cluster without a leader does not answer; with one it says that there is no such stream. Replicas need
         // all three to have joined, which nothing but an attempt shows.
         await EventuallyAsync(async () =>
         {
-            await js.CreateStreamAsync(new StreamConfig { Name = "ready", Storage = StreamStorage.Memory, Replicas = 3 });
-            await js.DeleteStreamAsync("ready");
+            await client.CreateStreamAsync(new() { Name = "ready", Storage = StreamConfigStorage.Memory, NumReplicas = 3 });
+            await client.DeleteStreamAsync("ready");
             return true;
         });
     }
 
     /// <summary>Creates a stream whose one replica is on this server.</summary>
-    public async Task PlaceAsync(NatsConnection connection, StreamConfig stream, NatsServer home)
+    public async Task PlaceAsync(JetStreamClient client, StreamConfig stream, NatsServer home)
     {
-        var placement = JsonSerializer.SerializeToElement(new { tags = new[] { NameOf(_nodes.IndexOf(home)) } });
-        await new JetStream(connection).CreateStreamAsync(stream with { Other = new Dictionary<string, JsonElement> { ["placement"] = placement } });
-        Assert.Same(home, await LeaderAsync(new(connection), stream.Name));
+        await client.CreateStreamAsync(stream with { Placement = new() { Tags = [NameOf(_nodes.IndexOf(home))] } });
+        Assert.Same(home, await LeaderAsync(client, stream.Name!));
     }
 
     /// <summary>The server that leads a stream; waits until one does.</summary>
-    public async Task<NatsServer> LeaderAsync(JetStream js, string stream)
+    public async Task<NatsServer> LeaderAsync(JetStreamClient client, string stream)
     {
         NatsServer? leader = null;
         await EventuallyAsync(async () =>
         {
-            var name = (await js.FindStreamAsync(stream))?.Cluster?.Leader;
+            var name = (await client.FindStreamAsync(stream))?.Cluster?.Leader;
             leader = _nodes.Where((_, i) => NameOf(i) == name).SingleOrDefault();
             return leader is not null;
         });
         return leader!;
     }
-
-    /// <summary>Waits until every replica of a stream is there and has caught up.</summary>
-    public static Task CaughtUpAsync(NatsConnection connection, string stream)
-        => EventuallyAsync(async () =>
-        {
-            var answer = await connection.RequestAsync("$JS.API.STREAM.INFO." + stream);
-            using var json = JsonDocument.Parse(answer.Payload);
-            return json.RootElement.TryGetProperty("cluster", out var cluster)
-                && cluster.TryGetProperty("replicas", out var replicas)
-                && replicas.EnumerateArray().All(r => r.GetProperty("current").GetBoolean() && !r.TryGetProperty("offline", out _));
-        });
 
     /// <summary>Waits for what only comes with a leader: errors that may be retried count as not yet.</summary>
     public static Task EventuallyAsync(Func<Task<bool>> condition)
@@ -83,7 +71,7 @@ public sealed class NatsCluster : IAsyncDisposable
             {
                 return await condition();
             }
-            catch (NatsException e) when (e.IsTransient || e is JetStreamApiException { Code: 400 or 500 })
+            catch (NatsException e) when (e.IsTransient() || e is NatsJSApiException { Error.Code: 400 or 500 })
             {
                 return false;
             }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Tests;
 
@@ -47,13 +46,13 @@ public sealed record NatsAccount(int Port, string User, string Password)
 {
     public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://{User}:{Password}@127.0.0.1:{Port}");
 
-    public NatsOptions Options => new() { Url = Url, Name = "tests" };
+    public NatsSettings Settings => new() { Url = Url, Name = "tests" };
 
     /// <summary>An open connection of this account.</summary>
-    public async Task<NatsConnection> ConnectAsync(CancellationToken ct = default)
+    public async Task<JetStreamClient> ConnectAsync(CancellationToken ct = default)
     {
-        var connection = new NatsConnection(Options);
-        await connection.ConnectAsync(ct);
-        return connection;
+        var client = JetStreamClient.Connect(Settings);
+        await client.WaitUntilOpenAsync(ct);
+        return client;
     }
 }

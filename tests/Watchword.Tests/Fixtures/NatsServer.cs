@@ -12,11 +12,7 @@ namespace Watchword.Tests;
 /// </summary>
 public sealed partial class NatsServer : IAsyncDisposable
 {
-    /// <summary>Names the program to test against; without it, the nats-server that is installed.</summary>
-    public const string ProgramVariable = "WATCHWORD_TEST_NATS_SERVER";
-
     private const int Kill = 9;
-    private const int LameDuck = 12; // SIGUSR2
     private const int Terminate = 15;
     private const int Continue = 18;
     private const int Stop = 19;
@@ -41,6 +37,9 @@ public sealed partial class NatsServer : IAsyncDisposable
     public int Port { get; }
 
     public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://127.0.0.1:{Port}");
+
+    /// <summary>The address with a user's name and password.</summary>
+    public string UrlOf(string user, string password) => string.Create(CultureInfo.InvariantCulture, $"nats://{user}:{password}@127.0.0.1:{Port}");
 
     public bool HasExited => Running.HasExited;
 
@@ -71,9 +70,6 @@ public sealed partial class NatsServer : IAsyncDisposable
 
     /// <summary>SIGTERM: it stops in its own time.</summary>
     public Task StopAsync() => EndAsync(Terminate);
-
-    /// <summary>What <c>nats-server --signal ldm</c> sends: it takes no new clients and asks those it has to leave.</summary>
-    public void EnterLameDuckMode() => Send(LameDuck);
 
     /// <summary>SIGSTOP: its sockets stay open and nothing answers.</summary>
     public void Suspend() => Send(Stop);
@@ -122,7 +118,7 @@ public sealed partial class NatsServer : IAsyncDisposable
 
     private static Task<Process> LaunchAsync(string config)
         => ChildProcess.StartAsync(
-            Environment.GetEnvironmentVariable(ProgramVariable) is { Length: > 0 } chosen ? chosen : ChildProcess.Find("nats-server")
+            ChildProcess.Find("nats-server")
                 ?? throw new InvalidOperationException("nats-server is not installed, and these tests are worth nothing without it: apt-get install nats-server (2.9 or later)."),
             "-c",
             config);

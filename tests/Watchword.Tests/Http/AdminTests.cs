@@ -64,7 +64,7 @@ public class AdminTests(ServerFixture fixture)
         var (server, admin) = await AdminAsync();
         await using var nats = await fixture.Account.ConnectAsync();
         var copies = "copies-" + Guid.NewGuid().ToString("N");
-        await new JetStream(nats).CreateStreamAsync(new() { Name = copies, Subjects = [copies + ".>"] });
+        await nats.CreateStreamAsync(new() { Name = copies, Subjects = [copies + ".>"] });
         await PublishedAsync(server, admin);
 
         var answer = await ReplayAsync(server, admin, new { stream = "auth-events", user = admin.Id, type = "auth.user.registered", since = "1h", to = new { subject = copies + ".>" } });
@@ -185,9 +185,8 @@ public class AdminTests(ServerFixture fixture)
     {
         var (server, admin) = await AdminAsync();
         await using var nats = await fixture.Account.ConnectAsync();
-        var jetStream = new JetStream(nats);
         var name = "small-" + Guid.NewGuid().ToString("N");
-        await jetStream.CreateStreamAsync(new() { Name = name, Subjects = [name], MaxMessages = 1, Discard = StreamDiscard.New });
+        await nats.CreateStreamAsync(new() { Name = name, Subjects = [name], MaxMsgs = 1, Discard = StreamConfigDiscard.New });
         await PublishedAsync(server, admin);
         await PublishedAsync(server, await server.RegisterAsync());
 
@@ -195,7 +194,7 @@ public class AdminTests(ServerFixture fixture)
 
         Assert.Equal((HttpStatusCode.BadGateway, null), (answer.Status, answer.Header("Retry-After")));
         Assert.Matches("^The replay stopped: .* Go on from sequence [0-9]+: all before it are there.$", answer.Message);
-        Assert.Equal(1UL, (await jetStream.FindStreamAsync(name))!.State.Messages);
+        Assert.Equal(1, (await nats.FindStreamAsync(name))!.State.Messages);
     }
 
     private static ByteArrayContent? Body(HttpMethod method) => method == HttpMethod.Post ? TokenApiCalls.JsonContent("""{"stream":"auth-events","to":{"subject":"x"}}""") : null;

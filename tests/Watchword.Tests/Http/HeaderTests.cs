@@ -86,7 +86,7 @@ public class HeaderTests(ServerFixture fixture)
 
         Assert.True(status == 200, text);
         var events = await fixture.Account.AuthEventsOfAsync(person.Id, "auth.user.logged_in");
-        Assert.Matches(expected, events[^1].Headers!["traceparent"] ?? "");
+        Assert.Matches(expected, events[^1].Headers.Find("traceparent") ?? "");
     }
 
     [Theory]
@@ -106,7 +106,7 @@ public class HeaderTests(ServerFixture fixture)
         Assert.Equal(taken, answered == id);
         var events = await fixture.Account.AuthEventsOfAsync(person.Id, "auth.user.logged_in");
         Assert.Equal(answered, events[^1].Json.GetProperty("metadata").GetProperty("correlationId").GetString());
-        Assert.Equal(answered, events[^1].Headers!["Watchword-Correlation-Id"]);
+        Assert.Equal(answered, events[^1].Headers.Find("Watchword-Correlation-Id"));
     }
 
     [Fact]

@@ -43,8 +43,8 @@ public class CrashTests(PostgresFixture postgres)
         await nats.StartAsync();
         await writing;
 
-        await using var reader = new NatsConnection(new() { Url = nats.Url });
-        await reader.ConnectAsync(default);
+        await using var reader = JetStreamClient.Connect(new() { Url = nats.Url });
+        await reader.WaitUntilOpenAsync(default);
         var events = await reader.ReadStreamAsync("identity-changes", Users + Changes);
         Assert.Equal(
             await identity.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY 1"),
@@ -76,8 +76,8 @@ public class CrashTests(PostgresFixture postgres)
             await LoginAsync(server);
         await nats.StartAsync();
 
-        await using var reader = new NatsConnection(new() { Url = nats.Url });
-        await reader.ConnectAsync(default);
+        await using var reader = JetStreamClient.Connect(new() { Url = nats.Url });
+        await reader.WaitUntilOpenAsync(default);
         var events = await reader.ReadStreamAsync("auth-events", 101);
         Assert.Equal(100, events.Count(e => e.Subject == "auth.user.logged_in"));
         Assert.Equal(101, events.DistinctBy(e => e.MessageId).Count());

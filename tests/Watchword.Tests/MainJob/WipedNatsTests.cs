@@ -49,12 +49,11 @@ public class WipedNatsTests(PostgresFixture postgres)
         await WelcomedAsync(2 * Users);
 
         // Every event is in the stream again, also those that nobody needed to apply.
-        await using var reader = new NatsConnection(new() { Url = nats.Url });
-        await reader.ConnectAsync(default);
-        var jetStream = new JetStream(reader);
-        await Eventually.TrueAsync(async () => (await jetStream.FindStreamAsync("auth-events"))!.State.Messages == 2 * Users
-            && await jetStream.FindConsumerAsync("auth-events", "email-service") is { Pending: 0, AckPending: 0 }
-            && await jetStream.FindConsumerAsync("identity-changes", "user-sync") is { Pending: 0, AckPending: 0 });
+        await using var reader = JetStreamClient.Connect(new() { Url = nats.Url });
+        await reader.WaitUntilOpenAsync(default);
+        await Eventually.TrueAsync(async () => (await reader.FindStreamAsync("auth-events"))!.State.Messages == 2 * Users
+            && await reader.FindConsumerAsync("auth-events", "email-service") is { NumPending: 0, NumAckPending: 0 }
+            && await reader.FindConsumerAsync("identity-changes", "user-sync") is { NumPending: 0, NumAckPending: 0 });
         Assert.Equal(2 * Users, await own.ScalarAsync<long>("SELECT count(DISTINCT who) FROM welcome"));
         Assert.Equal(2 * Users, await own.ScalarAsync<long>("SELECT count(*) FROM welcome"));
         Assert.Equal(2 * Users, await target.ScalarAsync<long>("SELECT count(*) FROM users"));

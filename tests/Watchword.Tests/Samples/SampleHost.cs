@@ -23,9 +23,9 @@ internal sealed class SampleHost : IAsyncDisposable
 
     private readonly IHost _host;
 
-    private SampleHost(IHost host, JetStream jetStream, TestDatabase database, LogCapture logs) => (_host, JetStream, Database, Logs) = (host, jetStream, database, logs);
+    private SampleHost(IHost host, JetStreamClient jetStream, TestDatabase database, LogCapture logs) => (_host, JetStream, Database, Logs) = (host, jetStream, database, logs);
 
-    public JetStream JetStream { get; }
+    public JetStreamClient JetStream { get; }
 
     public TestDatabase Database { get; }
 
@@ -43,12 +43,12 @@ internal sealed class SampleHost : IAsyncDisposable
             [AuditLogSchema.Migrations, MigrationSet.FromResources("sample-subscribers", typeof(SampleSettings).Assembly, "Watchword.Samples.Subscribers.Migrations")], NullLogger.Instance);
         if (found is not null)
             await database.ExecuteAsync(found);
-        var jetStream = new JetStream(await nats.TakeAccount().ConnectAsync());
+        var jetStream = await nats.TakeAccount().ConnectAsync();
         foreach (var stream in Streams.All)
             await jetStream.CreateStreamAsync(stream);
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var logs = new LogCapture();
-        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs).AddSingleton(jetStream.Connection).AddSingleton(jetStream);
+        builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs).AddSingleton(jetStream);
         add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "", BruteForceUsers = 3, RefreshesPerMinute = 3 }, database.Source);
         var host = builder.Build();
         await host.StartAsync();
@@ -76,18 +76,18 @@ internal sealed class SampleHost : IAsyncDisposable
         await SettledAsync(Security.Name);
         await Eventually.TrueAsync(async () => await Database.ScalarAsync<long>("SELECT count(*) FROM security.alert WHERE published_at IS NULL AND skipped_at IS NULL") == 0);
         List<JsonElement> alerts = [];
-        for (var i = 1UL; i <= (await JetStream.FindStreamAsync("security-alerts"))!.State.Messages; i++)
-            alerts.Add(JsonDocument.Parse((await JetStream.GetMessageAsync("security-alerts", i))!.Payload).RootElement);
+        foreach (var message in await JetStream.ReadAllAsync("security-alerts"))
+            alerts.Add(JsonDocument.Parse(message.Payload).RootElement);
         return alerts;
     }
 
-    public Task SettledAsync(string name) => Eventually.TrueAsync(async () => await JetStream.FindConsumerAsync("auth-events", name) is { Pending: 0, AckPending: 0 });
+    public Task SettledAsync(string name) => Eventually.TrueAsync(async () => await JetStream.FindConsumerAsync("auth-events", name) is { NumPending: 0, NumAckPending: 0 });
 
     public async ValueTask DisposeAsync()
     {
         await _host.StopAsync();
         await ((IAsyncDisposable)_host).DisposeAsync();
-        await JetStream.Connection.DisposeAsync();
+        await JetStream.DisposeAsync();
         await Database.DisposeAsync();
         Logs.Dispose();
     }

@@ -39,9 +39,8 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
         await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT position FROM watchword.audit_head") == 4);
         await using (var connection = await account.ConnectAsync(Ct))
         {
-            var jetStream = new JetStream(connection);
-            await Eventually.TrueAsync(async () => await jetStream.FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
-            var alert = JsonDocument.Parse((await jetStream.GetMessageAsync("security-alerts", 1, Ct))!.Payload).RootElement.GetProperty("data");
+            await Eventually.TrueAsync(async () => await connection.FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
+            var alert = JsonDocument.Parse((await connection.GetMessageAsync("security-alerts", 1))!.Payload).RootElement.GetProperty("data");
             Assert.Equal(("new_device", "curl/8"), (alert.GetProperty("kind").GetString(), alert.GetProperty("userAgent").GetString()));
         }
 

@@ -127,7 +127,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
         public void Advance(TimeSpan time) => _ticks += time.Ticks;
     }
 
-    private sealed record Room(TestDatabase Database, NatsConnection Nats, HandClock Clock, EndedSessions Mirror) : IAsyncDisposable
+    private sealed record Room(TestDatabase Database, JetStreamClient Nats, HandClock Clock, EndedSessions Mirror) : IAsyncDisposable
     {
         public static async Task<Room> OpenAsync(PostgresFixture postgres)
         {
@@ -137,7 +137,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
                 INSERT INTO session (id, token, "userId", "expiresAt", "updatedAt")
                 SELECT 's' || n, 't' || n, 'u1', now() + interval '1 day', now() FROM generate_series(1, 2) n
                 """);
-            var (nats, clock) = (new NatsConnection(new() { Url = "nats://127.0.0.1:1" }), new HandClock());
+            var (nats, clock) = (JetStreamClient.Connect(new() { Url = "nats://127.0.0.1:1" }), new HandClock());
             return new(database, nats, clock, new(database.Source, nats, clock, NullLogger<EndedSessions>.Instance));
         }
 

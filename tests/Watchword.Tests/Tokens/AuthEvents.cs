@@ -13,21 +13,15 @@ internal static class AuthEvents
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         await using var nats = await account.ConnectAsync(patience.Token);
-        var jetStream = new JetStream(nats);
-        var consumer = await jetStream.CreateConsumerAsync(
-            "auth-events", new() { Name = Guid.NewGuid().ToString("N"), AckPolicy = AckPolicy.None, InactiveThreshold = TimeSpan.FromSeconds(30) }, patience.Token);
-        await using var messages = await jetStream.ConsumeAsync("auth-events", consumer.Name, ct: patience.Token);
         var events = new List<StoredEvent>();
-        while (events.Count == 0 || events[^1].Subject != last)
+        await foreach (var message in nats.TailAsync("auth-events", patience.Token))
         {
-            if (!messages.TryRead(out var message))
-            {
-                Assert.True(await messages.WaitToReadAsync(patience.Token), "the stream ended");
-                continue;
-            }
             var json = JsonDocument.Parse(message.Payload).RootElement;
-            if (json.GetProperty("data").GetProperty("userId").GetString() == userId)
-                events.Add(new(message.Subject, message.StreamSequence, message.Headers, json));
+            if (json.GetProperty("data").GetProperty("userId").GetString() != userId)
+                continue;
+            events.Add(new(message.Subject, message.Sequence, message.Headers, json));
+            if (message.Subject == last)
+                break;
         }
         return events;
     }

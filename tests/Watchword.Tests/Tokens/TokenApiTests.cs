@@ -60,7 +60,7 @@ public class TokenApiTests(ServerFixture fixture)
             Assert.Equal(1, e.Json.GetProperty("metadata").GetProperty("schemaVersion").GetInt32());
         });
         // Each write told its version, and that is the version of what it left.
-        Assert.Equal(events.Skip(1).Select(e => e.Headers!["Watchword-Version"]),
+        Assert.Equal(events.Skip(1).Select(e => e.Headers.Find("Watchword-Version")),
             new[] { login, refreshed, loggedOut }.Select(a => a.Header("Watchword-Version")));
         Assert.Equal(
             await fixture.Identity.ScalarAsync<string>("SELECT version::text FROM watchword.entity_version WHERE kind = 'user' AND id = @id", new { id }),

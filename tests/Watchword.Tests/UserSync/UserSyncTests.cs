@@ -27,8 +27,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     private sealed class Host : IAsyncDisposable
     {
         public required TestDatabase Target { get; init; }
-        public required NatsConnection Nats { get; init; }
-        public required JetStream JetStream { get; init; }
+        public required JetStreamClient JetStream { get; init; }
         public required UserSyncWorker Worker { get; init; }
 
         public DeadLetters DeadLetters => new(Target.Source);
@@ -37,7 +36,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
 
         /// <summary>Until everything published so far is acknowledged.</summary>
         public Task SettledAsync() => Eventually.TrueAsync(async () =>
-            await JetStream.FindConsumerAsync("identity-changes", "user-sync") is { Pending: 0, AckPending: 0 });
+            await JetStream.FindConsumerAsync("identity-changes", "user-sync") is { NumPending: 0, NumAckPending: 0 });
 
         public Task<List<User>> UsersAsync() => Target.QueryAsync<User>("SELECT auth_id, email, name, is_active, roles, organization_id, version, deleted_at FROM users ORDER BY auth_id");
 
@@ -45,7 +44,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         {
             await Worker.StopAsync(default);
             Worker.Dispose();
-            await Nats.DisposeAsync();
+            await JetStream.DisposeAsync();
             await Target.DisposeAsync();
         }
     }
@@ -54,11 +53,10 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     {
         target ??= await postgres.TargetAsync();
         var connection = await nats.TakeAccount().ConnectAsync();
-        var jetStream = new JetStream(connection);
-        await jetStream.CreateStreamAsync(Streams.IdentityChanges);
-        var worker = new UserSyncWorker(target.Source, connection, jetStream, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
+        await connection.CreateStreamAsync(Streams.IdentityChanges);
+        var worker = new UserSyncWorker(target.Source, connection, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
         await worker.StartAsync(default);
-        return new() { Target = target, Nats = connection, JetStream = jetStream, Worker = worker };
+        return new() { Target = target, JetStream = connection, Worker = worker };
     }
 
     private static string Event(string userId, string kind = "updated", string name = "Test User", string timestamp = "2024-04-16T10:30:00Z", string? email = null, long? version = null) => $$"""
@@ -239,12 +237,11 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
             """);
         await using var hasty = Npgsql.NpgsqlDataSource.Create(new Npgsql.NpgsqlConnectionStringBuilder(target.ConnectionString) { Options = "-c statement_timeout=500" });
         var connection = await nats.TakeAccount().ConnectAsync();
-        var jetStream = new JetStream(connection);
-        await jetStream.CreateStreamAsync(Streams.IdentityChanges);
+        await connection.CreateStreamAsync(Streams.IdentityChanges);
         for (var i = 0; i < 300; i++)
-            await jetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
-        var worker = new UserSyncWorker(hasty, connection, jetStream, new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
-        await using var host = new Host { Target = target, Nats = connection, JetStream = jetStream, Worker = worker };
+            await connection.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
+        var worker = new UserSyncWorker(hasty, connection, new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
+        await using var host = new Host { Target = target, JetStream = connection, Worker = worker };
 
         await worker.StartAsync(default);
 

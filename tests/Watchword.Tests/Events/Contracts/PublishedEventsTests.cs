@@ -52,27 +52,23 @@ public class PublishedEventsTests(ServerFixture fixture)
         Assert.All(changes, e => Assert.Equal(1, e.Json["schemaVersion"]!.GetValue<int>()));
     }
 
-    private static async Task<List<(EventType Type, object Event, JsonNode Json)>> ReadAsync(NatsConnection nats, string stream, string userId, string organizationId, string last)
+    private static async Task<List<(EventType Type, object Event, JsonNode Json)>> ReadAsync(JetStreamClient nats, string stream, string userId, string organizationId, string last)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        var jetStream = new JetStream(nats);
-        var consumer = await jetStream.CreateConsumerAsync(stream, new() { Name = Guid.NewGuid().ToString("N"), AckPolicy = AckPolicy.None, InactiveThreshold = TimeSpan.FromSeconds(30) }, patience.Token);
-        await using var messages = await jetStream.ConsumeAsync(stream, consumer.Name, ct: patience.Token);
         var events = new List<(EventType, object, JsonNode)>();
-        await foreach (var message in messages.ReadAllAsync(patience.Token))
-            using (message)
-            {
-                var json = JsonNode.Parse(message.Payload.Span)!;
-                if (!json.ToJsonString().Contains(userId, StringComparison.Ordinal) && !json.ToJsonString().Contains(organizationId, StringComparison.Ordinal))
-                    continue;
-                var type = EventCatalogue.Find(message.Subject);
-                Assert.True(type is not null, $"{message.Subject} is in no catalogue");
-                var read = EventReader.Read(type, message.Payload.Span, message.Headers, out var fault);
-                Assert.True(read is not null, $"{message.Subject}: {fault} in {json.ToJsonString()}");
-                events.Add((type, read, json));
-                if ((string?)json["event"] == last || (string?)json["subject"] == last)
-                    return events;
-            }
+        await foreach (var message in nats.TailAsync(stream, patience.Token))
+        {
+            var json = JsonNode.Parse(message.Payload)!;
+            if (!json.ToJsonString().Contains(userId, StringComparison.Ordinal) && !json.ToJsonString().Contains(organizationId, StringComparison.Ordinal))
+                continue;
+            var type = EventCatalogue.Find(message.Subject);
+            Assert.True(type is not null, $"{message.Subject} is in no catalogue");
+            var read = EventReader.Read(type, message.Payload, message.Headers, out var fault);
+            Assert.True(read is not null, $"{message.Subject}: {fault} in {json.ToJsonString()}");
+            events.Add((type, read, json));
+            if ((string?)json["event"] == last || (string?)json["subject"] == last)
+                return events;
+        }
         throw new InvalidOperationException($"stream {stream} ended before {last}");
     }
 }

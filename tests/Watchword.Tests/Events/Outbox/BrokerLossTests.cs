@@ -32,8 +32,8 @@ public class BrokerLossTests(PostgresFixture postgres)
         await server.RegisterAsync();   // user sync goes on, too
         await EqualAsync(identity, target);
 
-        await using var reader = new NatsConnection(new() { Url = nats.Url });
-        await reader.ConnectAsync();
+        await using var reader = JetStreamClient.Connect(new() { Url = nats.Url });
+        await reader.WaitUntilOpenAsync(default);
         var stored = await reader.ReadStreamAsync("identity-changes", 22);
         Assert.Equal(await identity.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position"), stored.Select(e => e.MessageId));
         Assert.Equal(12, (await reader.ReadStreamAsync("auth-events", 12)).Count);

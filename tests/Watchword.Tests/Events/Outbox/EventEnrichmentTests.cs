@@ -7,7 +7,7 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
 
-/// <summary>What auth events get on their way: context and finer subjects.</summary>
+/// <summary>What auth events get on their way: context.</summary>
 public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture nats) : IDisposable
 {
     private const string IPhone = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15";
@@ -44,9 +44,9 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
             BEGIN; SET LOCAL watchword.client_ip = '203.0.113.5'; SET LOCAL watchword.user_agent = 'Mozilla/5.0 (X11; CrOS x86_64 14541.0.0)';
             INSERT INTO "user" (id, name, email, "emailVerified") VALUES ('u5', 'Ada', 'ada@example.com', false); COMMIT
             """);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, With(new() { Country = true, Device = true }));
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings, With(new() { Country = true, Device = true }));
 
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 5);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", 5);
         Assert.Equal(["""{"country":"BE","deviceFamily":"iphone"}""", """{"country":"SE"}""", null, """{"deviceFamily":"other"}""", """{"country":"NL","deviceFamily":"chromebook"}"""], stored.Select(Context));
         // As a subscriber of the SDK reads it.
         Assert.Equal("iphone", JsonSerializer.Deserialize(stored[0].Json.GetProperty("data").GetRawText(), EventJson.Default.UserLoggedInData)!.Context!.DeviceFamily);
@@ -55,53 +55,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         Assert.Equal(["subject", "data", "metadata"], stored[0].Json.EnumerateObject().Select(m => m.Name));
         Assert.DoesNotContain(stored[4].Headers!, h => h.Value.Contains("203.0.113", StringComparison.Ordinal) || h.Value.Contains("CrOS", StringComparison.Ordinal));
         Assert.Equal(0, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE payload::text LIKE '%context%'"));
-        Assert.False((await relay.Nats.ReadStreamAsync("identity-changes", 1))[0].Json.GetProperty("data").TryGetProperty("context", out _));
-    }
-
-    [Fact]
-    public async Task Finer_subjects_name_the_country_and_the_existing_stream_takes_them()
-    {
-        await using var db = await postgres.IdentityAsync();
-        var account = nats.TakeAccount();
-        await using (var operators = await account.ConnectAsync())
-            await new JetStream(operators).CreateStreamAsync(new() { Name = "auth-events", Subjects = ["auth.user.*", "others"], MaxMessages = 7 });
-        await LoginAsync(db, "u1", "203.0.113.1", IPhone);
-        await LoginAsync(db, "u2", null, null);
-        await using var relay = await RelayHost.StartAsync(db, account.Options, With(new() { FinerSubjects = true }));
-
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 2);
-        Assert.Equal(["auth.user.logged_in.NL", "auth.user.logged_in.XX"], stored.Select(e => e.Subject));
-        Assert.All(stored, e => Assert.Equal(("auth.user.logged_in", "auth.user.logged_in", null), (e.Json.GetProperty("subject").GetString(), e.Headers!["ce-type"], Context(e))));
-        var found = (await relay.JetStream.FindStreamAsync("auth-events"))!.Config;
-        Assert.Equal(["auth.user.*", "others", "auth.user.*.*"], found.Subjects!);
-        Assert.Equal(7, found.MaxMessages);
-        Assert.Single(relay.Logs.Of(2040));
-    }
-
-    [Theory]
-    [InlineData("auth.>")]
-    [InlineData("auth.user.>")]
-    public async Task A_stream_that_takes_more_than_finer_subjects_is_left_as_it_is(string subject)
-    {
-        await using var db = await postgres.IdentityAsync();
-        var account = nats.TakeAccount();
-        await using (var operators = await account.ConnectAsync())
-            await new JetStream(operators).CreateStreamAsync(new() { Name = "auth-events", Subjects = [subject] });
-        await LoginAsync(db, "u1", "203.0.113.1", IPhone);
-        await using var relay = await RelayHost.StartAsync(db, account.Options, With(new() { FinerSubjects = true }));
-
-        Assert.Equal("auth.user.logged_in.NL", (await relay.Nats.ReadStreamAsync("auth-events", 1))[0].Subject);
-        Assert.Equal([subject], (await relay.JetStream.FindStreamAsync("auth-events"))!.Config.Subjects!);
-    }
-
-    [Fact]
-    public async Task A_stream_of_our_own_takes_finer_subjects_from_the_beginning()
-    {
-        await using var db = await postgres.IdentityAsync();
-        await LoginAsync(db, "u1", "2001:db8::1", null);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, With(new() { FinerSubjects = true }));
-        Assert.Equal("auth.user.logged_in.SE", (await relay.Nats.ReadStreamAsync("auth-events", 1))[0].Subject);
-        Assert.Empty(relay.Logs.Of(2040));
+        Assert.False((await relay.JetStream.ReadStreamAsync("identity-changes", 1))[0].Json.GetProperty("data").TryGetProperty("context", out _));
     }
 
     // Whole at once, as operators should: the relay may look at any moment.
@@ -115,17 +69,17 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
     public async Task A_changed_file_is_read_and_a_broken_one_is_not()
     {
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, With(new() { Country = true, ReloadInterval = TimeSpan.FromMilliseconds(20) }));
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings, With(new() { Country = true, ReloadInterval = TimeSpan.FromMilliseconds(20) }));
         await relay.Relay.Ready;
         await ReplaceAsync("203.0.113.0/24,NL\nnonsense\n");
         Assert.Contains("line 2 is 'nonsense'", (await relay.Logs.LineAsync(2053)).Text, StringComparison.Ordinal);
         await LoginAsync(db, "u1", "203.0.113.200", null);
-        Assert.Equal("""{"country":"BE"}""", Context((await relay.Nats.ReadStreamAsync("auth-events", 1))[0]));
+        Assert.Equal("""{"country":"BE"}""", Context((await relay.JetStream.ReadStreamAsync("auth-events", 1))[0]));
 
         await ReplaceAsync("203.0.113.0/24,FR\n");
         await Eventually.TrueAsync(() => relay.Logs.Of(2052).Count == 2);
         await LoginAsync(db, "u2", "203.0.113.200", null);
-        Assert.Equal("""{"country":"FR"}""", Context((await relay.Nats.ReadStreamAsync("auth-events", 2))[1]));
+        Assert.Equal("""{"country":"FR"}""", Context((await relay.JetStream.ReadStreamAsync("auth-events", 2))[1]));
     }
 
     // As Kubernetes has it: the name leads to a folder's link, which is turned to another folder.
@@ -160,7 +114,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         await using var db = await postgres.IdentityAsync();
         for (var i = 1; i <= 300; i++)
             await LoginAsync(db, $"u{i}", null, null);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings,
             RelayHost.Options with { Enrichment = new() { TimeLimit = TimeSpan.FromSeconds(10) } },
             new Enricher((_, context) =>
             {
@@ -168,7 +122,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
                 context["slow"] = "yes";
             }));
 
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 300);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", 300);
         Assert.InRange(stored.Count(e => Context(e) is not null), 1, 150);
         Assert.Single(relay.Logs.Of(2054));
     }
@@ -179,11 +133,11 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         await using var db = await postgres.IdentityAsync();
         await LoginAsync(db, "u1", null, null);
         await LoginAsync(db, "u2", null, null);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings,
             RelayHost.Options with { Enrichment = new() { TimeLimit = TimeSpan.FromSeconds(10) } },
             new Enricher((facts, context) => context["x"] = new string('x', facts.UserId == "u1" ? 2_000_000 : 3)));
 
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 2);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", 2);
         Assert.Equal([null, """{"x":"xxx"}"""], stored.Select(Context));
         Assert.Contains("2,000,001 characters", Assert.Single(relay.Logs.Of(2050)).Text, StringComparison.Ordinal);
     }
@@ -194,12 +148,12 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         await using var db = await postgres.IdentityAsync();
         for (var i = 1; i <= 20; i++)
             await LoginAsync(db, $"u{i}", "203.0.113.1", IPhone);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings,
             With(new() { Country = true, TimeLimit = TimeSpan.FromSeconds(10) }),
             new Enricher((_, _) => throw new InvalidOperationException("no licence")),
             new Enricher((facts, context) => context["asn"] = $"{facts.Subject} {facts.UserId} {facts.Ip} \"{facts.UserAgent?[..11]}\""));
 
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 20);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", 20);
         Assert.All(stored, e => Assert.Equal($"auth.user.logged_in {e.UserId} 203.0.113.1 \"Mozilla/5.0\"", JsonDocument.Parse(Context(e)!).RootElement.GetProperty("asn").GetString()));
         Assert.All(stored, e => Assert.Equal("NL", e.Json.GetProperty("data").GetProperty("context").GetProperty("country").GetString()));
         Assert.Contains("no licence", Assert.Single(relay.Logs.Of(2050)).Text, StringComparison.Ordinal);
@@ -213,7 +167,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
             await LoginAsync(db, $"u{i}", null, null);
         using var release = new ManualResetEventSlim();
         var calls = 0;
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options,
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings,
             RelayHost.Options with { Enrichment = new() { RestAfterOverrun = TimeSpan.FromMilliseconds(1) } },
             new Enricher((_, context) =>
             {
@@ -222,7 +176,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
                 context["late"] = "yes";
             }));
 
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", 50);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", 50);
         Assert.All(stored, e => Assert.Null(Context(e)));
         Assert.Equal(1, calls);   // and not again while it hangs, though its rest is over
         Assert.Single(relay.Logs.Of(2051));
@@ -231,7 +185,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         for (var i = 0; ; i++)
         {
             await LoginAsync(db, $"v{i}", null, null);
-            if (Context((await relay.Nats.ReadStreamAsync("auth-events", 51 + i))[^1]) == """{"late":"yes"}""")
+            if (Context((await relay.JetStream.ReadStreamAsync("auth-events", 51 + i))[^1]) == """{"late":"yes"}""")
                 break;
             Assert.True(i < 100);
         }

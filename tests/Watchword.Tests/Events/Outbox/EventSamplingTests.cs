@@ -68,12 +68,12 @@ public class EventSamplingTests(PostgresFixture postgres, NatsFixture nats)
             SELECT watchword.append_auth_event('token_refreshed', 'user-' || i % 100) FROM generate_series(1, 3000) i;
             SELECT watchword.append_auth_event('logged_out', 'user-' || i) FROM generate_series(1, 10) i
             """);
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, RelayHost.Options with { Sampling = sampling });
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings, RelayHost.Options with { Sampling = sampling });
         await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
 
         var kept = Enumerable.Range(0, 100).Select(i => $"user-{i}").Where(id => !sampling.LeavesOut(Refreshed, id)).ToHashSet();
-        var stored = await relay.Nats.ReadStreamAsync("auth-events", kept.Count * 30 + 10);
-        Assert.Equal((ulong)stored.Count, (await relay.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
+        var stored = await relay.JetStream.ReadStreamAsync("auth-events", kept.Count * 30 + 10);
+        Assert.Equal(stored.Count, (await relay.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
         Assert.Equal(10, stored.Count(e => e.Subject == "auth.user.logged_out"));
         Assert.All(stored.Where(e => e.Subject == Refreshed).GroupBy(e => e.UserId), user => Assert.Equal((true, 30), (kept.Contains(user.Key), user.Count())));
         Assert.Equal(3000 - kept.Count * 30, await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE stream_seq IS NULL"));

@@ -10,16 +10,15 @@ internal sealed class RelayHost : IAsyncDisposable
 {
     private readonly EventEnrichment _enrichment;
 
-    private RelayHost(TestDatabase database, NatsConnection nats, RelayOptions options, IEventEnricher[] enrichers)
+    private RelayHost(TestDatabase database, JetStreamClient jetStream, RelayOptions options, IEventEnricher[] enrichers)
     {
-        (Nats, JetStream) = (nats, new JetStream(nats));
+        JetStream = jetStream;
         _enrichment = new(options, enrichers, Logger<EventEnrichment>());
-        Relay = new(database.Source, nats, JetStream, Signal, options, Logger<OutboxRelay>(), _enrichment);
+        Relay = new(database.Source, jetStream, Signal, options, Logger<OutboxRelay>(), _enrichment);
     }
 
-    public NatsConnection Nats { get; }
-    public JetStream JetStream { get; }
-    public OutboxSignal Signal { get; } = new();
+    public JetStreamClient JetStream { get; }
+    public OutboxSignal Signal Signal { get; } = new();
     public OutboxRelay Relay { get; }
 
     public LogCapture Logs { get; } = new();
@@ -27,11 +26,9 @@ internal sealed class RelayHost : IAsyncDisposable
     /// <summary>As every relay of the tests works.</summary>
     public static RelayOptions Options { get; } = new() { RetryDelayMin = TimeSpan.FromMilliseconds(10), RetryDelayMax = TimeSpan.FromMilliseconds(100) };
 
-    public static async Task<RelayHost> StartAsync(TestDatabase database, NatsOptions nats, RelayOptions? options = null, params IEventEnricher[] enrichers)
+    public static async Task<RelayHost> StartAsync(TestDatabase database, NatsSettings nats, RelayOptions? options = null, params IEventEnricher[] enrichers)
     {
-        var connection = new NatsConnection(nats);
-        connection.Start();
-        var host = new RelayHost(database, connection, options ?? Options, enrichers);
+        var host = new RelayHost(database, JetStreamClient.Connect(nats), options ?? Options, enrichers);
         await host.Relay.StartAsync(default);
         return host;
     }
@@ -41,7 +38,7 @@ internal sealed class RelayHost : IAsyncDisposable
         await Relay.StopAsync(default);
         Relay.Dispose();
         _enrichment.Dispose();
-        await Nats.DisposeAsync();
+        await JetStream.DisposeAsync();
         Logs.Dispose();
     }
 

@@ -12,14 +12,15 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
 {
     private const string Changes = "identity-changes";
 
+    private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(100);
     private static readonly RelayOptions AuditsAtOnce = RelayHost.Options with { AuditDelay = TimeSpan.Zero };
 
     private static string Insert(int from, int to) => $"""
         INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series({from}, {to}) i
         """;
 
-    private static Task<AuditResult> AuditAsync(TestDatabase db, RelayHost relay, StreamConfig? stream = null, RelayOptions? options = null) =>
-        new StreamAudit(db.Source, relay.JetStream, options ?? RelayHost.Options, NullLogger.Instance).RunAsync(stream ?? Streams.IdentityChanges, default);
+    private static Task<AuditResult> AuditAsync(TestDatabase db, RelayHost relay, string stream = Changes) =>
+        new StreamAudit(db.Source, relay.JetStream, RelayHost.Options, NullLogger.Instance).RunAsync(stream, default);
 
     private static Task CarriedAsync(TestDatabase db) =>
         Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
@@ -27,7 +28,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     // Every row has its message, at the place that the row names, and versions rise within each user.
     private static async Task AssertWholeAsync(TestDatabase db, RelayHost relay, int events)
     {
-        var stored = await relay.Nats.ReadStreamAsync(Changes, events);
+        var stored = await relay.JetStream.ReadStreamAsync(Changes, events);
         Assert.Equal(
             await db.QueryAsync<string>("SELECT stream_seq || ' ' || id FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY stream_seq"),
             stored.Select(e => $"{e.Sequence} {e.MessageId}"));
@@ -43,18 +44,17 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
         await using var operators = await account.ConnectAsync();
-        var jetStream = new JetStream(operators);
-        var stream = Streams.IdentityChanges with { DuplicateWindow = TimeSpan.FromMilliseconds(100) };
-        await jetStream.CreateStreamAsync(stream);
-        await using (await RelayHost.StartAsync(db, account.Options))
+        var stream = Streams.IdentityChanges with { DuplicateWindow = Window };
+        await operators.CreateStreamAsync(stream);
+        await using (await RelayHost.StartAsync(db, account.Settings))
         {
             await db.ExecuteAsync(Insert(1, 50));
             await CarriedAsync(db);
         }
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = published_at - interval '7 days 1 hour'");
-        await jetStream.DeleteStreamAsync(stream.Name);
-        await jetStream.CreateStreamAsync(stream);
-        await using (await RelayHost.StartAsync(db, account.Options))
+        await operators.DeleteStreamAsync(stream.Name);
+        await operators.CreateStreamAsync(stream);
+        await using (await RelayHost.StartAsync(db, account.Settings))
         {
             await db.ExecuteAsync(Insert(51, 70));
             await CarriedAsync(db);
@@ -62,11 +62,11 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
 
         // Killed before it had marked the last of them; the next comes when the stream has forgotten their ids.
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = NULL, stream_seq = NULL WHERE subject = 'user.sync' AND key IN (SELECT 'u' || i FROM generate_series(61, 70) i)");
-        await Task.Delay(500);
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await operators.WindowPassedAsync(Window);
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await CarriedAsync(db);
 
-        Assert.Equal(20UL, (await jetStream.FindStreamAsync(stream.Name))!.State.Messages);
+        Assert.Equal(20, (await operators.FindStreamAsync(stream.Name))!.State.Messages);
         Assert.Empty(relay.Logs.Of(2033));
     }
 
@@ -89,8 +89,8 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await relay.Logs.LineAsync(2031);
         await CarriedAsync(db);
         await AssertWholeAsync(db, relay, 900);
-        var stored = await relay.Nats.ReadStreamAsync(Changes, 900);
-        Assert.All(stored, e => Assert.Equal(e.Json.GetProperty("data").GetProperty("name").GetString() == "away" ? null : "1", e.Headers!["Watchword-Republished"]));
+        var stored = await relay.JetStream.ReadStreamAsync(Changes, 900);
+        Assert.All(stored, e => Assert.Equal(e.Json.GetProperty("data").GetProperty("name").GetString() == "away" ? null : "1", e.Headers.Find("Watchword-Republished")));
         Assert.Equal((600, false), (await db.ScalarAsync<long>("SELECT lost FROM watchword.stream_audit WHERE stream = 'identity-changes' AND \"full\""),
             await db.ScalarAsync<bool>("SELECT took = interval '0' FROM watchword.stream_audit WHERE stream = 'identity-changes' AND \"full\"")));
     }
@@ -110,7 +110,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await server.StartAsync();
 
         await AssertWholeAsync(db, relay, 50);
-        Assert.Equal(50, (await relay.Nats.ReadStreamAsync("auth-events", 50)).Count);
+        Assert.Equal(50, (await relay.JetStream.ReadStreamAsync("auth-events", 50)).Count);
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await relay.Logs.LineAsync(2031);
         await CarriedAsync(db);
         await AssertWholeAsync(db, relay, 201);
-        Assert.Equal(100, (await relay.Nats.ReadStreamAsync(Changes, 201)).Count(e => e.Headers!["Watchword-Republished"] == "1"));
+        Assert.Equal(100, (await relay.JetStream.ReadStreamAsync(Changes, 201)).Count(e => e.Headers.Find("Watchword-Republished") == "1"));
         Assert.Single(relay.Logs.Of(2031));   // auth-events ended before the backup
     }
 
@@ -144,11 +144,11 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     public async Task A_stream_that_is_deleted_while_connected_comes_back_with_the_next_event()
     {
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
         await db.ExecuteAsync(Insert(1, 30));
         await CarriedAsync(db);
 
-        Assert.True(await relay.JetStream.DeleteStreamAsync(Changes));
+        await relay.JetStream.DeleteStreamAsync(Changes);
         await db.ExecuteAsync("""UPDATE "user" SET name = 'newer' WHERE id = 'u7'""");
 
         await relay.Logs.LineAsync(2031);
@@ -182,9 +182,9 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await using (var operators = await account.ConnectAsync())
-            await new JetStream(operators).CreateStreamAsync(Streams.IdentityChanges with { DuplicateWindow = TimeSpan.FromMilliseconds(100) });
-        await using (var first = await RelayHost.StartAsync(db, account.Options))
+        await using var operators = await account.ConnectAsync();
+        await operators.CreateStreamAsync(Streams.IdentityChanges with { DuplicateWindow = Window });
+        await using (var first = await RelayHost.StartAsync(db, account.Settings))
         {
             await db.ExecuteAsync(Insert(1, 50));
             await CarriedAsync(db);
@@ -192,13 +192,13 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         }
         // As a process leaves them that was killed before it could mark, or a database that lost its last commits.
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = NULL, stream_seq = NULL WHERE subject = 'user.sync' AND stream_seq > 30");
-        await Task.Delay(500);
+        await operators.WindowPassedAsync(Window);
 
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await db.ExecuteAsync(Insert(51, 51));
         await CarriedAsync(db);
-        var stored = await relay.Nats.ReadStreamAsync(Changes, 52);
-        Assert.Equal(52UL, (await relay.JetStream.FindStreamAsync(Changes))!.State.Messages);
+        var stored = await relay.JetStream.ReadStreamAsync(Changes, 52);
+        Assert.Equal(52, (await relay.JetStream.FindStreamAsync(Changes))!.State.Messages);
         Assert.Equal(
             await db.QueryAsync<string>("SELECT stream_seq || ' ' || id FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY stream_seq"),
             stored.Where(e => e.Headers is not null).Select(e => $"{e.Sequence} {e.MessageId}"));
@@ -208,7 +208,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     public async Task An_audit_that_finds_no_stream_makes_the_relay_begin_anew()
     {
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options, AuditsAtOnce with { AuditInterval = TimeSpan.FromMilliseconds(200) });
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings, AuditsAtOnce with { AuditInterval = TimeSpan.FromMilliseconds(200) });
         await db.ExecuteAsync(Insert(1, 30));
         await db.ExecuteAsync("""UPDATE "user" SET name = 'second'""");
         await CarriedAsync(db);
@@ -224,19 +224,18 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await CreateAsync(account, Streams.IdentityChanges with { DuplicateWindow = TimeSpan.FromMilliseconds(100) });
-        await using (var first = await RelayHost.StartAsync(db, account.Options))
+        await CreateAsync(account, Streams.IdentityChanges with { DuplicateWindow = Window });
+        await using (var first = await RelayHost.StartAsync(db, account.Settings))
         {
             await db.ExecuteAsync(Insert(1, 20));
             await CarriedAsync(db);
-            Assert.True(await first.JetStream.DeleteMessageAsync(Changes, 7));
-            // Published longer ago than the stream remembers ids: before, it would drop the event as a duplicate.
-            await Eventually.TrueAsync(async () => await db.ScalarAsync<bool>("SELECT max(published_at) < clock_timestamp() - interval '300 ms' FROM watchword.outbox"));
+            await first.JetStream.DeleteMessageAsync(Changes, 7);
+            await first.JetStream.WindowPassedAsync(Window);
         }
 
-        await using var relay = await RelayHost.StartAsync(db, account.Options, AuditsAtOnce);
-        var again = (await relay.Nats.ReadStreamAsync(Changes, 20))[^1];
-        Assert.Equal(("u7", 21UL, "1"), (again.UserId, again.Sequence, again.Headers!["Watchword-Republished"]));
+        await using var relay = await RelayHost.StartAsync(db, account.Settings, AuditsAtOnce);
+        var again = (await relay.JetStream.ReadStreamAsync(Changes, 20))[^1];
+        Assert.Equal(("u7", 21UL, "1"), (again.UserId, again.Sequence, again.Headers.Find("Watchword-Republished")));
         await CarriedAsync(db);
         Assert.Equal(new AuditResult(20, 0, 0), await AuditAsync(db, relay));
     }
@@ -245,10 +244,10 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     public async Task A_hole_that_the_stream_would_still_take_for_a_duplicate_waits()
     {
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
         await db.ExecuteAsync(Insert(1, 5));
         await CarriedAsync(db);
-        Assert.True(await relay.JetStream.DeleteMessageAsync(Changes, 3));
+        await relay.JetStream.DeleteMessageAsync(Changes, 3);
 
         Assert.Equal(new AuditResult(5, 0, 0), await AuditAsync(db, relay));
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = published_at - interval '3 minutes'");
@@ -260,8 +259,8 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await CreateAsync(account, Streams.IdentityChanges with { MaxMessages = 10 });
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await CreateAsync(account, Streams.IdentityChanges with { MaxMsgs = 10 });
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await db.ExecuteAsync(Insert(1, 30));
         await CarriedAsync(db);
 
@@ -275,21 +274,21 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await CreateAsync(account, Streams.AuthEvents with { MaxMessagesPerSubject = 2 });
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await CreateAsync(account, Streams.AuthEvents with { MaxMsgsPerSubject = 2 });
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await db.ExecuteAsync("SELECT watchword.append_auth_event('logged_out', 'u1')");
         await db.ExecuteAsync("SELECT watchword.append_auth_event('logged_in', 'u' || i) FROM generate_series(1, 6) i");
         await CarriedAsync(db);
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = published_at - interval '3 minutes'");
 
-        Assert.Equal(new AuditResult(7, 0, 0), await AuditAsync(db, relay, Streams.AuthEvents));
+        Assert.Equal(new AuditResult(7, 0, 0), await AuditAsync(db, relay, Streams.AuthEvents.Name));
     }
 
     [Fact]
     public async Task A_row_that_names_the_wrong_place_is_corrected_and_not_published_again()
     {
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
         await db.ExecuteAsync(Insert(1, 10));
         await CarriedAsync(db);
         var right = await db.QueryAsync<long>("SELECT stream_seq FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position");
@@ -304,7 +303,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await relay.Relay.Ready;
         await relay.JetStream.PublishAsync("user.sync", "{}"u8.ToArray());
         await db.ExecuteAsync(Insert(1, 6));
@@ -318,8 +317,8 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await db.ExecuteAsync("UPDATE watchword.outbox SET stream_seq = 1 WHERE key = 'u5' AND subject = 'user.sync'");                   // a foreign message stands there; its own elsewhere
 
         await using var connection = await account.ConnectAsync();
-        var audit = new StreamAudit(db.Source, new JetStream(connection), RelayHost.Options, NullLogger.Instance);
-        Assert.Equal(new AuditResult(2, 0, 1), await audit.RunAsync(Streams.IdentityChanges, default));
+        var audit = new StreamAudit(db.Source, connection, RelayHost.Options, NullLogger.Instance);
+        Assert.Equal(new AuditResult(2, 0, 1), await audit.RunAsync(Changes, default));
         Assert.Equal("u4", Assert.Single(await db.QueryAsync<string>("SELECT DISTINCT key FROM watchword.outbox WHERE published_at IS NULL")));
     }
 
@@ -328,23 +327,22 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var db = await postgres.IdentityAsync();
         var account = nats.TakeAccount();
-        await using (await RelayHost.StartAsync(db, account.Options))
+        await using (await RelayHost.StartAsync(db, account.Settings))
         {
             await db.ExecuteAsync(Insert(1, 10));
             await CarriedAsync(db);
         }
         await using (var operators = await account.ConnectAsync())
         {
-            var jetStream = new JetStream(operators);
-            await jetStream.DeleteStreamAsync(Changes);
-            await jetStream.CreateStreamAsync(Streams.IdentityChanges);
+            await operators.DeleteStreamAsync(Changes);
+            await operators.CreateStreamAsync(Streams.IdentityChanges);
             for (var i = 0; i < 20; i++)
-                await jetStream.PublishAsync("user.sync", """{"event":"user.updated","data":{"userId":"foreign"}}"""u8.ToArray());
+                await operators.PublishAsync("user.sync", """{"event":"user.updated","data":{"userId":"foreign"}}"""u8.ToArray());
         }
 
-        await using var relay = await RelayHost.StartAsync(db, account.Options);
+        await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await CarriedAsync(db);
-        var stored = await relay.Nats.ReadStreamAsync(Changes, 30);
+        var stored = await relay.JetStream.ReadStreamAsync(Changes, 30);
         Assert.Equal(Enumerable.Range(1, 10).Select(i => $"u{i}"), stored.Skip(20).Select(e => e.UserId));
     }
 
@@ -353,7 +351,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     {
         const int Count = 50_000;   // in each of the two streams
         await using var db = await postgres.IdentityAsync();
-        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Options);
+        await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
         await db.ExecuteAsync($"""
             INSERT INTO watchword.outbox (position, id, subject, key, payload, occurred_at)
             SELECT nextval('watchword.outbox_position'), gen_random_uuid(), CASE i % 2 WHEN 0 THEN 'user.sync' ELSE 'auth.user.logged_out' END, 'u' || i, json_build_object('i', i), now()
@@ -364,7 +362,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         var audit = new StreamAudit(db.Source, relay.JetStream, RelayHost.Options, relay.Logs.CreateLogger("audit"));
 
         foreach (var stream in StreamAudit.Audited)
-            Assert.Equal(new AuditResult(Count, 0, 0), await audit.RunAsync(stream, patience.Token));
+            Assert.Equal(new AuditResult(Count, 0, 0), await audit.RunAsync(stream.Name!, patience.Token));
         Assert.Equal(["auth-events 50000 0 0", "identity-changes 50000 0 0"], await db.QueryAsync<string>(
             "SELECT concat_ws(' ', stream, compared, lost, corrected) FROM watchword.stream_audit WHERE \"full\" AND took > interval '0' AND at > now() - interval '1 minute' ORDER BY 1"));
         Assert.Contains(relay.Logs.Of(2030), l => l.Level == LogLevel.Debug);
@@ -373,6 +371,6 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
     private static async Task CreateAsync(NatsAccount account, StreamConfig stream)
     {
         await using var operators = await account.ConnectAsync();
-        await new JetStream(operators).CreateStreamAsync(stream);
+        await operators.CreateStreamAsync(stream);
     }
 }

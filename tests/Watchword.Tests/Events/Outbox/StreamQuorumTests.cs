@@ -25,7 +25,7 @@ public class StreamQuorumTests(PostgresFixture postgres)
         await using var cluster = new NatsCluster();
         await cluster.StartAsync();
         var holder = await PlaceApartAsync(cluster, away);
-        var nats = new NatsOptions { Url = string.Join(",", cluster.Nodes.Where(n => n != holder).Select(n => n.Url)) };
+        var nats = new NatsSettings { Url = string.Join(",", cluster.Nodes.Where(n => n != holder).Select(n => n.Url)) };
         var flowing = Relayed.Where(s => s != away).ToArray();
 
         await using (var running = await RelayHost.StartAsync(db, nats))
@@ -48,10 +48,8 @@ public class StreamQuorumTests(PostgresFixture postgres)
         foreach (var stream in Relayed)
         {
             await NatsCluster.EventuallyAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
-            Assert.Equal(40UL, (await relay.JetStream.FindStreamAsync(stream))!.State.Messages);   // each once
-            var ids = new List<string>();
-            for (var sequence = 1UL; sequence <= 40; sequence++)
-                ids.Add((await relay.JetStream.GetMessageAsync(stream, sequence))!.Headers!["Nats-Msg-Id"]!);
+            Assert.Equal(40, (await relay.JetStream.FindStreamAsync(stream))!.State.Messages);   // each once
+            var ids = (await relay.JetStream.ReadAllAsync(stream)).Select(m => m.Headers.Find("Nats-Msg-Id"));
             Assert.Equal(await db.QueryAsync<string>($"SELECT id::text FROM watchword.outbox WHERE starts_with(subject, 'auth.user.') = {stream == Relayed[0]} ORDER BY position"), ids);
         }
     }
@@ -75,7 +73,7 @@ public class StreamQuorumTests(PostgresFixture postgres)
             await using var lease = await AdvisoryLease.TryAcquireAsync(db.Source, "relay", default);
             return lease is not null;
         });
-        Assert.Equal(NatsConnectionState.Open, relay.Nats.State);
+        Assert.True(relay.JetStream.IsOpen);
     }
 
     [Fact]
@@ -97,7 +95,7 @@ public class StreamQuorumTests(PostgresFixture postgres)
     private static Task HaveAsync(RelayHost relay, string[] streams, int messages) => NatsCluster.EventuallyAsync(async () =>
     {
         foreach (var stream in streams)
-            if ((await relay.JetStream.FindStreamAsync(stream))?.State.Messages < (ulong)messages)
+            if ((await relay.JetStream.FindStreamAsync(stream))?.State.Messages < messages)
                 return false;
         return true;
     });
@@ -105,8 +103,8 @@ public class StreamQuorumTests(PostgresFixture postgres)
     // Every stream has one replica, and that of the one stream stands alone on the server that this returns.
     private static async Task<NatsServer> PlaceApartAsync(NatsCluster cluster, string alone)
     {
-        await using var connection = new NatsConnection(new() { Url = cluster.Url });
-        await connection.ConnectAsync();
+        await using var connection = JetStreamClient.Connect(new() { Url = cluster.Url });
+        await connection.WaitUntilOpenAsync(default);
         foreach (var stream in Streams.All)
             await cluster.PlaceAsync(connection, stream, cluster.Nodes[stream.Name == alone ? 0 : 1]);
         return cluster.Nodes[0];

@@ -26,7 +26,7 @@ public class ReplayConsumerTests(NatsFixture nats)
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.FillAsync();
-        var stored = (await world.JetStream.GetMessageAsync("auth-events", 5))!.Timestamp;
+        var stored = (await world.JetStream.GetMessageAsync("auth-events", 5))!.StoredAt;
 
         Assert.Equal(2, (await ToAsync(world, new("auth-events") { Since = stored }, "late")).Events);
     }

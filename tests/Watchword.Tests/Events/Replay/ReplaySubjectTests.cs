@@ -9,6 +9,8 @@ namespace Watchword.Tests.Events.Replay;
 /// <summary>Events published again: marked, in order, and never taken for news.</summary>
 public class ReplaySubjectTests(NatsFixture nats)
 {
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task The_official_client_sees_the_events_and_their_mark()
     {
@@ -31,22 +33,21 @@ public class ReplaySubjectTests(NatsFixture nats)
     public async Task Headers_that_we_would_not_send_are_left_out()
     {
         await using var world = await FilledAsync("copies", "replay.>");
-        var block = Encoding.UTF8.GetBytes("NATS/1.0\r\na bad name: x\r\na-value: with\rCR\r\na-good-name: value\r\n\r\n");
-        await world.JetStream.PublishAsync("auth.user.registered", "{}"u8.ToArray(), new NatsHeaders(block, 0, block.Length));
+        await PublishRawAsync(world.Account, "HPUB auth.user.registered 65 67\r\nNATS/1.0\r\na bad name: x\r\na-value: with\rCR\r\na-good-name: value\r\n\r\n{}\r\n");
         var result = await ToAsync(world, new("auth-events"), "replay.>");
         Assert.Equal(7, result.Stored);
-        Assert.Equal("value", (await world.JetStream.GetMessageAsync("copies", 7))!.Headers!["a-good-name"]);
+        Assert.Equal("value", (await world.JetStream.GetMessageAsync("copies", 7))!.Headers.Find("a-good-name"));
     }
 
     [Fact]
     public async Task A_connection_that_breaks_in_the_middle_of_what_nobody_acknowledges_ends_the_replay()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
-        await using var proxy = new FrameProxy(world.Account.Port);
-        await using var connection = new NatsConnection(new() { Url = $"nats://{world.Account.User}:{world.Account.Password}@127.0.0.1:{proxy.Port}" });
-        await connection.ConnectAsync();
-        await using var target = new SubjectTarget(connection, new(connection), "r", "nobody.stores.this");
-        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), TestContext.Current.CancellationToken));
+        await using var proxy = new TcpProxy(world.Account.Port);
+        await using var client = JetStreamClient.Connect(new() { Url = $"nats://{world.Account.User}:{world.Account.Password}@127.0.0.1:{proxy.Port}" });
+        await client.WaitUntilOpenAsync(Ct);
+        await using var target = await SubjectTarget.OpenAsync(client, "r", "nobody.stores.this", Ct);
+        var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), Ct));
         Assert.Contains("the connection broke meanwhile", stopped.Message, StringComparison.Ordinal);
         Assert.EndsWith("Go on from sequence 5: all before it are there.", stopped.Message, StringComparison.Ordinal);
 
@@ -57,9 +58,9 @@ public class ReplaySubjectTests(NatsFixture nats)
                 yield return new("auth-events", i, "auth.user.registered", null, "{}"u8.ToArray(), ReplayWorld.Noon, false);
                 if (i != 5)
                     continue;
-                var before = connection.ReconnectCount;
+                var before = client.OpenedTotal;
                 proxy.Break();
-                await Eventually.TrueAsync(() => connection.ReconnectCount > before);
+                await Eventually.TrueAsync(() => client.OpenedTotal > before);
             }
         }
     }
@@ -76,28 +77,28 @@ public class ReplaySubjectTests(NatsFixture nats)
         Assert.NotEqual(first.ReplayId, second.ReplayId);
         var again = (await world.JetStream.GetMessageAsync("copies", 7))!;
         Assert.Equal("replay.replay.auth.user.registered", again.Subject);
-        Assert.Equal(second.ReplayId, Assert.Single(again.Headers!, h => h.Key == "Watchword-Replay").Value);
-        Assert.Equal($"{second.ReplayId}-id-1", again.Headers!["Nats-Msg-Id"]);
-        Assert.Equal(12UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(second.ReplayId, again.Headers.Find("Watchword-Replay"));
+        Assert.Equal($"{second.ReplayId}-id-1", again.Headers.Find("Nats-Msg-Id"));
+        Assert.Equal(12, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
     }
 
     [Fact]
     public async Task Headers_that_the_broker_acts_on_stay_behind()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
-        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source.*"], AllowRollup = true });
-        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], AllowRollup = true });
+        await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source.*"], AllowRollupHdrs = true });
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], AllowRollupHdrs = true });
         await world.JetStream.PublishAsync("copy", "kept"u8.ToArray());
         await world.JetStream.PublishAsync("source.a", "{}"u8.ToArray(), new() { { "Nats-Msg-Id", "a" } });
         await world.JetStream.PublishAsync("source.b", "{}"u8.ToArray(), new() { { "Nats-Expected-Last-Msg-Id", "a" }, { "Nats-Rollup", "sub" }, { "X-Own", "x" } });
 
         var result = await ToAsync(world, new("source"), "copy");
 
-        Assert.Equal(3UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(3, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
         var copy = (await world.JetStream.GetMessageAsync("copies", 3))!;
-        Assert.Equal(["Nats-Msg-Id", "Watchword-Replay", "X-Own"], copy.Headers!.Select(h => h.Key));
-        Assert.Equal($"{result.ReplayId}-source-2", copy.Headers!["Nats-Msg-Id"]);
-        Assert.Equal("a", (await world.JetStream.GetMessageAsync("copies", 2))!.Headers!["ce-id"]);   // a foreign event's only name
+        Assert.Equal(["Nats-Msg-Id", "Watchword-Replay", "X-Own"], copy.Headers!.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal($"{result.ReplayId}-source-2", copy.Headers.Find("Nats-Msg-Id"));
+        Assert.Equal("a", (await world.JetStream.GetMessageAsync("copies", 2))!.Headers.Find("ce-id"));   // a foreign event's only name
     }
 
     [Fact]
@@ -106,16 +107,16 @@ public class ReplaySubjectTests(NatsFixture nats)
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.FillAsync();
         await using var listener = await world.Account.ConnectAsync();
-        await using var heard = await listener.SubscribeAsync("elsewhere");
-        await listener.PingAsync();
+        await using var heard = await listener.Connection.SubscribeCoreAsync<byte[]>("elsewhere", cancellationToken: Ct);
+        await listener.Connection.PingAsync(Ct);
 
         var result = await ToAsync(world, new("auth-events"), "elsewhere");
-        await listener.PingAsync();
+        await listener.Connection.PingAsync(Ct);
 
         Assert.Equal((6, 0), (result.Events, result.Stored));
         var bodies = new List<string>();
-        while (heard.TryRead(out var message))
-            bodies.Add(message.Headers!["ce-id"]!);
+        while (heard.Msgs.TryRead(out var message))
+            bodies.Add(message.Headers.Find("ce-id")!);
         Assert.Equal(["id-1", "id-2", "id-3", "id-4", "id-5", "id-6"], bodies);
     }
 
@@ -124,18 +125,17 @@ public class ReplaySubjectTests(NatsFixture nats)
     {
         await using var server = new NatsServer("""authorization { users: [ { user: u, password: p, permissions: { publish: { deny: ["closed.b"] } } } ] }""");
         await server.StartAsync();
-        await using var connection = new NatsConnection(new() { Url = server.Url, User = "u", Password = "p" });
-        await connection.ConnectAsync();
-        var jetStream = new JetStream(connection);
-        await jetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["a", "b"] });
+        await using var connection = JetStreamClient.Connect(new() { Url = server.Url.Replace("nats://", "nats://u:p@", StringComparison.Ordinal) });
+        await connection.WaitUntilOpenAsync(default);
+        await connection.CreateStreamAsync(new() { Name = "source", Subjects = ["a", "b"] });
         foreach (var subject in (string[])["a", "b", "a"])
-            await jetStream.PublishAsync(subject, "{}"u8.ToArray());
+            await connection.PublishAsync(subject, "{}"u8.ToArray());
         var replay = new EventReplay(connection, database: null);
 
         var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(async () => await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "closed.>"));
         var passed = await replay.ToSubjectAsync(await replay.PlanAsync(new("source")), "open.>");
 
-        Assert.IsType<NatsPermissionException>(stopped.InnerException);
+        Assert.IsType<NatsDeniedException>(stopped.InnerException);
         Assert.Contains("closed.b", stopped.Message, StringComparison.Ordinal);
         Assert.Contains("Go on from sequence 2", stopped.Message, StringComparison.Ordinal);
         Assert.Equal((3, 0), (passed.Events, passed.Stored));
@@ -160,8 +160,8 @@ public class ReplaySubjectTests(NatsFixture nats)
 
         Assert.Equal("toSubject", refusal.Field);
         Assert.Contains(reason, refusal.Reason, StringComparison.Ordinal);
-        Assert.Equal(6UL, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
-        Assert.Equal(0UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(6, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
+        Assert.Equal(0, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
     }
 
     [Fact]
@@ -173,7 +173,7 @@ public class ReplaySubjectTests(NatsFixture nats)
         var result = await ToAsync(world, new("auth-events"), "auth.user.logged_in", force: true);
 
         Assert.Equal(6, result.Stored);
-        Assert.Equal(12UL, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
+        Assert.Equal(12, (await world.JetStream.FindStreamAsync("auth-events"))!.State.Messages);
     }
 
     [Fact]
@@ -181,12 +181,12 @@ public class ReplaySubjectTests(NatsFixture nats)
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.FillAsync();
-        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], MaxMessages = 4, Discard = StreamDiscard.New });
+        await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["copy"], MaxMsgs = 4, Discard = StreamConfigDiscard.New });
 
         var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("auth-events"), "copy"));
 
         Assert.Contains("Go on from sequence 5", stopped.Message, StringComparison.Ordinal);
-        Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(4, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
     }
 
     [Fact]
@@ -208,7 +208,7 @@ public class ReplaySubjectTests(NatsFixture nats)
             Assert.Equal(2, (await ToAsync(world, new("source") { FromSequence = stopped.Next }, target)).Events);
         }
 
-        Assert.Equal(3UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(3, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
     }
 
     [Fact]
@@ -216,7 +216,7 @@ public class ReplaySubjectTests(NatsFixture nats)
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
-        await world.JetStream.CreateStreamAsync(new() { Name = "small", Subjects = ["small"], MaxMessageSize = 1_000 });
+        await world.JetStream.CreateStreamAsync(new() { Name = "small", Subjects = ["small"], MaxMsgSize = 1_000 });
         foreach (var size in (int[])[10, 2_000, 10])
             await world.JetStream.PublishAsync("source", new byte[size]);
 
@@ -240,11 +240,11 @@ public class ReplaySubjectTests(NatsFixture nats)
 
         Assert.Equal((7UL, "The replay stopped. Go on from sequence 7: all before it are there."), (byUser.Next, byUser.Message));
         Assert.Equal((7UL, "The replay stopped: the outbox is away. Go on from sequence 7: all before it are there."), (byDatabase.Next, byDatabase.Message));
-        Assert.Equal(4UL, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
+        Assert.Equal(4, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
 
         async Task<ReplayStoppedException> StopsAsync(Func<Task> after, CancellationToken ct)
         {
-            await using var target = new SubjectTarget(world.Nats, world.JetStream, Guid.NewGuid().ToString(), "replay.>");
+            await using var target = await SubjectTarget.OpenAsync(world.JetStream, Guid.NewGuid().ToString(), "replay.>", Ct);
             return await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(after, ct), new(plan), ct));
         }
 
@@ -264,25 +264,23 @@ public class ReplaySubjectTests(NatsFixture nats)
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.JetStream.CreateStreamAsync(new() { Name = "source", Subjects = ["source"] });
         await world.JetStream.CreateStreamAsync(new() { Name = "copies", Subjects = ["replay.>"] });
-        await using (var publisher = world.JetStream.CreatePublisher())
-        {
-            for (var i = 1; i <= Count; i++)
-                await publisher.PublishAsync("source", Encoding.UTF8.GetBytes($"{i}"), null, i);
-            for (var i = 1; i <= Count; i++)
-                Assert.Null((await publisher.Results.ReadAsync()).Error);
-        }
+        await world.JetStream.PublishManyAsync("source", Count, i => Encoding.UTF8.GetBytes($"{i}"));
 
         Assert.Equal(Count, (await ToAsync(world, new("source"), "replay.>")).Stored);
 
-        Assert.Equal((ulong)Count, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
-        var next = 0;
-        await using var copies = await world.JetStream.OrderedConsumeAsync("copies");
-        await foreach (var message in copies.ReadAllAsync())
-        {
-            Assert.Equal($"{++next}", Encoding.UTF8.GetString(message.Payload.Span));
-            if (next == Count)
-                break;
-        }
+        Assert.Equal(Enumerable.Range(1, Count).Select(i => $"{i}"), (await world.JetStream.ReadAllAsync("copies")).Select(m => Encoding.UTF8.GetString(m.Payload)));
+    }
+
+    // What no client sends, and a server takes.
+    private static async Task PublishRawAsync(NatsAccount account, string frame)
+    {
+        using var socket = new System.Net.Sockets.TcpClient();
+        await socket.ConnectAsync("127.0.0.1", account.Port, Ct);
+        var stream = socket.GetStream();
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($$"""CONNECT {"user":"{{account.User}}","pass":"{{account.Password}}","headers":true,"verbose":false}""" + $"\r\n{frame}PING\r\n"), Ct);
+        using var reader = new StreamReader(stream);
+        while (await reader.ReadLineAsync(Ct) is { } line && line != "PONG")
+            Assert.DoesNotContain("-ERR", line, StringComparison.Ordinal);
     }
 
     private async Task<ReplayWorld> FilledAsync(string stream, string subjects)

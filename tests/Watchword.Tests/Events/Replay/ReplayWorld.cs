@@ -14,11 +14,10 @@ internal sealed class ReplayWorld : IAsyncDisposable
 {
     public static readonly DateTimeOffset Noon = new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private ReplayWorld(NatsAccount account, NatsConnection nats) => (Account, Nats, JetStream) = (account, nats, new(nats));
+    private ReplayWorld(NatsAccount account, JetStreamClient jetStream) => (Account, JetStream) = (account, jetStream);
 
     public NatsAccount Account { get; }
-    public NatsConnection Nats { get; }
-    public JetStream JetStream { get; }
+    public JetStreamClient JetStream { get; }
     public string Folder { get; } = Directory.CreateTempSubdirectory("watchword-replay-").FullName;
     public string File => Path.Combine(Folder, "events.ndjson");
 
@@ -47,7 +46,7 @@ internal sealed class ReplayWorld : IAsyncDisposable
             { "Nats-Msg-Id", id }, { "ce-id", id }, { "ce-subject", user }, { "ce-time", at.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", System.Globalization.CultureInfo.InvariantCulture) },
         });
 
-    public EventReplay Replay(TestDatabase? database = null) => new(Nats, database?.Source);
+    public EventReplay Replay(TestDatabase? database = null) => new(JetStream, database?.Source);
 
     /// <summary>What a replay to a file writes, line by line.</summary>
     public async Task<List<JsonElement>> LinesAsync(ReplayFilter filter, TestDatabase? database = null)
@@ -68,7 +67,7 @@ internal sealed class ReplayWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Nats.DisposeAsync();
+        await JetStream.DisposeAsync();
         Directory.Delete(Folder, recursive: true);
     }
 }

@@ -92,7 +92,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal((2, 1L), (await host.DeadLetters.ListAsync()) is [var letter] ? (letter.Attempts, letter.Waiting) : default);
         // Each failure has its copy.
         await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == 2);
-        Assert.Equal("2", (await host.JetStream.GetMessageAsync("dead-letters", 2))!.Headers!["Watchword-Attempts"]);
+        Assert.Equal("2", (await host.JetStream.GetMessageAsync("dead-letters", 2))!.Headers.Find("Watchword-Attempts"));
     }
 
     [Fact]
@@ -175,7 +175,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         await host.RegisterAsync("good");
         await Eventually.TrueAsync(() => handled.Contains("good "));
         var copy = await EventuallyOneAsync(host);
-        Assert.Equal("value", copy.Headers!["a-good-name"]);
+        Assert.Equal("value", copy.Headers.Find("a-good-name"));
         if (parks)
         {
             Volatile.Write(ref broken, false);
@@ -196,7 +196,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         var json = SubscriberHost.Registered("u", new string('x', 1_048_200));   // the server takes 1,048,576 bytes, headers included
         await host.PublishAsync("auth.user.registered", json);
         var copy = await EventuallyOneAsync(host);
-        Assert.Equal((0, $"{json.Length}", "1"), (copy.Payload.Length, copy.Headers!["Watchword-Left-Out"], copy.Headers["Watchword-Sequence"]));
+        Assert.Equal((0, $"{json.Length}", "1"), (copy.Payload.Length, copy.Headers.Find("Watchword-Left-Out"), copy.Headers.Find("Watchword-Sequence")));
         await host.SettledAsync();
         if (parks)
             Assert.Equal(json.Length, (await host.DeadLetters.FindAsync((await host.DeadLetters.ListAsync())[0].Id))!.Payload.Length);
@@ -319,7 +319,7 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         await StartAsync((e, _, _) => calls.AddOrUpdate(e.Data.UserId, 1, (_, n) => n + 1) < 3 ? throw new InvalidOperationException("not yet") : Task.CompletedTask);
         await host.SettledAsync();
         Assert.Equal([("behind", 3), ("slow", 3)], calls.Select(c => (c.Key, c.Value)).Order());
-        Assert.Equal(0UL, (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages);
+        Assert.Equal(0, (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages);
 
         Task StartAsync(Func<UserRegistered, EventContext, CancellationToken, Task> handle) =>
             host.StartAsync(s => s.With(o => o with { Concurrency = 1, DrainTimeout = TimeSpan.Zero }).On(handle));

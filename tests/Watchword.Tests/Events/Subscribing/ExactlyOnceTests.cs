@@ -46,7 +46,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
                 await Eventually.TrueAsync(async () => process.HasExited || Events - await CountAsync(host) < left, TimeSpan.FromSeconds(60));
                 await Task.Delay(Random.Shared.Next(0, 400));
                 if (kills++ == Kills)
-                    await Eventually.TrueAsync(async () => await CountAsync(host) >= Events && await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name) is { Pending: 0, AckPending: 0 }, TimeSpan.FromSeconds(90));
+                    await Eventually.TrueAsync(async () => await CountAsync(host) >= Events && await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name) is { NumPending: 0, NumAckPending: 0 }, TimeSpan.FromSeconds(90));
             }
             finally
             {
@@ -147,7 +147,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await CreateAsync();
         foreach (var name in (string[])["1", "1", "2"])
         {
-            var headers = new Watchword.Nats.NatsHeaders();
+            var headers = new Watchword.JetStream.NatsHeaders();
             headers.Add(EventHeaders.EventId, "event-" + name);   // and no message id, by which the stream would drop it
             await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
         }
@@ -162,7 +162,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await CreateAsync();
         foreach (var (source, name) in ((string, string)[])[("/crm", "1"), ("/billing", "2"), ("/crm", "1")])
         {
-            var headers = new Watchword.Nats.NatsHeaders();
+            var headers = new Watchword.JetStream.NatsHeaders();
             headers.Add(EventHeaders.EventId, "1001");
             headers.Add(EventHeaders.Source, source);
             await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
@@ -251,10 +251,10 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
 
     private static Task<long> CountAsync(SubscriberHost host) => host.Database.ScalarAsync<long>("SELECT count(*) FROM effect");
 
-    private static Watchword.Nats.NatsHeaders Headers(string userId)
+    private static Watchword.JetStream.NatsHeaders Headers(string userId)
     {
         var id = Guid.CreateVersion7().ToString();
-        var headers = new Watchword.Nats.NatsHeaders();
+        var headers = new Watchword.JetStream.NatsHeaders();
         headers.Add(EventHeaders.MessageId, id);
         headers.Add(EventHeaders.EventId, id);
         headers.Add(EventHeaders.Key, userId);

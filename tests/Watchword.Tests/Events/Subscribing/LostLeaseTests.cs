@@ -47,7 +47,7 @@ public class LostLeaseTests(PostgresFixture postgres, NatsFixture nats)
         }
         await enough.CancelAsync();
         await publishing;
-        await Eventually.TrueAsync(async () => await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name) is { Pending: 0, AckPending: 0 }, TimeSpan.FromSeconds(90));
+        await Eventually.TrueAsync(async () => await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name) is { NumPending: 0, NumAckPending: 0 }, TimeSpan.FromSeconds(90));
         await one.StopAsync();
         await other.StopAsync();
 

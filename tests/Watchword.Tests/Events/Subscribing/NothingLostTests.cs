@@ -33,7 +33,7 @@ public class NothingLostTests(PostgresFixture postgres, NatsFixture nats)
         using var host = builder.Build();
         await using (var before = await OpenAsync(server))
             foreach (var stream in Streams.All)
-                await new JetStream(before).CreateStreamAsync(stream);
+                await before.CreateStreamAsync(stream);
         await host.StartAsync();
         await RegisterAsync(server, "kept");
         await Eventually.TrueAsync(() => handled.Count == 1);
@@ -240,9 +240,9 @@ public class NothingLostTests(PostgresFixture postgres, NatsFixture nats)
 
     private static Task<long> CountAsync(SubscriberHost host) => host.Database.ScalarAsync<long>("SELECT count(*) FROM effect");
 
-    private static async Task<NatsConnection> OpenAsync(NatsServer server)
+    private static async Task<JetStreamClient> OpenAsync(NatsServer server)
     {
-        var connection = new NatsConnection(new NatsOptions { Url = server.Url });
+        var connection = JetStreamClient.Connect(new NatsSettings { Url = server.Url });
         connection.Start();
         await connection.WaitUntilOpenAsync();
         return connection;
@@ -252,6 +252,6 @@ public class NothingLostTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var connection = await OpenAsync(server);
         foreach (var user in users)
-            await new JetStream(connection).PublishAsync("auth.user.registered", System.Text.Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "n", user)));
+            await connection.PublishAsync("auth.user.registered", System.Text.Encoding.UTF8.GetBytes(SubscriberHost.Registered(user, "n", user)));
     }
 }

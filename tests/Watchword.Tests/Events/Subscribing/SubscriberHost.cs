@@ -18,14 +18,14 @@ internal sealed class SubscriberHost : IAsyncDisposable
     private IHost? _host;
     private readonly bool _ownsDatabase;
 
-    private SubscriberHost(NatsAccount account, NatsConnection nats, TestDatabase? database, bool ownsDatabase) =>
+    private SubscriberHost(NatsAccount account, JetStreamClient nats, TestDatabase? database, bool ownsDatabase) =>
         (Account, Nats, JetStream, Database, _ownsDatabase) = (account, nats, new(nats), database!, ownsDatabase);
 
     public NatsAccount Account { get; }
 
-    public NatsConnection Nats { get; }
+    public JetStreamClient Nats { get; }
 
-    public JetStream JetStream { get; }
+    public JetStreamClient JetStream { get; }
 
     public TestDatabase Database { get; }
 
@@ -92,7 +92,7 @@ internal sealed class SubscriberHost : IAsyncDisposable
 
     /// <summary>Until everything published so far is answered.</summary>
     public Task SettledAsync(string stream = "auth-events", string name = Name) => Eventually.TrueAsync(async () =>
-        await JetStream.FindConsumerAsync(stream, name) is { Pending: 0, AckPending: 0 });
+        await JetStream.FindConsumerAsync(stream, name) is { NumPending: 0, NumAckPending: 0 });
 
     public async ValueTask DisposeAsync()
     {

@@ -98,7 +98,7 @@ public class SubscriberTests(PostgresFixture postgres, NatsFixture nats)
         }));
         for (var i = 0; i < 20; i++)
             await host.RegisterAsync($"u{i:00}");
-        await Eventually.TrueAsync(async () => await ConsumerAsync() is { AckPending: 5, Pending: 15 });
+        await Eventually.TrueAsync(async () => await ConsumerAsync() is { NumAckPending: 5, NumPending: 15 });
         go.SetResult();
         await host.SettledAsync();
         await host.StopAsync();
