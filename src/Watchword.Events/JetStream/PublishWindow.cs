@@ -26,7 +26,7 @@ internal sealed class PublishWindow : IAsyncDisposable
     private readonly Timer _clock;
     private long _round;
 
-    private readonly record struct Slot(long Token, long Tag, string Subject, long Deadline);
+    private readonly record struct Slot(long Token, long Tag, string Subject, Deadline Due);
 
     private PublishWindow(JetStreamClient client, string inbox, INatsSub<PubAckResponse> acks, int size)
     {
@@ -36,7 +36,7 @@ internal sealed class PublishWindow : IAsyncDisposable
         _room = new(size);
         client.Dropped += OnDropped;
         client.PublishDenied += OnDenied;
-        _clock = new(_ => Fail(s => s.Deadline <= Environment.TickCount64, new NatsAwayException($"no ack came within {AckTimeout.TotalSeconds:0.#} s")), null, AckTimeout / 10, AckTimeout / 10);
+        _clock = new(_ => Fail(s => s.Due.HasPassed, new NatsAwayException($"no ack came within {AckTimeout.TotalSeconds:0.#} s")), null, AckTimeout / 10, AckTimeout / 10);
         _ = Task.Run(SettleAsync);   // until the subscription ends
     }
 
@@ -113,7 +113,7 @@ internal sealed class PublishWindow : IAsyncDisposable
             var index = _free.Pop();
             // The remainder of a token is its place; its rounds make it unique. Zero marks a free place.
             var token = (++_round * _slots.Length) + index;
-            _slots[index] = new(token, tag, subject, Environment.TickCount64 + (long)AckTimeout.TotalMilliseconds);
+            _slots[index] = new(token, tag, subject, Deadline.After(AckTimeout));
             return token;
         }
     }

@@ -4,11 +4,10 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Server.Catalogue;
 
-/// <summary>The AsyncAPI 3 document of all that is published.</summary>
+/// <summary>Writes the AsyncAPI 3 document of the published events.</summary>
 internal static class AsyncApi
 {
-    /// <param name="finerSubjects">Whether a country is appended to the subjects of auth events.</param>
-    public static JsonObject Document(bool finerSubjects = false) => new()
+    public static JsonObject Document() => new()
     {
         ["asyncapi"] = "3.0.0",
         ["id"] = "urn:watchword:events",
@@ -16,17 +15,24 @@ internal static class AsyncApi
         {
             ["title"] = "Watchword events",
             ["version"] = typeof(AsyncApi).Assembly.GetName().Version!.ToString(3),
-            ["description"] = "What happened to users and organizations, over NATS JetStream: each event once, and in order for each user and organization. "
-                + "Readers ignore fields that they do not know; what events lack is added only as optional fields, or under a new schemaVersion.",
+            ["description"] = "What happened to users and organizations, over NATS JetStream, in order for each user and organization. "
+                + "Readers ignore fields that they do not know. New fields are optional, or come with a new schemaVersion.",
             ["license"] = new JsonObject { ["name"] = "MIT", ["url"] = "https://opensource.org/license/mit" },
-            ["tags"] = new JsonArray(Streams().Select(s => (JsonNode)Tag(s)).ToArray()),
+            ["tags"] = new JsonArray([.. EventCatalogue.All.Select(t => t.Stream).Distinct(StringComparer.Ordinal).Select(Tag)]),
         },
         ["defaultContentType"] = "application/json",
         ["servers"] = new JsonObject
         {
-            ["nats"] = new JsonObject { ["host"] = "localhost:4222", ["protocol"] = "nats", ["description"] = "The NATS that the server was given as `NATS_URL`." },
+            ["nats"] = new JsonObject { ["host"] = "localhost:4222", ["protocol"] = "nats", ["description"] = "The server's `NATS_URL`." },
         },
-        ["channels"] = Each(type => (type.Subject, Channel(type, finerSubjects && Watchword.Events.Contracts.Streams.IsAuthEvent(type.Subject)))),
+        ["channels"] = Each(type => (type.Subject, new JsonObject
+        {
+            ["address"] = type.Subject,
+            ["title"] = type.Subject,
+            ["description"] = $"Kept in the JetStream stream `{type.Stream}`.",
+            ["messages"] = new JsonObject { [type.Record.Name] = Reference("components", "messages", type.Record.Name) },
+            ["tags"] = new JsonArray(Tag(type.Stream)),
+        })),
         ["operations"] = Each(type => ($"publish{type.Record.Name}", new JsonObject
         {
             ["action"] = "send",
@@ -41,21 +47,6 @@ internal static class AsyncApi
             ["schemas"] = new JsonObject { ["Headers"] = Headers() },
         },
     };
-
-    private static JsonObject Channel(EventType type, bool isFiner)
-    {
-        var channel = new JsonObject
-        {
-            ["address"] = isFiner ? type.Subject + ".{country}" : type.Subject,
-            ["title"] = type.Subject,
-            ["description"] = $"Kept in the JetStream stream `{type.Stream}`.",
-            ["messages"] = new JsonObject { [type.Record.Name] = Reference("components", "messages", type.Record.Name) },
-            ["tags"] = new JsonArray(Tag(type.Stream)),
-        };
-        if (isFiner)
-            channel["parameters"] = new JsonObject { ["country"] = new JsonObject { ["description"] = "Two letters, the country of the client's address; `XX` where it is not known.", ["examples"] = new JsonArray("NL", "XX") } };
-        return channel;
-    }
 
     private static JsonObject Message(EventType type) => new()
     {
@@ -74,12 +65,10 @@ internal static class AsyncApi
     public static JsonObject Headers() => new()
     {
         ["type"] = "object",
-        ["description"] = "What every message carries; foreign publishers may leave them out.",
+        ["description"] = "The headers of every message. Foreign publishers may leave them out.",
         ["properties"] = new JsonObject(typeof(EventHeaders).GetFields(BindingFlags.Public | BindingFlags.Static).Select(header => KeyValuePair.Create(
             (string)header.GetRawConstantValue()!, (JsonNode?)new JsonObject { ["type"] = "string", ["description"] = XmlComments.Of(header) }))),
     };
-
-    private static IEnumerable<string> Streams() => EventCatalogue.All.Select(t => t.Stream).Distinct(StringComparer.Ordinal);
 
     private static JsonObject Each(Func<EventType, (string Name, JsonObject Value)> make) =>
         new(EventCatalogue.All.Select(make).Select(m => KeyValuePair.Create(m.Name, (JsonNode?)m.Value)));

@@ -7,17 +7,17 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Server.Catalogue;
 
-/// <summary>The form of an event, from its record.</summary>
+/// <summary>Describes an event's fields, from its record.</summary>
 internal static class EventSchema
 {
     // Readers accept a number in quotes; publishers do not write one.
     private static readonly JsonSerializerOptions Written = new(EventJson.Default.Options) { NumberHandling = JsonNumberHandling.Strict };
 
-    /// <summary>As JSON Schema, with the texts of the records' own comments.</summary>
+    /// <summary>The event's JSON Schema, with the XML comments of its record as descriptions.</summary>
     public static JsonObject Of(EventType type) => JsonSchemaExporter.GetJsonSchemaAsNode(
         Written.GetTypeInfo(type.Record), new() { TreatNullObliviousAsNonNullable = true, TransformSchemaNode = (context, schema) => Describe(type, context, schema) }).AsObject();
 
-    /// <summary>As a flat list, in the order of the JSON.</summary>
+    /// <summary>The event's fields as a flat list, in the order of the JSON.</summary>
     public static IEnumerable<EventField> Fields(EventType type) => Fields(Of(type), "");
 
     private static IEnumerable<EventField> Fields(JsonObject schema, string path)
@@ -35,17 +35,17 @@ internal static class EventSchema
 
     private static JsonObject Describe(EventType type, JsonSchemaExporterContext context, JsonNode schema)
     {
-        // What has a converter of its own comes as 'true': anything.
+        // The exporter describes a type with its own converter as 'true', which allows anything.
         var described = schema as JsonObject ?? [];
         if ((Nullable.GetUnderlyingType(context.TypeInfo.Type) ?? context.TypeInfo.Type) == typeof(DateTimeOffset))
             (described["type"], described["format"]) = (context.TypeInfo.Type == typeof(DateTimeOffset) ? "string" : new JsonArray("string", "null"), "date-time");
-        // The property of a generic record may be null for all that is known of it; the parameter that is read knows better.
+        // The exporter takes a generic record's property for nullable; its constructor's parameter tells.
         if (context.PropertyInfo is { AssociatedParameter.IsNullable: false } && described["type"] is JsonArray { Count: 2 } types)
             described["type"] = types.Single(t => (string?)t != "null")!.DeepClone();
-        // The name that the event itself goes by.
+        // The event's name is a constant.
         if (context.Path is ["properties", "subject" or "event"] && context.PropertyInfo is { IsRequired: true })
             described["const"] = type.Subject;
-        // "null by default" says no more than "optional".
+        // A default of null says no more than "optional".
         if (described.ContainsKey("default") && described["default"] is null)
             described.Remove("default");
         if (context.PropertyInfo?.AttributeProvider is MemberInfo member && XmlComments.Of(member) is { } text)
@@ -69,8 +69,8 @@ internal static class EventSchema
 }
 
 /// <summary>A field of an event.</summary>
-/// <param name="Path">From the top, as <c>data.userId</c>.</param>
-/// <param name="Type">A JSON type, or several, with what its absence stands for: <c>boolean, default true</c>; <c>time</c> is a string in ISO 8601.</param>
-/// <param name="Required">Whether it is always there.</param>
-/// <param name="Meaning">In Markdown.</param>
+/// <param name="Path">Its path from the top: <c>data.userId</c>.</param>
+/// <param name="Type">Its JSON types and its default: <c>boolean, default true</c>; <c>time</c> is a string in ISO 8601.</param>
+/// <param name="Required">Whether it is always present.</param>
+/// <param name="Meaning">Its description, in Markdown.</param>
 internal sealed record EventField(string Path, string Type, bool Required, string Meaning);

@@ -5,7 +5,7 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Server.Catalogue;
 
-/// <summary>The page <c>docs/events.md</c>.</summary>
+/// <summary>Writes the page <c>docs/events.md</c>.</summary>
 internal static class EventsPage
 {
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, NewLine = "\n", Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -17,8 +17,8 @@ internal static class EventsPage
 
             <!-- Written by ./run events catalogue --markdown > docs/events.md from the records in src/Watchword.Events/Contracts: change those. -->
 
-            Each event is published once, in order for each user and each organization, in the transaction of its change. The same
-            catalogue for machines: `GET /asyncapi.json`, an AsyncAPI 3 document.
+            Each event is recorded in the transaction of its change, and published in order for each user and each organization.
+            `GET /asyncapi.json` serves the same catalogue as an AsyncAPI 3 document.
 
             | event | what happened | stream | version |
             |---|---|---|---|
@@ -30,19 +30,20 @@ internal static class EventsPage
 
             How to read them, in any language:
 
-            - Pass over fields that you do not know: they are added without notice. An optional field may be missing or null.
-            - `schemaVersion` rises only when old readers could not read the event; refuse what is newer than you know. Absent, it
-              is 1 on change events, 0 on auth events: their first form, without `eventId` and `correlationId`.
-            - An event can come twice: its id (header `ce-id`) is the same each time.
+            - Ignore fields that you do not know: new ones may appear at any time. An optional field may be missing or null.
+            - `schemaVersion` rises only when old readers could not read the event. Refuse a version newer than the one you know.
+              A missing `schemaVersion` means 1 on change events, and 0 on auth events: their first form, without `eventId` and
+              `correlationId`.
+            - An event can arrive twice, with the same id (header `ce-id`).
             - Of two change events of one user or organization, the one with the higher `version` is the later.
 
-            In .NET, `EventReader.Read` does the first two; for a broken event it gives the reason and the path of the field.
+            In .NET, `EventReader.Read` applies the first two rules; for a broken event it gives the reason and the path of the field.
 
 
             """.ReplaceLineEndings("\n"));
         foreach (var type in EventCatalogue.All)
             Section(page, type);
-        page.Append("## Headers\n\nWhat every message carries; foreign publishers may leave them out.\n\n| header | meaning |\n|---|---|\n");
+        page.Append("## Headers\n\nThe headers of every message. Foreign publishers may leave them out.\n\n| header | meaning |\n|---|---|\n");
         foreach (var (name, schema) in AsyncApi.Headers()["properties"]!.AsObject())
             page.Append($"| `{name}` | {schema!["description"]} |\n");
         return page.ToString();
@@ -59,6 +60,6 @@ internal static class EventsPage
 
     private static string Versions(EventType type) => type.OldestVersion == type.SchemaVersion ? $"{type.SchemaVersion}" : $"{type.SchemaVersion} (reads from {type.OldestVersion})";
 
-    // As forges make it of a heading.
+    // As GitHub and GitLab make it from a heading.
     private static string Anchor(string heading) => heading.Replace(".", "", StringComparison.Ordinal).ToLowerInvariant();
 }

@@ -5,7 +5,7 @@ using Catalogued = System.Collections.Generic.Dictionary<string, Watchword.Serve
 
 namespace Watchword.Server.Catalogue;
 
-/// <summary>What is published, in brief; and what a change of it would break for those who read it.</summary>
+/// <summary>Compares the published events with an earlier state, and tells which changes break readers.</summary>
 internal static class Published
 {
     private const string Optional = "optional ";
@@ -13,14 +13,15 @@ internal static class Published
     public static Catalogued Now() => EventCatalogue.All.ToDictionary(type => type.Subject, type => new PublishedEvent(
         type.Stream, type.SchemaVersion, type.OldestVersion, EventSchema.Fields(type).ToDictionary(f => f.Path, f => (f.Required ? "" : Optional) + f.Type)));
 
-    /// <summary>As the file <c>published.json</c>.</summary>
+    /// <summary>Writes the form of the file <c>published.json</c>.</summary>
     public static string Write(Catalogued events) => JsonSerializer.Serialize(events, PublishedJson.Default.DictionaryStringPublishedEvent) + "\n";
 
-    /// <exception cref="JsonException">It is no such file.</exception>
+    /// <summary>Reads the form of the file <c>published.json</c>.</summary>
+    /// <exception cref="JsonException">The text is not such a file.</exception>
     public static Catalogued Read(string json) => JsonSerializer.Deserialize(json, PublishedJson.Default.DictionaryStringPublishedEvent) ?? throw new JsonException("It is null.");
 
-    /// <summary>Compares two of them.</summary>
-    /// <returns>What would break readers, or events that lie in the streams; and what was only added.</returns>
+    /// <summary>Compares two states.</summary>
+    /// <returns>The changes that break readers or stored events, and those that only add something.</returns>
     public static (IReadOnlyList<string> Breaks, IReadOnlyList<string> Additions) Compare(Catalogued before, Catalogued now)
     {
         var (breaks, additions) = (new List<string>(), new List<string>());
@@ -29,7 +30,7 @@ internal static class Published
             if (now.TryGetValue(name, out var today))
                 Compare(name, was, today, breaks, additions);
             else
-                breaks.Add($"{name} is published no more");
+                breaks.Add($"{name} is no longer published");
         }
         additions.AddRange(now.Keys.Except(before.Keys).Select(name => $"{name} is new"));
         return (breaks, additions);
@@ -42,8 +43,8 @@ internal static class Published
         if (now.SchemaVersion < was.SchemaVersion)
             breaks.Add($"{name}: schemaVersion went back from {was.SchemaVersion} to {now.SchemaVersion}");
         if (now.OldestVersion > was.OldestVersion)
-            breaks.Add($"{name}: events of schemaVersion {was.OldestVersion} can be read no more: add the steps to Upcasts");
-        // Readers were told: they refuse the new version until they know it, and read the old ones through its upcasts.
+            breaks.Add($"{name}: events of schemaVersion {was.OldestVersion} can no longer be read: add the steps to Upcasts");
+        // A new version may change anything: readers refuse it until they know it, and upcasts bring old events up to it.
         if (now.SchemaVersion > was.SchemaVersion)
         {
             additions.Add($"{name} has schemaVersion {now.SchemaVersion}");
@@ -57,22 +58,22 @@ internal static class Published
             else if (Bare(today) != Bare(type))
                 breaks.Add($"{name}: {path} was {Bare(type)} and is {Bare(today)}");
             else if (!IsOptional(today) && IsOptional(type))
-                breaks.Add($"{name}: {path} became required: events that lie in the streams may lack it");
+                breaks.Add($"{name}: {path} became required: stored events may lack it");
             else if (IsOptional(today) && !IsOptional(type))
-                breaks.Add($"{name}: {path} became optional: readers count on it");
+                breaks.Add($"{name}: {path} became optional: readers rely on it");
         }
         foreach (var (path, type) in fields.Where(f => !old.ContainsKey(f.Key)))
             if (IsOptional(type) || IsInNew(path, old, fields))
                 additions.Add($"{name}: {path} is new");
             else
-                breaks.Add($"{name}: {path} is new and required: events that lie in the streams lack it");
+                breaks.Add($"{name}: {path} is new and required: stored events lack it");
     }
 
     private static bool IsOptional(string type) => type.StartsWith(Optional, StringComparison.Ordinal);
 
     private static string Bare(string type) => IsOptional(type) ? type[Optional.Length..] : type;
 
-    // What a new optional object demands within itself, nobody lacks who lacks the object.
+    // A required field of a new optional object is no break: who lacks the object lacks nothing.
     private static bool IsInNew(string path, Dictionary<string, string> old, Dictionary<string, string> now) =>
         Parent(path) is { Length: > 0 } parent && !old.ContainsKey(parent) && (IsOptional(now[parent]) || IsInNew(parent, old, now));
 
@@ -82,11 +83,11 @@ internal static class Published
     private static string Parent(string path) => path[..Math.Max(0, path.LastIndexOf('.'))];
 }
 
-/// <summary>An event in brief.</summary>
-/// <param name="Stream">Where it lies.</param>
-/// <param name="SchemaVersion">Of its form.</param>
-/// <param name="OldestVersion">That is still read.</param>
-/// <param name="Fields">By their path, each with its type; <c>optional</c> before it where it may be missing.</param>
+/// <summary>What readers of an event rely on.</summary>
+/// <param name="Stream">The stream that stores it.</param>
+/// <param name="SchemaVersion">Its version.</param>
+/// <param name="OldestVersion">The oldest version that can be read.</param>
+/// <param name="Fields">The type of each field, by path; it begins with <c>optional</c> where the field may be missing.</param>
 internal sealed record PublishedEvent(string Stream, int SchemaVersion, int OldestVersion, Dictionary<string, string> Fields);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, WriteIndented = true, NewLine = "\n", RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

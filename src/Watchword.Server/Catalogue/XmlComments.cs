@@ -5,7 +5,7 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Server.Catalogue;
 
-/// <summary>What the records say of themselves: the XML documentation that the compiler lays beside their assembly, as Markdown.</summary>
+/// <summary>Reads the XML documentation that the compiler writes beside an assembly, as Markdown.</summary>
 internal static partial class XmlComments
 {
     private static readonly Dictionary<string, XElement> Members = Read(Path.ChangeExtension(typeof(EventType).Assembly.Location, ".xml"));
@@ -14,10 +14,10 @@ internal static partial class XmlComments
 
     public static string? Remarks(Type type) => Text(Member("T", type)?.Element("remarks"));
 
-    /// <summary>Of a property, also one that a record's parameter makes, or of a constant.</summary>
+    /// <summary>The summary of a property, including one made by a record's parameter, or of a constant.</summary>
     public static string? Of(MemberInfo member) => Text(Member(member is FieldInfo ? "F" : "P", member.DeclaringType!, "." + member.Name)?.Element("summary"));
 
-    // The records that close the same generic one share its text.
+    // Constructed generic records share the text of their definition.
     private static XElement? Member(string kind, Type type, string member = "") =>
         Members.GetValueOrDefault($"{kind}:{(type.IsConstructedGenericType ? type.GetGenericTypeDefinition() : type).FullName}{member}");
 
@@ -29,7 +29,7 @@ internal static partial class XmlComments
         _ => "",
     })), " ").Trim();
 
-    // A deployment that left the file behind serves the documents without the texts.
+    // Without the file, the documents lack the texts but are served.
     private static Dictionary<string, XElement> Read(string path) => File.Exists(path)
         ? XDocument.Load(path).Descendants("member").ToDictionary(m => (string)m.Attribute("name")!, StringComparer.Ordinal)
         : [];

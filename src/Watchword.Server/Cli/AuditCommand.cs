@@ -8,7 +8,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run audit verify</c>: whether the audit log is as it was written.</summary>
+/// <summary><c>./run audit verify</c>: checks that nobody changed the audit log.</summary>
 internal static class AuditCommand
 {
     private const int ExitWhole = 0;
@@ -17,14 +17,14 @@ internal static class AuditCommand
 
     public static Command Create()
     {
-        var url = new Option<string>("--database-url") { Description = "Where the audit log lies, postgres://… or Host=…. Default: TARGET_DATABASE_URL, else the target of the running server.", HelpName = "value" }.NotEmpty();
-        var head = new Option<string>("--head") { Description = "HASH@POSITION, as an earlier verification printed it: the log must still lead through it. Without this, a log that was rewritten from some row on to its end looks whole.", HelpName = "head" }.NotEmpty();
-        var json = new Option<bool>("--json") { Description = "Print the result as JSON." };
+        var url = new Option<string>("--database-url") { Description = "Database of the audit log, postgres://… or Host=…. Default: TARGET_DATABASE_URL, otherwise the running server's target.", HelpName = "value" }.NotEmpty();
+        var head = new Option<string>("--head") { Description = "HASH@POSITION, as an earlier verification printed it: the log must still contain it. Without this, a log that was rewritten up to its end looks intact.", HelpName = "head" }.NotEmpty();
+        var json = new Option<bool>("--json") { Description = "Print JSON, for other programs." };
         var verify = new Command("verify", """
             Verify the audit log: recompute every hash, and find the first row that was changed, removed, moved or added.
 
-            It prints the head. Keep that where whoever owns the database cannot reach, and give it to the next verification.
-            Exit code 0: whole; 1: broken; 2: it could not be verified.
+            It prints the log's head. Store it out of reach of the database's owner, and pass it to the next verification.
+            Exit code 0: intact; 1: broken; 2: it could not be verified.
 
             Examples:
               ./run audit verify
@@ -37,7 +37,7 @@ internal static class AuditCommand
             using var stop = new StopSignal();
             return await VerifyAsync(parsed, parsed.GetValue(url), parsed.GetValue(head), parsed.GetValue(json), stop.Token);
         });
-        return new Command("audit", "Prove what the audit log says.") { verify };
+        return new Command("audit", "Check the audit log.") { verify };
     }
 
     private static async Task<int> VerifyAsync(ParseResult parsed, string? url, string? noted, bool json, CancellationToken ct)
@@ -46,7 +46,7 @@ internal static class AuditCommand
         {
             await using var database = NpgsqlDataSource.Create(url is null ? Connections.TargetDatabase(parsed, "--database-url") : DatabaseUrl.ToConnectionString(url, "--database-url"));
             var from = noted is null ? null : AuditHead.Parse(noted);
-            // A bar is for people; what a program reads stays clean.
+            // Programs get no progress bar.
             var report = Console.IsErrorRedirected
                 ? await AuditLogVerifier.VerifyAsync(database, from, null, ct)
                 : await WithBarAsync(progress => AuditLogVerifier.VerifyAsync(database, from, progress, ct));

@@ -5,17 +5,17 @@ using Watchword.Server.Catalogue;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run events catalogue</c>: what is published. Needs no running server.</summary>
+/// <summary><c>./run events catalogue</c>: lists the published events. Needs no running server.</summary>
 internal static class EventsCatalogue
 {
     public static Command Create()
     {
-        var markdown = new Option<bool>("--markdown") { Description = "As the page docs/events.md." };
-        var asyncApi = new Option<bool>("--asyncapi") { Description = "As the AsyncAPI 3 document that GET /asyncapi.json answers." };
-        var published = new Option<bool>("--published") { Description = "As the baseline src/Watchword.Events/Contracts/published.json." };
-        var since = new Option<FileInfo>("--since") { Description = "What changed since such a baseline; exit code 1 if it breaks readers.", HelpName = "file" };
+        var markdown = new Option<bool>("--markdown") { Description = "Print the page docs/events.md." };
+        var asyncApi = new Option<bool>("--asyncapi") { Description = "Print the AsyncAPI 3 document that GET /asyncapi.json serves." };
+        var published = new Option<bool>("--published") { Description = "Print the baseline src/Watchword.Events/Contracts/published.json." };
+        var since = new Option<FileInfo>("--since") { Description = "Show what changed since such a baseline; exit code 1 if it breaks readers.", HelpName = "file" };
         var command = new Command("catalogue", """
-            List the events that are published, with their streams. Needs no running server.
+            List the published events and their streams. Needs no running server.
 
             Examples:
               ./run events catalogue
@@ -47,7 +47,7 @@ internal static class EventsCatalogue
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
-            Console.Error.WriteLine($"{baseline} is no baseline: {e.Message} Write one with ./run events catalogue --published.");
+            Console.Error.WriteLine($"{baseline} cannot be read as a baseline: {e.Message} Write one with ./run events catalogue --published.");
             return 1;
         }
     }

@@ -2,10 +2,10 @@ using System.CommandLine;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run events …</c></summary>
+/// <summary><c>./run events …</c>: commands about events.</summary>
 internal static class EventsCommand
 {
-    public static Command Create() => new("events", "Watch events pass, play them again, and list what kinds there are.")
+    public static Command Create() => new("events", "Watch events pass, replay them, and list their types.")
     {
         EventsTail.Create(),
         EventsReplay.Create(),

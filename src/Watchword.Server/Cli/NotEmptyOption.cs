@@ -3,8 +3,8 @@ using System.CommandLine;
 namespace Watchword.Server.Cli;
 
 /// <summary>
-/// Options whose value is a text that is not empty. Empty is what a script passes whose variable is unset: it would choose
-/// nothing, silently, where something was meant.
+/// Options that refuse an empty value. A script passes one when its variable is not set, and an empty filter would silently
+/// select everything.
 /// </summary>
 internal static class NotEmptyOption
 {

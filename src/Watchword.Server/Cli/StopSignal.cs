@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Watchword.Server.Cli;
 
-/// <summary>SIGINT (Ctrl-C) and SIGTERM as a cancellation, from the first moment: engines may be starting already.</summary>
+/// <summary>Turns SIGINT (Ctrl-C), SIGTERM and SIGHUP into a cancellation, even while the engines are still starting.</summary>
 internal sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _stop = new();

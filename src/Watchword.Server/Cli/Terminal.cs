@@ -4,10 +4,10 @@ using Spectre.Console;
 
 namespace Watchword.Server.Cli;
 
-/// <summary>What people see: colours and progress on a terminal alone, plain text in a file or a pipe, or with NO_COLOR.</summary>
+/// <summary>Output for people: colours and progress on a terminal, plain text in a file or a pipe.</summary>
 internal static class Terminal
 {
-    // Wide enough that no row of a table is folded where nobody looks at it.
+    // In a file, no row of a table is folded.
     private const int FileWidth = 400;
     private const int LeastFolded = 30;
     private const int Gap = 2;
@@ -23,21 +23,15 @@ internal static class Terminal
     /// <summary>Whether lines on standard output are coloured.</summary>
     public static bool IsColored { get; } = Out.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };
 
-    /// <summary>
-    /// Standard output as bytes. A pipe whose reader has gone is an error here, where the console's own stream would write
-    /// on to nobody.
-    /// </summary>
+    /// <summary>Standard output as bytes. Writing fails when a pipe's reader has gone; the console's own stream would ignore that.</summary>
     public static Stream OpenOutput()
     {
         var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        // In a file it would not move the place at which the shell's next command goes on.
+        // A stream of its own would not move the shell's position in a file.
         return output.CanSeek ? Console.OpenStandardOutput() : output;
     }
 
-    /// <summary>
-    /// Prints a table. Where the window is too narrow the last column is folded, which is where long texts belong; where
-    /// that does not suffice, the lines are as long as they must be.
-    /// </summary>
+    /// <summary>Prints a table. In a narrow window the last column is folded; if that is not enough, lines are longer than the window.</summary>
     public static void WriteTable(string[] columns, IEnumerable<string[]> rows)
     {
         var cells = rows.Select(row => row.Select(OneLine).ToArray()).ToList();
@@ -53,10 +47,10 @@ internal static class Terminal
         Out.Profile.Width = window;
     }
 
-    /// <summary>Without what would move the cursor or break the line.</summary>
+    /// <summary>Replaces control characters, which could move the cursor or break the line, by blanks.</summary>
     public static string OneLine(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(c => char.IsControl(c) ? ' ' : c)) : text;
 
-    /// <summary>How long ago it was, for people: "12 s ago"; null for null.</summary>
+    /// <summary>How long ago a time was: "12 s ago"; null for null.</summary>
     public static string? Age(DateTimeOffset? time) => (DateTimeOffset.UtcNow - time) switch
     {
         null => null,
@@ -67,10 +61,10 @@ internal static class Terminal
         { } age => string.Create(CultureInfo.InvariantCulture, $"{age.TotalDays:0} days ago"),
     };
 
-    /// <summary>Shows on standard error how far work is, if that is a terminal.</summary>
-    /// <param name="work">Begun already.</param>
-    /// <param name="what">What it is.</param>
-    /// <param name="done">From 0 to 1.</param>
+    /// <summary>Shows the progress of work on standard error, if that is a terminal.</summary>
+    /// <param name="work">The work, which has begun.</param>
+    /// <param name="what">Its name.</param>
+    /// <param name="done">How much of it is done, from 0 to 1.</param>
     public static Task<T> ProgressAsync<T>(Task<T> work, string what, Func<double> done) => Console.IsErrorRedirected
         ? work
         : Error.Progress().AutoClear(true)

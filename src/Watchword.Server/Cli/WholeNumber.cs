@@ -4,7 +4,7 @@ using System.Globalization;
 
 namespace Watchword.Server.Cli;
 
-/// <summary>Options and arguments that take a whole number, and say so when they get something else.</summary>
+/// <summary>Options and arguments whose value is a whole number; the error for anything else names the range.</summary>
 internal static class WholeNumber
 {
     public static Option<long?> Option(string name, string description, string helpName, long least = 1) =>
