@@ -7,32 +7,31 @@ using Npgsql;
 namespace Watchword.Events;
 
 /// <summary>
-/// Work that goes on as long as the process: whatever interrupts it, it is told of and begun again, after a wait that
-/// doubles while it keeps failing. It never takes the process down, whose requests it has no part in.
+/// Background work for the life of the process. Failures are logged and the loop restarts with back-off; it never stops the
+/// host.
 /// </summary>
 public abstract class BackgroundLoop(ILogger logger) : BackgroundService
 {
-    private static readonly TimeSpan Telling = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan SignalPatience = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The first wait after an interruption.</summary>
+    /// <summary>The first wait before a restart.</summary>
     protected virtual TimeSpan RetryDelayMin => TimeSpan.FromMilliseconds(100);
 
-    /// <summary>The longest wait; who worked longer than this before the interruption waits the shortest again.</summary>
+    /// <summary>The longest wait before a restart. After a run that lasted longer the first wait is the shortest again.</summary>
     protected virtual TimeSpan RetryDelayMax => TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a stop waits for it; what hangs longer, as with a database that does not answer, ends with the process. Default 5 s.</summary>
+    /// <summary>How long a stop waits for the loop. One that hangs longer, as on a database that does not answer, ends with the process. Default 5 s.</summary>
     protected virtual TimeSpan StopPatience => TimeSpan.FromSeconds(5);
 
-    /// <summary>Works until it is cancelled, fails, or has a reason to begin anew.</summary>
+    /// <summary>Works until it is cancelled or fails; when it returns, it is called again.</summary>
     protected abstract Task RunAsync(CancellationToken ct);
 
     /// <inheritdoc/>
     protected sealed override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var delay = RetryDelayMin;
+        var backoff = new Backoff(RetryDelayMin, RetryDelayMax);
         while (!stoppingToken.IsCancellationRequested)
         {
-            var since = Environment.TickCount64;
             try
             {
                 await RunAsync(stoppingToken);
@@ -49,26 +48,22 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
             {
                 logger.LoopFailed(e, GetType().Name);
             }
-            if (Environment.TickCount64 - since > RetryDelayMax.TotalMilliseconds)
-                delay = RetryDelayMin;
-            await Task.Delay(delay, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, RetryDelayMax.Ticks));
+            await backoff.WaitAsync(stoppingToken);
         }
     }
 
     /// <inheritdoc/>
     public sealed override async Task StopAsync(CancellationToken cancellationToken)
     {
-        // Not on this thread: while its server hangs, npgsql keeps whoever cancels a statement waiting for half a minute.
-        // Otherwise it has been told when this returns.
-        var told = new ManualResetEventSlim();
+        // On another thread: while the database hangs, npgsql blocks whoever cancels a statement for half a minute.
+        var signalled = new ManualResetEventSlim();
         var stopping = Task.Run(() =>
         {
             var ending = base.StopAsync(cancellationToken);
-            told.Set();
+            signalled.Set();
             return ending;
         }, CancellationToken.None);
-        told.Wait(Telling, CancellationToken.None);
+        signalled.Wait(SignalPatience, CancellationToken.None);
         try
         {
             await stopping.WaitAsync(StopPatience, cancellationToken);
@@ -79,7 +74,7 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
         }
     }
 
-    /// <summary>Servers go away and come back; anything else is a fault of ours, and its stack is wanted.</summary>
+    /// <summary>Whether the failure is a server that went away, and not a bug whose stack trace is wanted.</summary>
     protected virtual bool IsExpected(Exception e) =>
         e is NatsException or NpgsqlException or IOException or SocketException or TimeoutException or OperationCanceledException or Postgres.MigrationException;
 }

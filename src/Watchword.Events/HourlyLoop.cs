@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Watchword.Events;
 
-/// <summary>Housekeeping: at the start and every hour; after a failure sooner, but not at once. Any number of processes may.</summary>
+/// <summary>Housekeeping at the start and every hour; after a failure a minute later. Any number of processes may run it.</summary>
 public abstract class HourlyLoop(ILogger logger) : BackgroundLoop(logger)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);

@@ -8,13 +8,13 @@ internal static partial class LogMessages
     [LoggerMessage(2000, LogLevel.Information, "Applied migration {Set}/{Number}_{Name}")]
     public static partial void MigrationApplied(this ILogger logger, string set, int number, string name);
 
-    [LoggerMessage(2001, LogLevel.Warning, "{Loop} was interrupted and will resume: {Reason}")]
+    [LoggerMessage(2001, LogLevel.Warning, "{Loop} was interrupted; retrying: {Reason}")]
     public static partial void LoopInterrupted(this ILogger logger, string loop, string reason);
 
-    [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and will begin again; please report this")]
+    [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and restarts; please report this")]
     public static partial void LoopFailed(this ILogger logger, Exception exception, string loop);
 
-    [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not end in time and is left behind: a server that it waits for does not answer")]
+    [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not stop in time; shutting down without waiting")]
     public static partial void LoopLeftBehind(this ILogger logger, string loop);
 
     [LoggerMessage(2060, LogLevel.Information, "Connected to NATS at {Server}")]
@@ -32,7 +32,7 @@ internal static partial class LogMessages
     [LoggerMessage(2010, LogLevel.Information, "JetStream stream '{Stream}' created successfully")]
     public static partial void StreamCreated(this ILogger logger, string stream);
 
-    [LoggerMessage(2011, LogLevel.Warning, "JetStream stream '{Stream}' has other settings than Watchword would give it, and is left as it is: {Differences}")]
+    [LoggerMessage(2011, LogLevel.Warning, "JetStream stream '{Stream}' differs from Watchword's settings and is left as it is: {Differences}")]
     public static partial void StreamDiffers(this ILogger logger, string stream, string differences);
 
     // The line and the names of its members are spec 1's ("Log Examples").
@@ -45,82 +45,82 @@ internal static partial class LogMessages
     [LoggerMessage(2027, LogLevel.Error, "Failed to publish change event")]
     public static partial void ChangeEventNotPublished(this ILogger logger, string @event, string error, string key, long position);
 
-    [LoggerMessage(2022, LogLevel.Error, "Event {Position} ({Subject}) cannot be published; it and later events of {Key} wait, all others go on: {Reason}")]
+    [LoggerMessage(2022, LogLevel.Error, "Could not publish event {Position} ({Subject}); it and later events of {Key} wait, all others go on: {Reason}")]
     public static partial void EventHeld(this ILogger logger, long position, string subject, string key, string reason);
 
-    [LoggerMessage(2023, LogLevel.Information, "This process carries the outbox to JetStream")]
+    [LoggerMessage(2023, LogLevel.Information, "This process publishes the outbox")]
     public static partial void RelayLeads(this ILogger logger);
 
     [LoggerMessage(2200, LogLevel.Information, "Subscriber {Subscriber} reads {Streams}")]
     public static partial void SubscriberReads(this ILogger logger, string subscriber, string streams);
 
-    [LoggerMessage(2201, LogLevel.Information, "Subscriber {Subscriber} stands by: another process works under this name")]
+    [LoggerMessage(2201, LogLevel.Information, "Subscriber {Subscriber} is on standby: another process of this name is active")]
     public static partial void SubscriberStandsBy(this ILogger logger, string subscriber);
 
-    [LoggerMessage(2202, LogLevel.Information, "Subscriber {Subscriber} waits for stream {Stream}, which is not there yet")]
+    [LoggerMessage(2202, LogLevel.Information, "Subscriber {Subscriber} is waiting for stream {Stream}, which does not exist yet")]
     public static partial void WaitsForStream(this ILogger logger, string subscriber, string stream);
 
-    [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} was set aside after {Attempts} attempts: {Reason}")]
+    [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} is a dead letter after {Attempts} attempts: {Reason}")]
     public static partial void EventParked(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
-    [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and is tried again; the later ones of its key wait: {Reason}")]
+    [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and will be retried; later events of its key wait: {Reason}")]
     public static partial void EventRetried(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
-    [LoggerMessage(2204, LogLevel.Error, "Events cannot be set aside and wait unanswered: {Reason}")]
+    [LoggerMessage(2204, LogLevel.Error, "Could not park failed events; they stay unacknowledged: {Reason}")]
     public static partial void ParkingFailed(this ILogger logger, string reason);
 
     [LoggerMessage(2205, LogLevel.Information, "Dead letter {Id} ({Subject}) of {Key} was redriven")]
     public static partial void EventRedriven(this ILogger logger, long id, string subject, string key);
 
-    [LoggerMessage(2206, LogLevel.Warning, "Dead letters of {Subscriber} cannot be copied to their stream, trying again: {Reason}")]
+    [LoggerMessage(2206, LogLevel.Warning, "Could not copy dead letters of {Subscriber} to their stream; retrying: {Reason}")]
     public static partial void DeadLettersAway(this ILogger logger, string subscriber, string reason);
 
-    [LoggerMessage(2207, LogLevel.Error, "Dead letter {Id} of {Subscriber} has no copy in the stream: {Reason}")]
+    [LoggerMessage(2207, LogLevel.Error, "Could not copy dead letter {Id} of {Subscriber} to its stream: {Reason}")]
     public static partial void DeadLetterNotCopied(this ILogger logger, long id, string subscriber, string reason);
 
-    [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} goes on, though not everything that was under way in {Stream} came again: events of one key may change places")]
+    [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} resumes, though some unacknowledged events of {Stream} did not come back: events of one key may be out of order")]
     public static partial void OrderNotSettled(this ILogger logger, string subscriber, string stream);
 
-    [LoggerMessage(2210, LogLevel.Warning, "Subscriber {Subscriber} reads its durable consumer of {Stream} as it is, for this user may not change it: {Differences}")]
+    [LoggerMessage(2210, LogLevel.Warning, "Subscriber {Subscriber} uses its durable consumer of {Stream} as it is, because this NATS user lacks permission to update it: {Differences}")]
     public static partial void ConsumerNotChanged(this ILogger logger, string subscriber, string stream, string differences);
 
-    [LoggerMessage(2211, LogLevel.Warning, "What {Subscriber} handled long ago could not be forgotten, trying again in an hour: {Reason}")]
+    [LoggerMessage(2211, LogLevel.Warning, "Could not prune {Subscriber}'s idempotency records; retrying in an hour: {Reason}")]
     public static partial void PruneFailed(this ILogger logger, string subscriber, string reason);
 
     [LoggerMessage(2212, LogLevel.Debug, "A handler of {Subscriber} failed on event {Sequence} ({Subject})")]
     public static partial void HandlerFailed(this ILogger logger, Exception exception, string subscriber, string subject, long sequence);
 
-    [LoggerMessage(2213, LogLevel.Warning, "The durable consumer {Subscriber} of {Stream} has another reader, outside the lease, or one whose broken connection the server has not noticed yet: while it reads, the order within a key cannot be kept")]
+    [LoggerMessage(2213, LogLevel.Warning, "Another client reads the durable consumer {Subscriber} of {Stream} without holding the lease, or the server has not noticed yet that a connection broke; while it reads, the order within a key is not kept")]
     public static partial void OthersRead(this ILogger logger, string subscriber, string stream);
 
-    [LoggerMessage(2214, LogLevel.Warning, "Subscriber {Subscriber} cannot read {Stream} and will try again: {Reason}")]
+    [LoggerMessage(2214, LogLevel.Warning, "Subscriber {Subscriber} could not read {Stream}; retrying: {Reason}")]
     public static partial void FanOutInterrupted(this ILogger logger, string subscriber, string stream, string reason);
 
-    [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}), which is passed over: {Reason}")]
+    [LoggerMessage(2209, LogLevel.Error, "A handler of {Subscriber} failed on event {Sequence} ({Subject}); the event is skipped: {Reason}")]
     public static partial void FanOutFailed(this ILogger logger, string subscriber, string subject, long sequence, string reason);
 
-    [LoggerMessage(2030, LogLevel.Debug, "Stream '{Stream}' was audited: {Compared} events compared, all there, in {Milliseconds} ms")]
+    [LoggerMessage(2030, LogLevel.Debug, "Audited stream '{Stream}': {Compared} events compared, none missing, in {Milliseconds} ms")]
     public static partial void StreamAudited(this ILogger logger, string stream, long compared, long milliseconds);
 
-    [LoggerMessage(2031, LogLevel.Warning, "Stream '{Stream}' acknowledged {Lost} events and lost them, of {Compared} compared: they are published again")]
+    [LoggerMessage(2031, LogLevel.Warning, "Stream '{Stream}' acknowledged {Lost} events and lost them, of {Compared} compared; publishing them again")]
     public static partial void EventsLost(this ILogger logger, string stream, long lost, long compared);
 
-    [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox said: the outbox was corrected")]
+    [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox said; corrected the outbox")]
     public static partial void SequencesCorrected(this ILogger logger, string stream, long corrected);
 
-    [LoggerMessage(2035, LogLevel.Information, "Stream '{Stream}' had stored {Marked} events whose rows did not say so: they are not published again")]
+    [LoggerMessage(2035, LogLevel.Information, "Stream '{Stream}' held {Marked} events that were not marked as published; marked them")]
     public static partial void StoredEventsMarked(this ILogger logger, string stream, int marked);
 
-    [LoggerMessage(2036, LogLevel.Error, "JetStream stream '{Stream}' cannot be made; the events flow without it: {Reason}")]
+    [LoggerMessage(2036, LogLevel.Error, "Could not create JetStream stream '{Stream}'; events flow without it: {Reason}")]
     public static partial void StreamNotMade(this ILogger logger, string stream, string reason);
 
-    [LoggerMessage(2033, LogLevel.Warning, "Stream '{Stream}' does not hold event {Id} at sequence {Sequence}, as it once acknowledged: it is audited before anything else is published")]
+    [LoggerMessage(2033, LogLevel.Warning, "Stream '{Stream}' no longer holds event {Id} at sequence {Sequence}, which it acknowledged; auditing it before publishing anything")]
     public static partial void StreamEndMissing(this ILogger logger, string stream, string id, ulong sequence);
 
-    [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted and will be tried again: {Reason}")]
+    [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted; retrying: {Reason}")]
     public static partial void AuditInterrupted(this ILogger logger, string stream, string reason);
 
-    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; events go on without it, and it is tried again with each: {Reason}")]
+    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; events go on without it, and it is tried again with the next: {Reason}")]
     public static partial void EnricherFailed(this ILogger logger, string enricher, string reason);
 
     [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} took longer than {Milliseconds} ms; it is left out for {Seconds} s")]

@@ -3,17 +3,17 @@ using System.Threading.Channels;
 namespace Watchword.Events;
 
 /// <summary>
-/// "There is something to do": wakes one waiting loop of this process. Any number of pulses between two waits count
-/// as one. A hint only: whoever waits also polls.
+/// Wakes one waiting loop of this process. Several pulses between two waits count as one. A pulse is only a hint: the loop
+/// also polls.
 /// </summary>
 public class Signal
 {
     private readonly Channel<bool> _pulse = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
-    /// <summary>Never waits.</summary>
+    /// <summary>Wakes the loop; never waits.</summary>
     public void Pulse() => _pulse.Writer.TryWrite(true);
 
-    /// <summary>Until the next pulse, or until <paramref name="timeout"/> has passed; true for a pulse.</summary>
+    /// <summary>Waits for the next pulse. False when <paramref name="timeout"/> passed first.</summary>
     public async Task<bool> WaitAsync(TimeSpan timeout, CancellationToken ct)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -6,7 +6,7 @@ namespace Watchword.Events.Contracts;
 /// <summary>What somebody did to sign up, in or out (specs 1 and 3).</summary>
 /// <param name="Subject">The event's name: the subject that it is published to.</param>
 /// <param name="Data">Who did it, when, and from where.</param>
-/// <param name="Metadata">Who published it, and in which form.</param>
+/// <param name="Metadata">Who published it, and its schema version.</param>
 public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadata Metadata) : IEvent
     where TData : notnull
 {
@@ -18,7 +18,7 @@ public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadat
 }
 
 /// <summary>A user registered.</summary>
-/// <remarks>Once for each user, in the transaction that makes the row, whoever makes it. A registration is not also a login.</remarks>
+/// <remarks>Once for each user, in the transaction that creates the row, whoever makes it. A registration is not also a login.</remarks>
 public sealed record UserRegistered(string Subject, UserRegisteredData Data, EventMetadata Metadata)
     : AuthEvent<UserRegisteredData>(Subject, Data, Metadata)
 {
@@ -42,7 +42,7 @@ public sealed record UserLoggedOut(string Subject, UserLoggedOutData Data, Event
 }
 
 /// <summary>A user's tokens were renewed.</summary>
-/// <remarks>Each time that a refresh token is exchanged for new tokens. A second tab that presents the same one within the grace period gives no second event.</remarks>
+/// <remarks>Each time that a refresh token is exchanged for new tokens. A second tab that presents the same token within the grace period causes no second event.</remarks>
 public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData Data, EventMetadata Metadata)
     : AuthEvent<UserTokenRefreshedData>(Subject, Data, Metadata)
 {
@@ -53,7 +53,7 @@ public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData D
 /// <param name="UserId">The user's id in the identity server.</param>
 /// <param name="Email">The e-mail address, lower case.</param>
 /// <param name="Name">The display name.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserRegisteredData(
     string UserId, string Email, string Name, DateTimeOffset Timestamp,
@@ -62,7 +62,7 @@ public sealed record UserRegisteredData(
 /// <summary>Who logged in, when, and from where.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
 /// <param name="Email">The e-mail address, lower case.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Ip">The client's address, IPv4 or IPv6, as the server or its trusted proxy saw it.</param>
 /// <param name="UserAgent">The client's User-Agent, cut to 512 characters.</param>
 /// <param name="Context">What the publisher's enrichment added.</param>
@@ -74,7 +74,7 @@ public sealed record UserLoggedInData(
 
 /// <summary>Who logged out, and when.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserLoggedOutData(
     string UserId, DateTimeOffset Timestamp,
@@ -82,7 +82,7 @@ public sealed record UserLoggedOutData(
 
 /// <summary>Whose tokens were renewed, and when.</summary>
 /// <param name="UserId">The user's id in the identity server.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserTokenRefreshedData(
     string UserId, DateTimeOffset Timestamp,
@@ -100,11 +100,11 @@ public sealed record Enrichment(
     public IDictionary<string, JsonElement>? Others { get; set; }
 }
 
-/// <summary>Who published an event, and in which form.</summary>
+/// <summary>Who published an event, and its schema version.</summary>
 /// <param name="Service">The publishing service's name.</param>
 /// <param name="Version">The publishing service's version.</param>
 /// <param name="Environment">Where it runs, for example <c>production</c>.</param>
 /// <param name="EventId">The event's own id, a UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
-/// <param name="CorrelationId">Joins everything that one request caused.</param>
-/// <param name="SchemaVersion">The version of the event's form.</param>
+/// <param name="CorrelationId">The same for everything that one request caused.</param>
+/// <param name="SchemaVersion">The schema version of the event.</param>
 public sealed record EventMetadata(string Service, string Version, string Environment, string EventId, string CorrelationId, int SchemaVersion = 1);

@@ -2,11 +2,11 @@ namespace Watchword.Events.Contracts;
 
 /// <summary>A change of an organization, of a membership in it, or of an invitation to it.</summary>
 /// <param name="Event">The event's name, the same as its subject.</param>
-/// <param name="Timestamp">When, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Data">The whole state after the change, or before a deletion; not a difference.</param>
 /// <param name="Id">The event's own id, a UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
-/// <param name="Version">The organization's version after the change. Rises with every change of it; counted in microseconds since 1970; one that lies more than a day ahead is refused.</param>
-/// <param name="SchemaVersion">The version of the event's form.</param>
+/// <param name="Version">The organization's version after the change. Rises with every change of it; counted in microseconds since 1970; a version more than a day ahead is refused.</param>
+/// <param name="SchemaVersion">The schema version of the event.</param>
 public abstract record ChangeEvent<TData>(
     string Event, DateTimeOffset Timestamp, TData Data, string Id, long Version, int SchemaVersion = 1) : IEvent
     where TData : notnull
@@ -20,13 +20,13 @@ public abstract record ChangeEvent<TData>(
     };
 }
 
-/// <summary>An organization was made.</summary>
-/// <remarks>In the transaction that makes the row.</remarks>
+/// <summary>An organization was created.</summary>
+/// <remarks>In the transaction that creates the row.</remarks>
 public sealed record OrganizationCreated(string Event, DateTimeOffset Timestamp, OrganizationData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<OrganizationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
 /// <summary>An organization's name, slug, logo or metadata changed.</summary>
-/// <remarks>In the transaction that changes the row; an update that changes nothing gives no event.</remarks>
+/// <remarks>In the transaction that changes the row; an update that changes nothing causes no event.</remarks>
 public sealed record OrganizationUpdated(string Event, DateTimeOffset Timestamp, OrganizationData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<OrganizationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
@@ -36,7 +36,7 @@ public sealed record OrganizationDeleted(string Event, DateTimeOffset Timestamp,
     : ChangeEvent<OrganizationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
 /// <summary>A user joined an organization.</summary>
-/// <remarks>In the transaction that makes the member's row. A first membership is also a <c>user.sync</c>, for it changes the user's organization.</remarks>
+/// <remarks>In the transaction that creates the member's row. A first membership is also a <c>user.sync</c>, for it changes the user's organization.</remarks>
 public sealed record OrganizationMembershipCreated(string Event, DateTimeOffset Timestamp, MembershipData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<MembershipData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
@@ -56,7 +56,7 @@ public sealed record MemberRoleChanged(string Event, DateTimeOffset Timestamp, M
     : ChangeEvent<MembershipData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
 /// <summary>Somebody was invited to an organization.</summary>
-/// <remarks>In the transaction that makes the invitation's row.</remarks>
+/// <remarks>In the transaction that creates the invitation's row.</remarks>
 public sealed record InvitationCreated(string Event, DateTimeOffset Timestamp, InvitationData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<InvitationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
@@ -65,7 +65,7 @@ public sealed record InvitationCreated(string Event, DateTimeOffset Timestamp, I
 public sealed record InvitationAccepted(string Event, DateTimeOffset Timestamp, InvitationData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<InvitationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
 
-/// <summary>An invitation was rejected by whom it invited.</summary>
+/// <summary>An invitation was rejected by the person it was sent to.</summary>
 /// <remarks>When its status becomes <c>rejected</c>.</remarks>
 public sealed record InvitationRejected(string Event, DateTimeOffset Timestamp, InvitationData Data, string Id, long Version, int SchemaVersion = 1)
     : ChangeEvent<InvitationData>(Event, Timestamp, Data, Id, Version, SchemaVersion);
@@ -93,10 +93,10 @@ public sealed record MembershipData(string MemberId, string OrganizationId, stri
 /// <summary>An invitation to an organization.</summary>
 /// <param name="InvitationId">The invitation's id.</param>
 /// <param name="OrganizationId">The organization's id.</param>
-/// <param name="Email">The address that it was sent to.</param>
+/// <param name="Email">The address it was sent to.</param>
 /// <param name="Status"><c>pending</c>, <c>accepted</c>, <c>rejected</c> or <c>canceled</c>.</param>
 /// <param name="InviterId">The id of the user who invites.</param>
-/// <param name="Role">The role that awaits the invited; null: the organization's default.</param>
-/// <param name="TeamId">The team that awaits the invited.</param>
+/// <param name="Role">The role that the invited user gets; null: the organization's default.</param>
+/// <param name="TeamId">The team that the invited user joins.</param>
 public sealed record InvitationData(
     string InvitationId, string OrganizationId, string Email, string Status, string InviterId, string? Role = null, string? TeamId = null);

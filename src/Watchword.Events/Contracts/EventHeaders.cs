@@ -23,7 +23,7 @@ public static class EventHeaders
     /// <summary>The event's name, which is its subject (CloudEvents 1.0).</summary>
     public const string Type = "ce-type";
 
-    /// <summary>The key that order is kept within, a user's or an organization's id, percent-encoded where it is not plain ASCII (CloudEvents 1.0).</summary>
+    /// <summary>The key, a user's or an organization's id, percent-encoded where it is not plain ASCII (CloudEvents 1.0).</summary>
     public const string Key = "ce-subject";
 
     /// <summary>When it happened: ISO 8601, UTC, milliseconds (CloudEvents 1.0).</summary>
@@ -32,7 +32,7 @@ public static class EventHeaders
     /// <summary>The position in the outbox, which is the version of the user or organization after the event.</summary>
     public const string Version = "Watchword-Version";
 
-    /// <summary>Joins everything that one request caused.</summary>
+    /// <summary>The same for everything that one request caused.</summary>
     public const string CorrelationId = "Watchword-Correlation-Id";
 
     /// <summary>The user who acted.</summary>

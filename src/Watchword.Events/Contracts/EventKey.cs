@@ -3,10 +3,10 @@ using NATS.Client.Core;
 
 namespace Watchword.Events.Contracts;
 
-/// <summary>What an event's order is kept within: its user, or its organization.</summary>
+/// <summary>The key of an event: the user or organization whose events keep their order.</summary>
 public static class EventKey
 {
-    /// <summary>From the headers; for foreign publishers from <c>data.userId</c> or <c>data.organizationId</c>. Null when neither tells.</summary>
+    /// <summary>The key from the headers, or for foreign publishers from <c>data.userId</c> or <c>data.organizationId</c>. Null when neither names one.</summary>
     public static string? Of(string subject, NatsHeaders? headers, ReadOnlySpan<byte> payload)
     {
         if (headers.Find(EventHeaders.Key) is { Length: > 0 } key)
@@ -15,7 +15,7 @@ public static class EventKey
             || subject.StartsWith("member.", StringComparison.Ordinal) ? "organizationId"u8 : "userId"u8, payload);
     }
 
-    // What can be found before the first fault in the JSON counts: a broken event still has its place in its user's order.
+    // A key that comes before the first fault in the JSON counts: a broken event still has its place in its user's order.
     private static string? FromPayload(ReadOnlySpan<byte> member, ReadOnlySpan<byte> payload)
     {
         try

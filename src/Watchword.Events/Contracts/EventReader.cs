@@ -6,22 +6,22 @@ using NATS.Client.Core;
 namespace Watchword.Events.Contracts;
 
 /// <summary>
-/// Reads the bytes of an event into its record. Fields that this build does not know are passed over, optional ones may
-/// be missing; older forms are brought up to the record's.
+/// Reads the bytes of an event into its record. Unknown fields are ignored, optional ones may be missing, and older schema
+/// versions are upcast.
 /// </summary>
 public static class EventReader
 {
-    // Two of one name leave open which one counts.
+    // With two members of one name it is open which one counts.
     private static readonly JsonDocumentOptions Once = new() { AllowDuplicateProperties = false };
 
     /// <inheritdoc cref="Read(EventType, ReadOnlySpan{byte}, NatsHeaders?, out string)"/>
     public static object? Read(EventType type, ReadOnlySpan<byte> payload, out string fault) => Read(type, payload, null, out fault);
 
-    /// <summary>Reads an event. When it cannot be read, <paramref name="fault"/> says why, and names the field. Never throws, whatever the bytes.</summary>
-    /// <param name="type">What it should be.</param>
+    /// <summary>Reads an event. Returns null when it cannot be read; <paramref name="fault"/> then says why, and names the field. Never throws.</summary>
+    /// <param name="type">The expected type.</param>
     /// <param name="payload">JSON in UTF-8.</param>
-    /// <param name="headers">Of the message: where an old form of the event lacks an id, they may have it.</param>
-    /// <param name="fault">The reason, when null is returned; else empty.</param>
+    /// <param name="headers">The message's headers: they may hold the id that an old event lacks.</param>
+    /// <param name="fault">The reason when null is returned; otherwise empty.</param>
     public static object? Read(EventType type, ReadOnlySpan<byte> payload, NatsHeaders? headers, out string fault)
     {
         try
@@ -32,7 +32,7 @@ public static class EventReader
         }
         catch (Exception e) when (IsOfTheBytes(e))
         {
-            // Of another version, or broken: the second look tells.
+            // Another version, or broken: the second reading tells.
         }
         try
         {
@@ -47,7 +47,7 @@ public static class EventReader
 
     private static object? ReadAgain(EventType type, ReadOnlySpan<byte> payload, NatsHeaders? headers, out string fault)
     {
-        // First: what follows would mend a text that is not UTF-8, and name no field.
+        // First: the parser below would repair text that is not UTF-8, and name no field.
         if (PayloadFault.Find(payload) is { } broken)
         {
             fault = broken;
@@ -65,12 +65,12 @@ public static class EventReader
             var version = Upcasts.VersionOf(type, json);
             if (version > type.SchemaVersion)
             {
-                fault = $"schemaVersion {version} is newer than {type.SchemaVersion}, which this build reads: update it";
+                fault = $"schemaVersion {version} is newer than {type.SchemaVersion}, which this build reads: update this service";
                 return null;
             }
             if (!Upcasts.TryRaise(type, json, version, new(headers, payload)))
             {
-                fault = $"schemaVersion {version} is older than {type.SchemaVersion}, and cannot be brought up to it";
+                fault = $"schemaVersion {version} is older than {type.SchemaVersion}, and this build has no upcast from it";
                 return null;
             }
             return Checked((IEvent)json.Deserialize(type.Json)!, out fault);
@@ -88,8 +88,7 @@ public static class EventReader
         return fault.Length == 0 ? @event : null;
     }
 
-    // The first field that the record demands and the event lacks. The reader's own message would name all of one object,
-    // without its path, and before those of the object above it.
+    // The first required field that the event lacks. The serializer's own message names all of one object, without its path.
     private static string? Missing(JsonObject json, JsonTypeInfo type, string path)
     {
         foreach (var property in type.Properties)
@@ -106,6 +105,6 @@ public static class EventReader
 
     private static string Field(JsonException e) => e.Path?.TrimStart('$', '.') is { Length: > 0 } path ? path : "the event";
 
-    // Half of a surrogate pair is an InvalidOperationException, and so is invalid UTF-8 in a name.
+    // An unpaired surrogate, and invalid UTF-8 in a name, throw InvalidOperationException.
     private static bool IsOfTheBytes(Exception e) => e is JsonException or InvalidOperationException or ArgumentException or FormatException;
 }

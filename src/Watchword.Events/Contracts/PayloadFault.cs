@@ -3,19 +3,19 @@ using System.Text.Json;
 
 namespace Watchword.Events.Contracts;
 
-/// <summary>What in an event's bytes no reader can take, though it is JSON; with the path of the field. Looked for where an event is not read at once.</summary>
+/// <summary>Finds valid JSON that no reader accepts (text that is not UTF-8, unpaired surrogates, too deep nesting), with the path of the field.</summary>
 internal static class PayloadFault
 {
-    // System.Text.Json's own bound, which it keeps to where it reads events.
+    // The limit of System.Text.Json's serializer.
     private const int MaxDepth = 64;
 
-    // Nobody finds a field by dozens of names.
+    // A path of dozens of names helps nobody.
     private const int LongestPath = 3;
 
-    /// <summary>The first such fault, as a sentence about its field; null when there is none, or the bytes are no JSON.</summary>
+    /// <summary>The first such fault, as a sentence about its field; null when there is none, or the bytes are not JSON.</summary>
     public static string? Find(ReadOnlySpan<byte> payload)
     {
-        // Deeper than what is read, so that it is found out here where that begins.
+        // One level deeper than the serializer reads, to find out where that begins.
         var reader = new Utf8JsonReader(payload, new JsonReaderOptions { MaxDepth = MaxDepth + 1 });
         var path = new List<Step>();
         try
@@ -48,7 +48,7 @@ internal static class PayloadFault
         }
         catch (JsonException)
         {
-            // Not JSON, which whoever asks says better.
+            // Not JSON: the caller has the better message.
         }
         return null;
     }
@@ -65,7 +65,7 @@ internal static class PayloadFault
             text = null;
             return e.InnerException is DecoderFallbackException
                 ? "is not UTF-8"
-                : "holds half of a surrogate pair, such as \\ud800 alone, which is no character";
+                : "holds an unpaired surrogate, such as \\ud800 alone, which is not a character";
         }
     }
 
@@ -80,6 +80,6 @@ internal static class PayloadFault
         return text.Length > 0 ? text.ToString() : "the event";
     }
 
-    /// <summary>Where the walk stands in an object (at a name) or in an array (at a number).</summary>
+    /// <summary>A step of the path: a name in an object, or an index in an array.</summary>
     private readonly record struct Step(string? Name, int Number);
 }

@@ -20,7 +20,7 @@ public static class Streams
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
 
-    /// <summary>Every change of users, organizations, memberships and invitations; kept as long as the outbox keeps its rows.</summary>
+    /// <summary>Every change of users, organizations, memberships and invitations. Kept as long as the outbox keeps its rows.</summary>
     public static StreamConfig IdentityChanges { get; } = new()
     {
         Name = "identity-changes",
@@ -33,7 +33,7 @@ public static class Streams
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
 
-    /// <summary>Events that a consumer set aside.</summary>
+    /// <summary>Copies of dead letters: events that a consumer could not handle.</summary>
     public static StreamConfig DeadLetters { get; } = new()
     {
         Name = "dead-letters",
@@ -46,7 +46,7 @@ public static class Streams
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
 
-    /// <summary>What a service that watches the logins raises; made by that service, not by the identity server.</summary>
+    /// <summary>Alerts of a service that watches the logins. That service makes the stream, not the identity server.</summary>
     public static StreamConfig SecurityAlerts { get; } = new()
     {
         Name = "security-alerts",

@@ -5,11 +5,10 @@ using NATS.Client.Core;
 
 namespace Watchword.Events.Contracts;
 
-/// <summary>Brings events of older forms up to the form that this build knows, one version after the other.</summary>
+/// <summary>Raises events of older schema versions to the version that this build knows, one version at a time.</summary>
 internal static class Upcasts
 {
-    // A step may change the event as it likes; it sets the version that it leaves behind. Never change a step that was
-    // published: add the next one.
+    // A step changes the event in place and sets its new version. Never change a step that was published: add the next one.
     private static readonly Dictionary<(string Subject, int From), Action<JsonObject, Message>> Steps = new()
     {
         [("auth.user.registered", 0)] = NameTheEvent,
@@ -18,7 +17,7 @@ internal static class Upcasts
         [("auth.user.token_refreshed", 0)] = NameTheEvent,
     };
 
-    /// <summary>The message that brought an event: what its body lacks may stand there.</summary>
+    /// <summary>The message that carried an event: its headers may hold what the body lacks.</summary>
     public readonly ref struct Message(NatsHeaders? headers, ReadOnlySpan<byte> payload)
     {
         public NatsHeaders? Headers { get; } = headers;
@@ -26,8 +25,8 @@ internal static class Upcasts
         public ReadOnlySpan<byte> Payload { get; } = payload;
     }
 
-    /// <summary>The version of an event; one that names none is of the oldest form there was.</summary>
-    /// <exception cref="JsonException">What stands there is no number; the path says where.</exception>
+    /// <summary>The schema version of an event; the oldest when it names none.</summary>
+    /// <exception cref="JsonException">The version is not a number; the path says where.</exception>
     public static int VersionOf(EventType type, JsonObject @event)
     {
         var (holder, path) = type.Stream == Streams.IdentityChanges.Name ? (@event, "$.schemaVersion") : (@event["metadata"] as JsonObject, "$.metadata.schemaVersion");
@@ -54,8 +53,8 @@ internal static class Upcasts
         return true;
     }
 
-    // Spec 1's own publisher names neither the event nor what it belongs to. The message's id does where it has one; else
-    // the body stands for itself, so that every delivery of the event, also from another stream, has the same id.
+    // Spec 1's own publisher gives no event id and no correlation id. The message's id serves where it has one; otherwise a
+    // hash of the body, so that every delivery of the event, also from another stream, has the same id.
     private static void NameTheEvent(JsonObject @event, Message message)
     {
         if (@event["metadata"] is not JsonObject metadata)

@@ -19,11 +19,11 @@ public sealed record UserSyncEvent : IEvent
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Id { get; init; }
 
-    /// <summary>The user's version after the change. Rises with every change of the user; counted in microseconds since 1970; one that lies more than a day ahead is refused. Absent from foreign publishers.</summary>
+    /// <summary>The user's version after the change. Rises with every change of the user; counted in microseconds since 1970; a version more than a day ahead is refused. Absent from foreign publishers.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Version { get; init; }
 
-    /// <summary>The version of the event's form; absent: 1.</summary>
+    /// <summary>The schema version of the event; absent: 1.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? SchemaVersion { get; init; }
 

@@ -40,8 +40,8 @@ internal sealed class ConnectionLog(ILoggerFactory? logs) : ILoggerFactory, ILog
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         if (exception is not null && eventId.Id == NatsLogEvents.Connection.Id)
-            Failed(InWords(exception));
-        else if (logLevel >= LogLevel.Warning && formatter(state, null) is var text && !text.StartsWith("Subscription GCd", StringComparison.Ordinal))
+            Failed(exception);
+        else if (logLevel >= LogLevel.Warning && eventId.Id != NatsLogEvents.Security.Id && formatter(state, null) is var text && !text.StartsWith("Subscription GCd", StringComparison.Ordinal))
             _logger.NatsClientSaid(text);
     }
 
@@ -62,8 +62,10 @@ internal sealed class ConnectionLog(ILoggerFactory? logs) : ILoggerFactory, ILog
         // The host's own factory is the host's to dispose of.
     }
 
-    private void Failed(string reason)
+    /// <summary>An attempt to connect failed.</summary>
+    public void Failed(Exception cause)
     {
+        var reason = InWords(cause);
         lock (_gate)
         {
             if (_lastFailure == reason)

@@ -69,7 +69,9 @@ internal sealed class DurableMessages : IAsyncDisposable
         _client.Opened -= OnOpened;
         await _drain.CancelAsync();
         await _stop.CancelAsync();
-        await Task.WhenAll(_pumping, _watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // NATS.Net 3.3.2 asks the server at the end, and waits where it is away (NatsSubBase.DrainCoreAsync).
+        await Task.WhenAll(_pumping, _watching).WaitAsync(_client.Life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _messages.Writer.TryComplete();
         _drain.Dispose();
         _stop.Dispose();
     }
@@ -101,6 +103,10 @@ internal sealed class DurableMessages : IAsyncDisposable
                     _messages.Writer.TryWrite(new(message));
             }
             _messages.Writer.TryComplete();
+        }
+        catch (NatsJSProtocolException e) when (e.HeaderCode == 409)
+        {
+            _messages.Writer.TryComplete(new NatsJSException($"consumer {_consumer.Info.Name} of stream {_consumer.Info.StreamName}: {e.HeaderMessageText}", e));
         }
         catch (Exception e)
         {

@@ -11,11 +11,16 @@ namespace Watchword.Events.JetStream;
 /// </summary>
 public sealed class JetStreamClient : IAsyncDisposable
 {
+    private static readonly TimeSpan OpenPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(5);
+
     private readonly Denials _denials;
     private readonly ConnectionLog? _log;
     private readonly bool _owns;
     private long _opened;
+    private readonly CancellationTokenSource _disposed = new();
     private volatile CancellationTokenSource _life = new();
+    private volatile TaskCompletionSource _whenOpen = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Uses a connection that somebody else made, and disposes of.</summary>
     public JetStreamClient(INatsConnection connection)
@@ -33,6 +38,10 @@ public sealed class JetStreamClient : IAsyncDisposable
         connection.ConnectionOpened += OnOpened;
         connection.ConnectionDisconnected += OnDropped;
         connection.ServerError += OnServerError;
+        if (connection.ConnectionState == NatsConnectionState.Open)
+            _whenOpen.SetResult();
+        else
+            _life.Cancel();   // until the event of its opening
     }
 
     /// <summary>Connects in the background, and again whenever the connection breaks.</summary>
@@ -42,7 +51,7 @@ public sealed class JetStreamClient : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         if (settings.Faults() is { Count: > 0 } faults)
             throw new ArgumentException(string.Join("; ", faults), nameof(settings));
-        var client = new JetStreamClient(new NatsConnection(settings.ToOpts(logs)), owns: true);
+        var client = new JetStreamClient(new NatsConnection(settings.ToOpts(logs) with { RetryOnInitialConnect = false }), owns: true);
         _ = client.ConnectAsync();
         return client;
     }
@@ -81,7 +90,8 @@ public sealed class JetStreamClient : IAsyncDisposable
     public INatsJSContext Context { get; }
 
     /// <summary>Whether the connection is open now.</summary>
-    public bool IsOpen => Connection.ConnectionState == NatsConnectionState.Open;
+    // The event that a connection has opened comes a little later than its state.
+    public bool IsOpen => Connection.ConnectionState == NatsConnectionState.Open && !_life.IsCancellationRequested;
 
     /// <summary>How often the connection has opened: another number means that it broke in between.</summary>
     public long OpenedTotal => Interlocked.Read(ref _opened);
@@ -108,13 +118,17 @@ public sealed class JetStreamClient : IAsyncDisposable
     {
         while (!IsOpen)
         {
+            var opened = _whenOpen.Task;
             try
             {
-                await Connection.ConnectAsync().AsTask().WaitAsync(ct);
+                if (!_owns)
+                    await Connection.ConnectAsync().AsTask().WaitAsync(ct);
+                if (!IsOpen)
+                    await opened.WaitAsync(OpenPoll, ct);
             }
-            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            catch (Exception e) when (e is TimeoutException or OperationCanceledException && !ct.IsCancellationRequested)
             {
-                // It broke while we waited.
+                // It broke while we waited, or takes long.
             }
         }
     }
@@ -225,8 +239,10 @@ public sealed class JetStreamClient : IAsyncDisposable
         Connection.ConnectionOpened -= OnOpened;
         Connection.ConnectionDisconnected -= OnDropped;
         Connection.ServerError -= OnServerError;
+        await _disposed.CancelAsync();
         if (_owns)
-            await Connection.DisposeAsync();
+            // NATS.Net 3.3.2 waits for subscriptions that ask a server that is away.
+            await Connection.DisposeAsync().AsTask().WaitAsync(IsOpen ? DisposePatience : TimeSpan.Zero).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task<T?> FindAsync<T>(Func<CancellationToken, Task<T>> call, string[] tokens, CancellationToken ct)
@@ -242,25 +258,33 @@ public sealed class JetStreamClient : IAsyncDisposable
         }
     }
 
+    // NATS.Net 3.3.2 retries by itself too (RetryOnInitialConnect), and keeps to itself why an attempt failed.
     private async Task ConnectAsync()
     {
-        try
+        while (!_disposed.IsCancellationRequested)
         {
-            await Connection.ConnectAsync();
-        }
-        catch (Exception e) when (e is NatsException or OperationCanceledException or ObjectDisposedException)
-        {
-            // Whoever uses the connection is told.
+            try
+            {
+                await Connection.ConnectAsync();
+                return;
+            }
+            catch (Exception e) when (e is NatsException or OperationCanceledException or ObjectDisposedException)
+            {
+                if (e.InnerException is { } cause)
+                    _log?.Failed(cause);
+            }
+            await Task.Delay(Connection.Opts.ReconnectWaitMax, _disposed.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     private ValueTask OnOpened(object? sender, NatsEventArgs e)
     {
-        if (_life.IsCancellationRequested)
-            _life = new();
         _denials.Forget();
         _log?.Connected(e.Message);
         Interlocked.Increment(ref _opened);
+        if (_life.IsCancellationRequested)
+            _life = new();
+        _whenOpen.TrySetResult();
         Opened?.Invoke();
         return default;
     }
@@ -269,6 +293,8 @@ public sealed class JetStreamClient : IAsyncDisposable
     {
         _log?.Dropped(e.Message);
         _life.Cancel();
+        if (_whenOpen.Task.IsCompleted)
+            _whenOpen = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Dropped?.Invoke();
         return default;
     }

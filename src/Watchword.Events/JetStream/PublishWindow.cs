@@ -93,15 +93,8 @@ internal sealed class PublishWindow : IAsyncDisposable
         _client.Dropped -= OnDropped;
         _client.PublishDenied -= OnDenied;
         await _clock.DisposeAsync();
-        try
-        {
-            if (_client.IsOpen)
-                await _acks.DisposeAsync();
-        }
-        catch (NatsException)
-        {
-            // The connection is gone, and the subscription with it.
-        }
+        // NATS.Net 3.3.2 asks the server at the end, and waits for one that is away (NatsSubBase.DrainCoreAsync).
+        await _acks.DisposeAsync().AsTask().WaitAsync(_client.Life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Fail(_ => true, new NatsAwayException("the publisher was closed before the ack came"));
         _results.Writer.TryComplete();
     }

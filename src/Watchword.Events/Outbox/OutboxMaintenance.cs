@@ -3,16 +3,16 @@ using Npgsql;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Makes the coming days' partitions and drops those past the retention.</summary>
+/// <summary>Creates the partitions of the coming days, and drops those past the retention.</summary>
 public sealed class OutboxMaintenance(NpgsqlDataSource database, RelayOptions options, ILogger<OutboxMaintenance> logger) : HourlyLoop(logger)
 {
-    // A week's reserve, and a default partition behind it: a failed round is no trouble yet.
+    // A week ahead, with a default partition behind it: a failed round does no harm.
     private const int DaysAhead = 7;
 
     /// <inheritdoc/>
     protected internal override async Task RunOnceAsync(CancellationToken ct)
     {
-        // The locks of partition changes are short, but a queue behind one is not: give up early, try again later.
+        // Partition changes hold their locks briefly, but others queue behind one that waits: give up early and retry later.
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(new("SET LOCAL lock_timeout = '2s'"));
         batch.BatchCommands.Add(new("SELECT pg_advisory_xact_lock(hashtextextended('watchword partitions', 0))"));

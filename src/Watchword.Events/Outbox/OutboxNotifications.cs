@@ -2,12 +2,12 @@ using Npgsql;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>LISTEN and NOTIFY between the processes of one outbox: a hint beside the relay's own polling.</summary>
+/// <summary>LISTEN and NOTIFY between the processes that share an outbox: a hint beside the relay's own polling.</summary>
 internal static class OutboxNotifications
 {
     private const string Channel = "watchword_outbox";
 
-    /// <summary>Wakes the process that carries the outbox.</summary>
+    /// <summary>Wakes the process that leads.</summary>
     public static async Task SendAsync(NpgsqlDataSource database, CancellationToken ct)
     {
         await using var command = database.CreateCommand($"NOTIFY {Channel}");
@@ -15,8 +15,8 @@ internal static class OutboxNotifications
     }
 
     /// <summary>
-    /// Pulses the signal at every notification, until cancelled. For the process that carries alone: the others would
-    /// send on what they receive, for ever.
+    /// Pulses the signal at every notification, until cancelled. Only for the process that leads: the others would notify
+    /// each other for ever.
     /// </summary>
     public static async Task ReceiveAsync(NpgsqlDataSource database, OutboxSignal signal, CancellationToken ct)
     {
@@ -24,7 +24,7 @@ internal static class OutboxNotifications
         connection.Notification += (_, _) => signal.Pulse();
         await using (var listen = new NpgsqlCommand($"LISTEN {Channel}", connection))
             await listen.ExecuteNonQueryAsync(ct);
-        signal.Pulse();   // what came while nobody listened
+        signal.Pulse();   // changes made before we listened
         while (true)
             await connection.WaitAsync(ct);
     }

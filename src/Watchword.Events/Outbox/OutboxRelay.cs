@@ -10,9 +10,9 @@ using Watchword.Events.Postgres;
 namespace Watchword.Events.Outbox;
 
 /// <summary>
-/// Carries the outbox to JetStream. Of all processes one leads, by lease; the others pass their wake-ups on to it.
+/// Publishes the outbox to JetStream. One process leads, by lease; the others pass their wake-ups on to it.
 /// </summary>
-/// <remarks>Nothing waits for it: with NATS away events stay in the outbox, and follow when it is back.</remarks>
+/// <remarks>Nothing waits for it: while NATS is away, events stay in the outbox.</remarks>
 public sealed class OutboxRelay(
     NpgsqlDataSource database, JetStreamClient jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger,
     EventEnrichment? enrichment = null)
@@ -22,13 +22,13 @@ public sealed class OutboxRelay(
     private readonly StreamRelay[] _streams =
         [.. StreamAudit.Audited.Select(s => new StreamRelay(database, jetStream, s, options, enrichment is { IsOff: false } ? enrichment : null, logger))];
 
-    /// <summary>Whether this process carries the outbox now.</summary>
+    /// <summary>Whether this process leads now.</summary>
     public bool IsLeader { get; private set; }
 
-    /// <summary>Done when this process has carried, or found another at it, for the first time: the streams exist.</summary>
+    /// <summary>Completes when this process leads for the first time, or finds that another does: the streams exist.</summary>
     public Task Ready => Task.WhenAny(_follows.Task, Task.WhenAll(_streams.Select(s => s.Ready)));
 
-    /// <summary>Events that this process published and marked since it started.</summary>
+    /// <summary>Events that this process has published and marked since it started.</summary>
     public long PublishedTotal => _streams.Sum(s => s.PublishedTotal);
 
     /// <inheritdoc/>
@@ -48,14 +48,14 @@ public sealed class OutboxRelay(
         }
     }
 
-    // Ends when NATS has reconnected: the server may have come back without all that it had.
+    // Ends when NATS has reconnected: the server may have come back without everything that it had.
     private async Task LeadAsync(AdvisoryLease lease, CancellationToken ct)
     {
         var connection = jetStream.OpenedTotal;
-        // A mark that a crash of the database loses is made again: the event is published twice, under one id.
+        // A mark that the database loses in a crash is repeated: the event is published again under the same id.
         await using (var relax = new NpgsqlCommand("SET synchronous_commit = off"))
             await lease.ExecuteAsync(relax, ct);
-        // Whoever lost the lease may have lost the database too, and got an older one.
+        // The database may have been restored from a backup: positions must not be given twice.
         await using (var raise = database.CreateCommand("SELECT watchword.raise_position()"))
             await raise.ExecuteNonQueryAsync(ct);
         IsLeader = true;
@@ -89,12 +89,12 @@ public sealed class OutboxRelay(
                     stream.Wake();
             if (Stopwatch.GetElapsedTime(since) < options.PollInterval)
                 continue;
-            await lease.CheckAsync(ct);   // also of a leader with nothing to mark
+            await lease.CheckAsync(ct);   // also while there is nothing to mark
             since = Stopwatch.GetTimestamp();
         }
     }
 
-    // Nothing is published there from here: no event waits for it.
+    // The relay itself does not publish there, so no event waits for this stream.
     private async Task MakeDeadLettersAsync(CancellationToken ct)
     {
         try
@@ -103,18 +103,18 @@ public sealed class OutboxRelay(
         }
         catch (Exception e) when (e is NatsJSApiException api && !api.IsTransient() || e is NatsDeniedException)
         {
-            logger.StreamNotMade(Streams.DeadLetters.Name!, e.Message);   // somebody else's has its subjects
+            logger.StreamNotMade(Streams.DeadLetters.Name!, e.Message);   // another stream has its subjects
         }
         await Task.Delay(Timeout.Infinite, ct);
     }
 
-    // Trouble of one stream alone is waited out here, beside the others: it has no quorum, it is full. When none answers
-    // it may be this process's own, and another shall lead.
+    // Waits out the trouble of one stream (no quorum, full) beside the others. When no stream answers, the trouble may be
+    // this process's own: it gives the lease back, and another may lead.
     private async Task WaitOutAsync(string stream, Func<CancellationToken, Task> work, CancellationToken ct)
     {
-        for (var pause = options.RetryDelayMin; ;)
+        var backoff = new Backoff(options.RetryDelayMin, options.RetryDelayMax);
+        while (true)
         {
-            var since = Environment.TickCount64;
             try
             {
                 await work(ct);
@@ -126,10 +126,8 @@ public sealed class OutboxRelay(
                     throw;
                 logger.LoopInterrupted($"{nameof(OutboxRelay)} ({stream})", e.Message);
             }
-            if (Environment.TickCount64 - since > options.RetryDelayMax.TotalMilliseconds)
-                pause = options.RetryDelayMin;
-            await Task.Delay(pause, ct);
-            pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, options.RetryDelayMax.Ticks));
+            await backoff.WaitAsync(ct);
+            ct.ThrowIfCancellationRequested();
         }
     }
 
@@ -144,13 +142,13 @@ public sealed class OutboxRelay(
             }
             catch (NatsException)
             {
-                // Nor does this one.
+                // This one does not answer either.
             }
         }
         return false;
     }
 
-    // Another process leads: it may be waiting for what this one has just committed.
+    // Another process leads: wake it when this one has committed something.
     private async Task FollowAsync(CancellationToken ct)
     {
         _follows.TrySetResult();

@@ -8,13 +8,13 @@ namespace Watchword.Events.Outbox;
 
 /// <summary>An event that waits to be published.</summary>
 /// <param name="Position">Its place in the outbox, and the version of what it changed.</param>
-/// <param name="Id">The Nats-Msg-Id.</param>
+/// <param name="Id">The event's id, which is its Nats-Msg-Id.</param>
 /// <param name="Subject">Where it is published.</param>
-/// <param name="Key">The user or organization that order is kept within.</param>
+/// <param name="Key">The user or organization whose events keep their order.</param>
 /// <param name="Payload">JSON in UTF-8.</param>
-/// <param name="Context">What its transaction said of itself, as a JSON object; null when nothing.</param>
-/// <param name="OccurredAt">By the database's clock.</param>
-/// <param name="Republished">A stream had it, and lost it.</param>
+/// <param name="Context">The transaction's settings (trace, correlation id, actor, origin) as a JSON object; null when there are none.</param>
+/// <param name="OccurredAt">When it happened, by the database's clock.</param>
+/// <param name="Republished">Whether a stream had it and lost it.</param>
 internal readonly record struct OutboxRow(
     long Position, string Id, string Subject, string Key, byte[] Payload, string? Context, DateTime OccurredAt, bool Republished)
 {
@@ -26,7 +26,7 @@ internal readonly record struct OutboxRow(
         row.GetInt64(0), row.GetGuid(1).ToString(), row.GetString(2), row.GetString(3),
         row.GetFieldValue<byte[]>(4), row.IsDBNull(5) ? null : row.GetString(5), row.GetDateTime(6), row.GetBoolean(7));
 
-    /// <summary>CloudEvents 1.0 in binary mode (NATS protocol binding), and our own.</summary>
+    /// <summary>Writes the headers: CloudEvents 1.0 in binary mode (NATS protocol binding), and our own.</summary>
     public void WriteHeaders(NatsHeaders headers, string source, string? expectedLastId)
     {
         headers.Clear();
@@ -47,7 +47,7 @@ internal readonly record struct OutboxRow(
             WriteContext(headers, Context);
     }
 
-    // A user's id can be anything that somebody once typed. One with a % in it would be taken for an escaped one.
+    // A user's id can hold any character. One that holds % would be taken for an escaped one.
     private static bool IsPlain(string text) => !text.AsSpan().ContainsAnyExceptInRange('!', '~') && !text.Contains('%', StringComparison.Ordinal);
 
     private static void WriteContext(NatsHeaders headers, string context)
@@ -65,7 +65,7 @@ internal readonly record struct OutboxRow(
                 "origin" => "Watchword-Origin",
                 _ => null,
             };
-            // Anyone can set the transaction's settings: what no header should hold is left out, not published broken.
+            // Anybody can set the transaction's settings: what a header cannot carry is left out.
             if (name is not null && member.Value.ValueKind == JsonValueKind.String && member.Value.GetString() is { } value && value.Length <= LongestContext && !value.Any(char.IsControl))
                 headers.Add(name, value);
         }

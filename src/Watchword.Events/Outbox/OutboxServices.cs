@@ -6,12 +6,12 @@ namespace Watchword.Events.Outbox;
 public static class OutboxServices
 {
     /// <summary>
-    /// The relay and its wake-ups. Needs an <c>NpgsqlDataSource</c>, a <c>NatsConnection</c>, a <c>JetStream</c> and
-    /// an <see cref="OutboxSignal"/>. Every <see cref="IEventEnricher"/> that is registered takes part.
+    /// Adds the relay and its wake-ups. Needs an <c>NpgsqlDataSource</c>, a <c>JetStreamClient</c> and an
+    /// <see cref="OutboxSignal"/>. Every registered <see cref="IEventEnricher"/> takes part.
     /// </summary>
     /// <param name="services">The host's.</param>
     /// <param name="options">How the relay works.</param>
-    /// <param name="carry">Whether this process may carry the outbox; else it only wakes the one that does.</param>
+    /// <param name="carry">Whether this process may lead; otherwise it only wakes the one that does.</param>
     public static IServiceCollection AddOutbox(this IServiceCollection services, RelayOptions options, bool carry)
     {
         services.AddSingleton(options);

@@ -3,8 +3,8 @@ using Npgsql;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Passes this process's wake-ups on to the process that carries the outbox.</summary>
-/// <remarks>NOTIFY takes a lock across the whole database at commit, so a burst of commits becomes one.</remarks>
+/// <summary>Passes this process's wake-ups on to the process that leads.</summary>
+/// <remarks>NOTIFY takes a database-wide lock at commit, so a burst of commits becomes one notification.</remarks>
 public sealed class OutboxWaker(NpgsqlDataSource database, OutboxSignal signal, ILogger<OutboxWaker> logger) : BackgroundLoop(logger)
 {
     private static readonly TimeSpan NotifyInterval = TimeSpan.FromMilliseconds(5);

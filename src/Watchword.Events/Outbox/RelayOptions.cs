@@ -33,7 +33,7 @@ public sealed record RelayOptions
     /// <summary>How often the streams are audited from end to end.</summary>
     public TimeSpan AuditInterval { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>When the first whole audit begins after the relay does: first what waits, then this.</summary>
+    /// <summary>Delay before the first full audit, so that the backlog goes first.</summary>
     public TimeSpan AuditDelay { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Which part of the users has its events published.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
 using NATS.Client.JetStream;
@@ -11,27 +12,27 @@ using Watchword.Events.Postgres;
 namespace Watchword.Events.Outbox;
 
 /// <summary>How a sweep ended.</summary>
-/// <param name="Marked">Events that the stream has, or that sampling leaves out, and whose rows say so.</param>
-/// <param name="LeftOut">Those of them that sampling leaves out.</param>
-/// <param name="Failure">Why it ended early; null when it did not, or when only its chain was broken.</param>
-/// <param name="ChainBroken">A foreign publisher's message came between: sweep again at once.</param>
+/// <param name="Marked">Rows marked as published: the stream has the event, or sampling leaves it out.</param>
+/// <param name="LeftOut">How many of them sampling leaves out.</param>
+/// <param name="Failure">Why the sweep ended early; null when it did not, or when only the chain was broken.</param>
+/// <param name="ChainBroken">A foreign publisher's message broke the chain: sweep again at once.</param>
 internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, bool ChainBroken);
 
 /// <summary>
-/// Passes over one stream's part of the outbox: everything unpublished in one snapshot, in order, published without
-/// waiting for each ack, marked as the acks arrive.
+/// Sweeps one stream's part of the outbox: reads everything unpublished in one snapshot, publishes it in order without
+/// waiting for each ack, and marks it as published as the acks arrive.
 /// </summary>
 /// <remarks>
-/// One snapshot, because rows become visible out of order: a row that a second read shows may have an older one of
-/// its key behind the cursor. Order is kept in one of two ways. Chained: each message names its
-/// predecessor (Nats-Expected-Last-Msg-Id), so that whatever fails refuses everything behind it. Where a foreign
-/// publisher's messages keep coming between, unchained: a key's next event waits for the ack of its last.
+/// One snapshot, because rows become visible out of order: a cursor could pass an older row of the same key. Order is
+/// kept in one of two ways (decision 6). Chained: each message names its predecessor (Nats-Expected-Last-Msg-Id), so that
+/// one failure refuses everything behind it. Unchained, where a foreign publisher keeps breaking the chain: a key's next
+/// event waits for the ack of its last.
 /// </remarks>
 internal sealed class RelaySweeper(
-    NpgsqlDataSource database, AdvisoryLease lease, PublishWindow publisher, StreamConfig stream, HashSet<string> held, PlacesOfEvents places,
+    NpgsqlDataSource database, AdvisoryLease lease, PublishWindow publisher, StreamConfig stream, HashSet<string> held, StreamSubjects subjects,
     RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
-    /// <summary>All auth events that wait, or all others, but for those of the held keys ($1), and not more than $2. Each has an index.</summary>
+    /// <summary>The unpublished events of a stream, without those of held keys ($1), at most $2.</summary>
     internal static string Unpublished(bool authEvents) => $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
         WHERE published_at IS NULL AND {(authEvents ? "" : "NOT ")}starts_with(subject, 'auth.user.') AND NOT key = ANY ($1) ORDER BY position LIMIT $2
@@ -42,8 +43,8 @@ internal sealed class RelaySweeper(
     private readonly bool _ofAuthEvents = stream.Name == Streams.AuthEvents.Name;
     private readonly NatsHeaders _headers = new();
     private readonly HashSet<string> _unsettledKeys = [];
-    private readonly List<string> _refusedKeys = [];   // by the settling side; held once the sweep is over
-    private readonly ConcurrentQueue<Sent> _leftOut = [];   // by sampling: only to be marked
+    private readonly List<string> _refusedKeys = [];   // found while settling; held once the sweep is over
+    private readonly ConcurrentQueue<Sent> _leftOut = [];   // by sampling: to be marked and not published
     private readonly Signal _settledSome = new();
     private readonly Sent[] _sent = new Sent[options.SweepSize];
     private TaskCompletionSource _allSent = new();
@@ -53,15 +54,15 @@ internal sealed class RelaySweeper(
     private int _marked;
     private int _leftOutCount;
     private volatile NatsException? _failure;
-    private volatile bool _refused;   // whatever follows is, too
+    private volatile bool _refused;   // everything behind it is refused too
     private bool _chained;
     private string? _lastId;
 
-    /// <summary>One sweep. When it returns, every publish is settled and every ack is written back.</summary>
-    /// <remarks>Keys whose event no server would take are added to the held ones, and left out until they are removed.</remarks>
+    /// <summary>Sweeps once. When it returns, every publish is settled and every ack is marked.</summary>
+    /// <remarks>Adds keys to the held ones whose event no server would take.</remarks>
     /// <param name="chained">Whether order is kept by a chain.</param>
     /// <param name="ct">Ends it early.</param>
-    /// <exception cref="NpgsqlException">The database failed; what was acked but not marked is published again, under the same id.</exception>
+    /// <exception cref="NpgsqlException">The database failed. Events that were acked but not marked are published again under the same id.</exception>
     public async Task<SweepResult> RunAsync(bool chained, CancellationToken ct)
     {
         _chained = chained;
@@ -70,7 +71,7 @@ internal sealed class RelaySweeper(
         _allSent = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (_sentCount, _marked, _leftOutCount, _failure, _refused, _lastId) = (0, 0, 0, null, false, null);
         _settling = SettleAsync();
-        NatsException? failure = null;   // of the connection
+        NatsException? failure = null;
         try
         {
             await PublishAsync(ct);
@@ -94,7 +95,7 @@ internal sealed class RelaySweeper(
 
     private async Task PublishAsync(CancellationToken ct)
     {
-        // Not the data source's own command: that cannot be cancelled.
+        // A command of the data source itself cannot be cancelled.
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var command = new NpgsqlCommand(Unpublished(_ofAuthEvents), connection);
         command.Parameters.Add(new() { Value = held.ToArray() });
@@ -107,7 +108,7 @@ internal sealed class RelaySweeper(
                 await PublishAsync(row, ct);
         }
         if (IsOver)
-            command.Cancel();   // the rest of 20,000 rows is not worth the read
+            command.Cancel();   // the rest need not be read
     }
 
     private async ValueTask PublishAsync(OutboxRow row, CancellationToken ct)
@@ -124,35 +125,37 @@ internal sealed class RelaySweeper(
         {
             row.WriteHeaders(_headers, options.Source, _chained ? _lastId : null);
             var payload = enrichment is not null && _ofAuthEvents ? await enrichment.ApplyAsync(row) : row.Payload;
-            if (!places.Has(row.Subject))
+            if (!subjects.Has(row.Subject))
             {
-                Hold(row, $"stream {stream.Name} does not take {row.Subject}: add that to its subjects");
+                Hold(row, $"stream {stream.Name} does not take {row.Subject}: add it to the stream's subjects");
                 return;
             }
+            // NATS.Net writes the trace of whoever listens to it into the headers: it must be the event's own.
+            using var trace = _headers.Find(EventHeaders.TraceParent) is { } parent ? new Activity("publish").SetParentId(parent).Start() : null;
             await publisher.PublishAsync(row.Subject, payload, _headers, _sentCount, ct);
         }
         catch (Exception e) when (e is ArgumentException || e is NatsException nats && !nats.IsTransient())
         {
-            Hold(row, e.Message);   // too large for the server, or no subject at all
-            return;   // in its turn for the rest of the sweep
+            Hold(row, e.Message);   // too large for the server, or not a valid subject
+            return;
         }
         _lastId = row.Id;
         Volatile.Write(ref _sentCount, _sentCount + 1);
     }
 
-    // Its key waits, everyone else flows on.
+    // The key waits; everybody else's events go on.
     private void Hold(in OutboxRow row, string reason)
     {
         logger.EventHeld(row.Position, row.Subject, row.Key, reason);
         held.Add(row.Key);
     }
 
-    // Unchained: false when the sweep is over meanwhile, and with it perhaps the key's last event.
+    // Unchained: waits for the ack of the key's last event. False when the sweep is over meanwhile.
     private async ValueTask<bool> HasTurnAsync(string key, CancellationToken ct)
     {
         while (true)
         {
-            // Under the lock that frees the key: a failure is known before the key is free.
+            // The same lock frees the key: a failure is known before the key is free.
             lock (_unsettledKeys)
             {
                 if (IsOver)
@@ -173,8 +176,8 @@ internal sealed class RelaySweeper(
         _settledSome.Pulse();
     }
 
-    // Not cancelled: every publish gets its result within the ack time-out, and what is acked but not marked would have
-    // to be looked for in the stream by the next process.
+    // Not cancelled: every publish has its result within the ack time-out, and the next leader would have to look in the
+    // stream for what was acked but not marked.
     private async Task SettleAsync()
     {
         List<long> positions = new(options.MarkSize), sequences = new(options.MarkSize);
@@ -220,7 +223,7 @@ internal sealed class RelaySweeper(
             {
                 if (_moreResults is null or { IsCompleted: true })
                     _moreResults = publisher.Results.WaitToReadAsync().AsTask();
-                await (_allSent.Task.IsCompleted ? _moreResults : await Task.WhenAny(_moreResults, _allSent.Task));   // the inner one: a failure must come out
+                await (_allSent.Task.IsCompleted ? _moreResults : await Task.WhenAny(_moreResults, _allSent.Task));   // awaits the inner task: a failure must come out
             }
         }
     }
@@ -241,7 +244,7 @@ internal sealed class RelaySweeper(
     private void Refused(Sent sent, NatsException error)
     {
         _refused = true;
-        // Either the chain itself, or the echo of a failure further up, which has been reported.
+        // The chain is broken, by a foreign publisher or by an earlier failure that was reported.
         if (error is NatsJSApiException { Error.ErrCode: NatsErrors.WrongLastMessageId })
             return;
         if (error.IsTooLarge() || error is NatsDeniedException)
@@ -250,12 +253,12 @@ internal sealed class RelaySweeper(
             _refusedKeys.Add(sent.Key);
             return;
         }
-        // One line a sweep: whatever follows is refused for the same reason.
+        // One line a sweep: the others are refused for the same reason.
         if (_failure is null && _ofAuthEvents)
             logger.AuthEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
         else if (_failure is null)
             logger.ChangeEventNotPublished(sent.Subject, error.Message, sent.Key, sent.Position);
-        // A refusal is known to have stored nothing; what may have been stored counts more.
+        // A refusal has stored nothing. A failure that may have stored something counts more.
         if (_failure is null or NatsJSApiException)
             _failure = error;
     }

@@ -11,21 +11,21 @@ using Watchword.Events.JetStream;
 namespace Watchword.Events.Outbox;
 
 /// <summary>What an audit found.</summary>
-/// <param name="Compared">Rows that were held against the stream.</param>
-/// <param name="Lost">Acknowledged once and gone; their rows wait to be published again.</param>
-/// <param name="Corrected">There, but at another sequence than their rows said.</param>
+/// <param name="Compared">Rows compared with the stream.</param>
+/// <param name="Lost">Events that were acknowledged and are gone; their rows wait to be published again.</param>
+/// <param name="Corrected">Events that lie at another sequence than their rows said.</param>
 internal sealed record AuditResult(long Compared, long Lost, long Corrected);
 
-/// <summary>A stream that was there when the relay began is there no longer: it begins anew, and makes it.</summary>
+/// <summary>The stream has disappeared: the relay starts again, and makes it.</summary>
 internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone");
 
 /// <summary>
-/// Compares the outbox with the streams, and sets back what an acknowledged publish lost: a power cut, a restored
-/// backup, a deleted or wiped stream. It publishes nothing: the next sweep does, in order.
+/// Compares the outbox with a stream, and marks rows as unpublished whose events the stream acknowledged and lost: by a
+/// power cut, a restored backup, a deletion. It publishes nothing: the next sweep does, in order.
 /// </summary>
 /// <remarks>
-/// What lies before a stream's first message was discarded by its limits, or purged, and is not lost. A row that is set
-/// back keeps its old sequence, which shows the relay that it is published again.
+/// What lies before the stream's first message was discarded by its limits, or purged, and is not lost. A row that is set
+/// back keeps its old sequence, which tells the relay that it is published again.
 /// </remarks>
 internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jetStream, RelayOptions options, ILogger logger)
 {
@@ -34,7 +34,7 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
     /// <summary>The streams that the relay publishes to.</summary>
     public static IReadOnlyList<StreamConfig> Audited { get; } = [Streams.AuthEvents, Streams.IdentityChanges];
 
-    /// <summary>A whole stream.</summary>
+    /// <summary>Audits the whole stream.</summary>
     /// <exception cref="StreamGoneException">There is no such stream.</exception>
     /// <exception cref="NatsException">The server does not answer.</exception>
     /// <exception cref="NpgsqlException">The database does not answer.</exception>
@@ -45,11 +45,11 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
         await ExecuteAsync(connection, "SET work_mem = '64MB'; CREATE TEMPORARY TABLE seen (seq bigint NOT NULL, id uuid)", ct);
         try
         {
-            // In this order: what was marked before this moment was acknowledged before the stream is looked at.
+            // In this order: rows marked before this moment were acknowledged before the stream is read.
             var now = await NowAsync(connection, ct);
             var before = await FindAsync(stream, ct);
             await CopyIdsAsync(connection, before, ct);
-            // What the limits discarded meanwhile is not lost either.
+            // What the limits discard meanwhile is not lost.
             var after = await FindAsync(stream, ct);
             if (after.Created != before.Created || after.State.LastSeq < before.State.LastSeq)
                 throw new NatsException($"stream {stream} was replaced while it was audited");
@@ -60,17 +60,17 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
         }
         finally
         {
-            // A broken connection takes it with it.
+            // A broken connection drops the table by itself.
             if (connection.State == ConnectionState.Open)
                 await ExecuteAsync(connection, "DROP TABLE IF EXISTS pg_temp.seen; RESET work_mem", CancellationToken.None);
         }
     }
 
-    /// <summary>Not made here: whoever makes it has to see that nothing new passes what it held.</summary>
+    /// <summary>The stream. It is not made here: whoever makes it must first publish again what it held.</summary>
     internal async Task<StreamInfo> FindAsync(string stream, CancellationToken ct) =>
         await jetStream.FindStreamAsync(stream, ct) ?? throw new StreamGoneException(stream);
 
-    // Which id stands at which sequence; a foreign message has its sequence and no id.
+    // The id at each sequence; null for a foreign publisher's message.
     private async Task CopyIdsAsync(NpgsqlConnection connection, StreamInfo stream, CancellationToken ct)
     {
         if (stream.State.Messages == 0)
@@ -93,14 +93,14 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
 
     private async Task<AuditResult> CompareAsync(NpgsqlConnection connection, DateTime now, StreamInfo stream, ulong last, CancellationToken ct)
     {
-        // Rows whose place in the stream holds nothing, or something else; $5: holes count only in rows older than it.
+        // Rows at whose sequence the stream holds nothing, or another event. Holes count only for rows older than $5.
         const string Rows = """
             watchword.outbox o LEFT JOIN pg_temp.seen s ON s.seq = o.stream_seq
             WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND (o.subject LIKE 'auth.user.%') = $4
             """;
         const string Gone = "s.id IS DISTINCT FROM o.id AND (s.seq IS NOT NULL OR o.stream_seq > $6 OR o.published_at < $5)";
-        // A stream that discards in its middle has holes of its own. In any other one, an id that was stored within the
-        // duplicate window is remembered longer than its message: published again now, it would be dropped.
+        // A stream that discards in its middle has holes of its own. In any other stream a lost message's id is remembered
+        // for the duplicate window: published again before that has passed, the event would be dropped.
         var holesBefore = stream.Config is { MaxMsgsPerSubject: <= 0, Retention: StreamConfigRetention.Limits }
             ? now - stream.Config.DuplicateWindow : DateTime.MinValue;
         object[] values = [now, now - Kept(stream), (long)stream.State.FirstSeq, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
@@ -135,7 +135,7 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
         }
     }
 
-    /// <summary>Tells what was found, and keeps it.</summary>
+    /// <summary>Logs and stores the result.</summary>
     internal async Task ReportAsync(string stream, bool full, long since, AuditResult result, CancellationToken ct)
     {
         var took = Stopwatch.GetElapsedTime(since);
@@ -157,7 +157,7 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>How old a row may be to be held against the stream.</summary>
+    /// <summary>The greatest age of rows that are compared with the stream.</summary>
     internal TimeSpan Kept(StreamInfo stream) =>
         stream.Config.MaxAge > TimeSpan.Zero && stream.Config.MaxAge < options.Retention ? stream.Config.MaxAge : options.Retention;
 

@@ -8,15 +8,15 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Where a stream and the outbox meet: the newest event that a row calls published, and what the stream has behind it.</summary>
+/// <summary>Compares the end of a stream with the outbox, before anything is published: the newest event that is marked, and what the stream has behind it.</summary>
 internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetStream, StreamAudit audit, ILogger logger)
 {
-    // Rows become visible out of order: the highest sequence is looked for among so many of the newest positions.
+    // Rows become visible out of order: the highest sequence is among this many of the newest positions.
     private const int NewestRows = 20_000;
 
     /// <summary>
-    /// The end of a stream; where it was cut off, the whole of it. And what lies behind it: stored, and not marked.
-    /// Before anything newer is published.
+    /// Checks that the stream still holds the newest marked event, else audits the whole stream. Then marks the events behind
+    /// it, which were stored and not marked.
     /// </summary>
     public async Task CheckAsync(string stream, CancellationToken ct)
     {
@@ -30,7 +30,7 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetSt
         var since = Stopwatch.GetTimestamp();
         var found = await audit.FindAsync(stream, ct);
         if (await NewestMarkAsync(found, ct) is not var (id, sequence))
-            return true;   // nothing was published that it should still have
+            return true;   // nothing is marked that it should still hold
         var state = found.State;
         if (sequence >= state.FirstSeq
             && (sequence > state.LastSeq || (await StoredMessages.FindAsync(jetStream, stream, sequence, ct))?.Headers.Find(EventHeaders.MessageId) != id))
@@ -42,8 +42,8 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetSt
         return true;
     }
 
-    // The stream may have stored what nobody lived to mark: a process that was killed, a database that lost its last
-    // commits. It forgets their ids after its duplicate window, and published again they would be stored again.
+    // The stream may have stored events that were never marked: the process was killed, or the database lost its last
+    // commits. Once the duplicate window has passed, publishing them again would store them twice.
     private async Task MarkStoredAsync(string stream, CancellationToken ct)
     {
         var found = await audit.FindAsync(stream, ct);
@@ -59,7 +59,7 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetSt
                 break;
             if (!Guid.TryParse(message.Headers.Find(EventHeaders.MessageId), out var id)
                 || !long.TryParse(message.Headers.Find(EventHeaders.Version), NumberStyles.None, CultureInfo.InvariantCulture, out var position))
-                continue;   // somebody else's
+                continue;   // a foreign publisher's
             positions.Add(position);
             sequences.Add((long)message.Sequence);
             ids.Add(id);
@@ -76,8 +76,8 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetSt
             logger.StoredEventsMarked(stream, marked);
     }
 
-    // The highest sequence that a row names, and whose it is. Of rows that are older than the stream's messages can be,
-    // the sequence may be one of an earlier life of the stream's: no audit sets it right any more.
+    // The highest marked sequence, and the event there. Rows older than the stream's messages can be are left out: their
+    // sequence may be from before the stream was made again, and no audit corrects it any more.
     private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamInfo stream, CancellationToken ct)
     {
         await using var command = database.CreateCommand("""

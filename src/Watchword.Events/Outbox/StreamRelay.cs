@@ -8,11 +8,11 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>Carries the events of one stream while this process leads. It knows nothing of the other: neither waits for it.</summary>
+/// <summary>Publishes the events of one stream while this process leads. The streams do not wait for each other.</summary>
 internal sealed class StreamRelay(
     NpgsqlDataSource database, JetStreamClient jetStream, StreamConfig stream, RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
-    // A foreign publisher that came between once is likely to again.
+    // A foreign publisher that broke the chain once is likely to do it again.
     private static readonly TimeSpan UnchainedFor = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan AuditRetry = TimeSpan.FromMinutes(1);
@@ -21,26 +21,26 @@ internal sealed class StreamRelay(
     private readonly Signal _wake = new();
     private readonly HashSet<string> _held = [];
     private readonly StreamAudit _audit = new(database, jetStream, options, logger);
-    private readonly PlacesOfEvents _places = new(jetStream, stream);
-    private AdvisoryLease? _refusedUnder;   // nothing was stored that was not known: the look at the stream's end holds
-    private long _auditDue = Environment.TickCount64 + (long)options.AuditDelay.TotalMilliseconds;
+    private readonly StreamSubjects _subjects = new(jetStream, stream);
+    private AdvisoryLease? _refusedUnder;   // under this lease the stream refused an event: it stored nothing new, and its end need not be checked again
+    private Deadline _auditDue = Deadline.After(options.AuditDelay);
     private long _publishedTotal;
 
     public string Name => stream.Name!;
 
-    /// <summary>Done when it has carried for the first time.</summary>
+    /// <summary>Completes when it publishes for the first time.</summary>
     public Task Ready => _ready.Task;
 
     /// <inheritdoc cref="OutboxRelay.PublishedTotal"/>
     public long PublishedTotal => Interlocked.Read(ref _publishedTotal);
 
-    /// <summary>There may be something to carry.</summary>
+    /// <summary>There may be something to publish.</summary>
     public void Wake() => _wake.Pulse();
 
-    /// <summary>Sees what the stream has, and carries the rest, until NATS has reconnected.</summary>
-    /// <param name="lease">Of whoever leads; what is published is marked by its session.</param>
-    /// <param name="connection">The <see cref="JetStreamClient.OpenedTotal"/> that it leads on.</param>
-    /// <param name="ct">Ends it; every publish is settled before.</param>
+    /// <summary>Checks what the stream has, and publishes the rest, until NATS has reconnected.</summary>
+    /// <param name="lease">The leader's; its session marks what was published.</param>
+    /// <param name="connection">The value of <see cref="JetStreamClient.OpenedTotal"/> at the beginning.</param>
+    /// <param name="ct">Ends it, once every publish is settled.</param>
     /// <exception cref="NatsException">The stream, or all of NATS, takes nothing now.</exception>
     /// <exception cref="NpgsqlException">The database failed.</exception>
     public async Task RunAsync(AdvisoryLease lease, long connection, CancellationToken ct)
@@ -49,7 +49,7 @@ internal sealed class StreamRelay(
         {
             await StreamSetup.EnsureAsync(jetStream, [stream], logger, ct);
             await new StreamEnd(database, jetStream, _audit, logger).CheckAsync(Name, ct);
-            await _places.LoadAsync(ct);
+            await _subjects.LoadAsync(ct);
         }
         _refusedUnder = null;
         _ready.TrySetResult();
@@ -69,22 +69,21 @@ internal sealed class StreamRelay(
     private async Task CarryAsync(AdvisoryLease lease, long connection, Task auditing, CancellationToken ct)
     {
         await using var publisher = await PublishWindow.OpenAsync(jetStream, options.MaxInFlight, ct);
-        _held.Clear();   // another server, or other limits: let them try again
-        var sweeper = new RelaySweeper(database, lease, publisher, stream, _held, _places, options, enrichment, logger);
-        var chainAfter = 0L;
-        var retryHeld = 0L;
+        _held.Clear();   // another server, or other limits: try them again
+        var sweeper = new RelaySweeper(database, lease, publisher, stream, _held, _subjects, options, enrichment, logger);
+        Deadline unchainedUntil = default, retryHeld = default;
         while (jetStream.OpenedTotal == connection)
         {
-            if (_held.Count > 0 && Environment.TickCount64 >= retryHeld)
+            if (_held.Count > 0 && retryHeld.HasPassed)
             {
                 _held.Clear();   // a limit, a right or a stream may have been changed
-                await _places.LoadAsync(ct);
+                await _subjects.LoadAsync(ct);
             }
             if (_held.Count == 0)
-                retryHeld = Environment.TickCount64 + (long)options.HeldRetry.TotalMilliseconds;
-            var sweep = await sweeper.RunAsync(chained: Environment.TickCount64 >= chainAfter, ct);
+                retryHeld = Deadline.After(options.HeldRetry);
+            var sweep = await sweeper.RunAsync(chained: unchainedUntil.HasPassed, ct);
             if (sweep.ChainBroken)
-                chainAfter = Environment.TickCount64 + (long)UnchainedFor.TotalMilliseconds;
+                unchainedUntil = Deadline.After(UnchainedFor);
             Interlocked.Add(ref _publishedTotal, sweep.Marked - sweep.LeftOut);
             if (sweep.Failure is { } failure)
             {
@@ -94,17 +93,16 @@ internal sealed class StreamRelay(
             if (sweep.Marked > 0 || sweep.ChainBroken || await _wake.WaitAsync(options.PollInterval, ct))
                 continue;
             if (auditing.IsCompleted)
-                await auditing;   // nobody audits any more: begin anew
+                await auditing;   // the audit failed: start again
         }
     }
 
-    // From end to end, while the relay carries on; a reconnect does not begin the hour anew.
+    // Audits the whole stream now and then, beside the publishing. A reconnect does not restart the interval.
     private async Task AuditAsync(CancellationToken ct)
     {
         while (true)
         {
-            if (_auditDue - Environment.TickCount64 is > 0 and var wait)
-                await Task.Delay(TimeSpan.FromMilliseconds(wait), ct);
+            await Task.Delay(_auditDue.Left, ct);
             var next = options.AuditInterval;
             try
             {
@@ -116,7 +114,7 @@ internal sealed class StreamRelay(
                 logger.AuditInterrupted(Name, e.Message);
                 next = next < AuditRetry ? next : AuditRetry;
             }
-            _auditDue = Environment.TickCount64 + (long)next.TotalMilliseconds;
+            _auditDue = Deadline.After(next);
         }
     }
 }

@@ -8,6 +8,7 @@ namespace Watchword.Events.Outbox;
 /// <summary>Creates the streams that are missing. An existing stream with other settings is logged and never changed.</summary>
 public static class StreamSetup
 {
+    /// <summary>Creates those of the streams that are missing.</summary>
     /// <exception cref="NatsException">The server refuses, or does not answer.</exception>
     public static async Task EnsureAsync(JetStreamClient jetStream, IEnumerable<StreamConfig> streams, ILogger logger, CancellationToken ct = default)
     {
@@ -25,7 +26,7 @@ public static class StreamSetup
         }
     }
 
-    /// <summary>What an operator changed, as "max_age is 1.00:00:00, not 7.00:00:00"; empty when nothing.</summary>
+    /// <summary>How a stream differs, such as "max_age is 1.00:00:00, not 7.00:00:00"; empty when it does not.</summary>
     public static string Differences(StreamConfig wanted, StreamConfig found)
     {
         ArgumentNullException.ThrowIfNull(wanted);

@@ -25,9 +25,9 @@ internal sealed class DurableReader(
     private readonly List<Delivery> _held = [];
     private volatile bool _dropped;
     private bool _holding;
-    private long _giveUpAt;
+    private Deadline _giveUp;
 
-    private long GiveUpAt => Environment.TickCount64 + (long)Math.Max((AckWait * 2).TotalMilliseconds, LeastPatience.TotalMilliseconds);
+    private Deadline Patience => Deadline.After(AckWait * 2 > LeastPatience ? AckWait * 2 : LeastPatience);
 
     /// <summary>The stream.</summary>
     public string Stream { get; } = stream;
@@ -55,7 +55,7 @@ internal sealed class DurableReader(
     // A process that has lost its lease and does not know it yet still asks for events.
     private async Task<ConsumerInfo> AloneAsync(ConsumerInfo consumer, CancellationToken ct)
     {
-        for (var since = Environment.TickCount64; consumer.NumWaiting > 0 && Environment.TickCount64 - since < OthersPatience.TotalMilliseconds;)
+        for (var giveUp = Deadline.After(OthersPatience); consumer.NumWaiting > 0 && !giveUp.HasPassed;)
         {
             await Task.Delay(SettlePoll, ct);
             consumer = await _durable.FindAsync(ct) ?? consumer with { NumWaiting = 0 };
@@ -70,7 +70,7 @@ internal sealed class DurableReader(
     public async Task RunAsync(Action<EventContext> dispatch, CancellationToken ct)
     {
         jetStream.Dropped += OnDropped;
-        _giveUpAt = GiveUpAt;   // nothing can come before
+        _giveUp = Patience;   // nothing can come before
         try
         {
             await using var messages = await DurableMessages.OpenAsync(jetStream, Stream, name, options.MaxInFlight, ct);
@@ -158,14 +158,14 @@ internal sealed class DurableReader(
     private async Task HoldAsync(CancellationToken ct)
     {
         _holding = true;
-        _giveUpAt = GiveUpAt;
+        _giveUp = Patience;
         await _durable.ShortenAckWaitAsync(ct);
     }
 
     // While events are held nothing new is asked for: what is unanswered arrives, and the two counts meet.
     private async Task<bool> IsSettledAsync(CancellationToken ct)
     {
-        if (Environment.TickCount64 > _giveUpAt)
+        if (_giveUp.HasPassed)
         {
             logger.OrderNotSettled(name, Stream);
             return true;

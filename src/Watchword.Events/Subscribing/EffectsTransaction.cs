@@ -98,7 +98,7 @@ internal sealed class EffectsTransaction : IAsyncDisposable
             while (await end.ExecuteScalarAsync(patience.Token) is not null)
                 await Task.Delay(Poll, patience.Token);
             // The running statement has yet to notice; a reader that nobody reads never does.
-            for (var since = Environment.TickCount64; IsBusy && (IsExecuting || Environment.TickCount64 - since < ReaderPatience.TotalMilliseconds);)
+            for (var giveUp = Deadline.After(ReaderPatience); IsBusy && (IsExecuting || !giveUp.HasPassed);)
                 await Task.Delay(Poll, patience.Token);
             return true;
         }

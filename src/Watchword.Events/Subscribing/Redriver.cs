@@ -78,12 +78,12 @@ internal sealed class Redriver(
     private async Task TrySuspectsAsync(Ends ends)
     {
         await EndAsync(ends.Silence);   // an event that has failed must not be taken for the one that the process died of
-        for (var since = Environment.TickCount64; await store.BeginSuspectAsync(options.MaxDeliver, ends.Silence) is { } suspect;)
+        for (var turn = Deadline.After(AloneAtOnce); await store.BeginSuspectAsync(options.MaxDeliver, ends.Silence) is { } suspect;)
         {
             if (await TryHandleAsync(suspect, ends) is { } failed)
                 await RecordAsync([failed], ends.Silence);
             lot.Doubt(suspect.Queue);   // what waits behind it is next
-            if (Environment.TickCount64 - since < AloneAtOnce.TotalMilliseconds && !ends.Stop.IsCancellationRequested)
+            if (!turn.HasPassed && !ends.Stop.IsCancellationRequested)
                 continue;
             lot.LeaveSuspects();
             return;

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
@@ -216,7 +217,8 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private async Task ApplyAsync(List<UserChange> changes, CancellationToken ct)
     {
-        for (var delay = options.RetryDelayMin; ; delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, options.RetryDelayMax.Ticks)))
+        var backoff = new Backoff(options.RetryDelayMin, options.RetryDelayMax);
+        while (true)
         {
             try
             {
@@ -225,6 +227,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
             }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)) && !(changes.Count > 1 && IsTooSlow(e)))
             {
+                var delay = backoff.Next();
                 Logger.TargetFailed(e.Message, delay);
                 await Task.Delay(delay, ct);
             }
