@@ -101,14 +101,14 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStream jetStream
         // Rows whose place in the stream holds nothing, or something else; $5: holes count only in rows older than it.
         const string Rows = """
             watchword.outbox o LEFT JOIN pg_temp.seen s ON s.seq = o.stream_seq
-            WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND (o.subject LIKE 'auth.user.%') = $4
+            WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND o.stream = $4
             """;
         const string Gone = "s.id IS DISTINCT FROM o.id AND (s.seq IS NOT NULL OR o.stream_seq > $6 OR o.published_at < $5)";
         // A stream that discards in its middle has holes of its own. In any other one, an id that was stored within the
         // duplicate window is remembered longer than its message: published again now, it would be dropped.
         var holesBefore = stream.Config is { MaxMessagesPerSubject: <= 0, Retention: StreamRetention.Limits }
             ? now - (stream.Config.DuplicateWindow ?? TimeSpan.FromMinutes(2)) : DateTime.MinValue;
-        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSequence, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
+        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSequence, stream.Config.Name, holesBefore, (long)last];
 
         var (compared, gone) = await CountAsync($"SELECT count(*), count(*) FILTER (WHERE {Gone}) FROM {Rows}");
         if (gone == 0)

@@ -10,9 +10,6 @@ namespace Watchword.Events.Outbox;
 /// <summary>Where a stream and the outbox meet: the newest event that a row calls published, and what the stream has behind it.</summary>
 internal sealed class StreamEnd(NpgsqlDataSource database, JetStream jetStream, StreamAudit audit, ILogger logger)
 {
-    // Rows become visible out of order: the highest sequence is looked for among so many of the newest positions.
-    private const int NewestRows = 20_000;
-
     /// <summary>
     /// The end of a stream; where it was cut off, the whole of it. And what lies behind it: stored, and not marked.
     /// Before anything newer is published.
@@ -82,19 +79,16 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStream jetStream, 
             logger.StoredEventsMarked(stream.Name, marked);
     }
 
-    // The highest sequence that a row names, and whose it is. Of rows that are older than the stream's messages can be,
-    // the sequence may be one of an earlier life of the stream's: no audit sets it right any more.
+    // The highest sequence that a row names, and the row's id. Rows older than any message the stream can hold are left out:
+    // their sequences may date from before the stream was recreated, and audits no longer correct them.
     private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamInfo stream, CancellationToken ct)
     {
         await using var command = database.CreateCommand("""
-            SELECT id, stream_seq FROM (
-              SELECT id, stream_seq FROM watchword.outbox
-              WHERE published_at > clock_timestamp() - $3 AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
-              ORDER BY position DESC LIMIT $2) newest
+            SELECT id, stream_seq FROM watchword.outbox
+            WHERE stream = $1 AND stream_seq IS NOT NULL AND published_at > clock_timestamp() - $2
             ORDER BY stream_seq DESC LIMIT 1
             """);
-        command.Parameters.Add(new() { Value = stream.Config.Name == Streams.AuthEvents.Name });
-        command.Parameters.Add(new() { Value = NewestRows });
+        command.Parameters.Add(new() { Value = stream.Config.Name });
         command.Parameters.Add(new() { Value = audit.Kept(stream) });
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct) ? (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1)) : null;

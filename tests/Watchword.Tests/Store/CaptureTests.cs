@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Store;
 
@@ -45,6 +46,17 @@ public class CaptureTests(PostgresFixture postgres)
         Assert.Equal(["userId", "email", "name", "timestamp"], registered.Data.EnumerateObject().Select(p => p.Name));
         Assert.Equal(["service", "version", "environment", "eventId", "correlationId", "schemaVersion"],
             registered.Json.GetProperty("metadata").EnumerateObject().Select(p => p.Name));
+    }
+
+    [Fact]
+    public async Task Every_event_of_the_catalogue_is_assigned_to_its_stream()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var types = EventCatalogue.All.Where(t => t.Stream == Streams.AuthEvents.Name || t.Stream == Streams.IdentityChanges.Name).ToList();
+        Assert.Equal(2, types.DistinctBy(t => t.Stream).Count());
+        foreach (var type in types)
+            await db.ExecuteAsync("SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), @Subject, 'k', '{}', now())", new { type.Subject });
+        Assert.Equal(types.Select(t => $"{t.Subject} {t.Stream}"), await db.QueryAsync<string>("SELECT subject || ' ' || stream FROM watchword.outbox ORDER BY position"));
     }
 
     [Fact]
