@@ -73,6 +73,7 @@ public class PartitionTests(PostgresFixture postgres)
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = now() WHERE position % 100 > 0; ANALYZE watchword.outbox");
         var plan = string.Join('\n', await db.QueryAsync<string>("EXPLAIN " + RelaySweeper.Unpublished
             .Replace("$1", "'{}'::text[]", StringComparison.Ordinal).Replace("$2", "100", StringComparison.Ordinal).Replace("$3", $"'{stream}'", StringComparison.Ordinal)));
+        Assert.Contains("Index Cond: (stream = ", plan, StringComparison.Ordinal);
         Assert.DoesNotContain("Seq Scan on outbox_" + DateTime.UtcNow.ToString("yyyyMMdd", System.Globalization.CultureInfo.InvariantCulture), plan, StringComparison.Ordinal);
     }
 }
