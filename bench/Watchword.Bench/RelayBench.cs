@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
+using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 
 namespace Watchword.Bench;
@@ -53,8 +54,8 @@ internal static class RelayBench
     {
         var outbox = await bench.CopyAsync(filled, "relay_idle", ct);
         await using (var more = outbox.CreateCommand("""
-            INSERT INTO watchword.outbox (position, id, subject, key, payload, headers, occurred_at)
-            SELECT nextval('watchword.outbox_position'), gen_random_uuid(), subject, key, payload, headers, clock_timestamp()
+            INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+            SELECT nextval('watchword.outbox_position'), gen_random_uuid(), stream, subject, key, payload, headers, clock_timestamp()
             FROM watchword.outbox, generate_series(1, 4)
             """))
         {
@@ -64,9 +65,10 @@ internal static class RelayBench
         await RelayRun.CarryAsync(outbox, bench.Nats.Url, Events * 5, null, ct);
         var times = new List<double>();
         await using var connection = await outbox.OpenConnectionAsync(ct);
-        await using var look = new NpgsqlCommand(RelaySweeper.Unpublished(authEvents: false), connection);
+        await using var look = new NpgsqlCommand(RelaySweeper.Unpublished, connection);
         look.Parameters.Add(new() { Value = Array.Empty<string>() });
         look.Parameters.Add(new() { Value = new RelayOptions().SweepSize });
+        look.Parameters.Add(new() { Value = Streams.IdentityChanges.Name });
         for (var i = 0; i < Sweeps; i++)
         {
             var start = Stopwatch.GetTimestamp();

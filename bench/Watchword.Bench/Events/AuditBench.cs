@@ -51,8 +51,8 @@ internal static class AuditBench
     private static async Task FillOutboxAsync(NpgsqlDataSource identity, CancellationToken ct)
     {
         await using var fill = identity.CreateCommand($$$"""
-            INSERT INTO watchword.outbox (position, id, subject, key, payload, occurred_at, published_at, stream_seq)
-            SELECT i, gen_random_uuid(), 'user.sync', 'u' || i % 20000,
+            INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, occurred_at, published_at, stream_seq)
+            SELECT i, gen_random_uuid(), 'identity-changes', 'user.sync', 'u' || i % 20000,
                    ('{"subject":"user.sync","data":{"userId":"u' || i % 20000 || '","name":"User ' || i || '","email":"user' || i || '@example.com"}}')::json,
                    now(), now(), i
             FROM generate_series(1, {{{Events}}}) i

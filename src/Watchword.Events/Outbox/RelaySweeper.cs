@@ -32,10 +32,10 @@ internal sealed class RelaySweeper(
     NpgsqlDataSource database, AdvisoryLease lease, PublishWindow publisher, StreamConfig stream, HashSet<string> held, StreamSubjects subjects,
     RelayOptions options, EventEnrichment? enrichment, ILogger logger)
 {
-    /// <summary>The unpublished events of a stream, without those of held keys ($1), at most $2.</summary>
-    internal static string Unpublished(bool authEvents) => $"""
+    /// <summary>The backlog of stream $3 without the held keys ($1), at most $2 rows; uses index outbox_unpublished.</summary>
+    internal const string Unpublished = $"""
         SELECT {OutboxRow.Columns} FROM watchword.outbox
-        WHERE published_at IS NULL AND {(authEvents ? "" : "NOT ")}starts_with(subject, 'auth.user.') AND NOT key = ANY ($1) ORDER BY position LIMIT $2
+        WHERE published_at IS NULL AND stream = $3 AND NOT key = ANY ($1) ORDER BY position LIMIT $2
         """;
 
     private readonly record struct Sent(long Position, string Subject, string Key, DateTime OccurredAt);
@@ -97,9 +97,10 @@ internal sealed class RelaySweeper(
     {
         // A command of the data source itself cannot be cancelled.
         await using var connection = await database.OpenConnectionAsync(ct);
-        await using var command = new NpgsqlCommand(Unpublished(_ofAuthEvents), connection);
+        await using var command = new NpgsqlCommand(Unpublished, connection);
         command.Parameters.Add(new() { Value = held.ToArray() });
         command.Parameters.Add(new() { Value = options.SweepSize });
+        command.Parameters.Add(new() { Value = stream.Name });
         await using var reader = await command.ExecuteReaderAsync(ct);
         while (!IsOver && await reader.ReadAsync(ct))
         {

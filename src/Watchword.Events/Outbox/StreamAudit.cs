@@ -96,14 +96,14 @@ internal sealed class StreamAudit(NpgsqlDataSource database, JetStreamClient jet
         // Rows at whose sequence the stream holds nothing, or another event. Holes count only for rows older than $5.
         const string Rows = """
             watchword.outbox o LEFT JOIN pg_temp.seen s ON s.seq = o.stream_seq
-            WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND (o.subject LIKE 'auth.user.%') = $4
+            WHERE o.published_at < $1 AND o.published_at > $2 AND o.stream_seq >= $3 AND o.stream = $4
             """;
         const string Gone = "s.id IS DISTINCT FROM o.id AND (s.seq IS NOT NULL OR o.stream_seq > $6 OR o.published_at < $5)";
         // A stream that discards in its middle has holes of its own. In any other stream a lost message's id is remembered
         // for the duplicate window: published again before that has passed, the event would be dropped.
         var holesBefore = stream.Config is { MaxMsgsPerSubject: <= 0, Retention: StreamConfigRetention.Limits }
             ? now - stream.Config.DuplicateWindow : DateTime.MinValue;
-        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSeq, stream.Config.Name == Streams.AuthEvents.Name, holesBefore, (long)last];
+        object[] values = [now, now - Kept(stream), (long)stream.State.FirstSeq, stream.Config.Name!, holesBefore, (long)last];
 
         var (compared, gone) = await CountAsync($"SELECT count(*), count(*) FILTER (WHERE {Gone}) FROM {Rows}");
         if (gone == 0)

@@ -11,9 +11,6 @@ namespace Watchword.Events.Outbox;
 /// <summary>Compares the end of a stream with the outbox, before anything is published: the newest event that is marked, and what the stream has behind it.</summary>
 internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetStream, StreamAudit audit, ILogger logger)
 {
-    // Rows become visible out of order: the highest sequence is among this many of the newest positions.
-    private const int NewestRows = 20_000;
-
     /// <summary>
     /// Checks that the stream still holds the newest marked event, else audits the whole stream. Then marks the events behind
     /// it, which were stored and not marked.
@@ -76,19 +73,16 @@ internal sealed class StreamEnd(NpgsqlDataSource database, JetStreamClient jetSt
             logger.StoredEventsMarked(stream, marked);
     }
 
-    // The highest marked sequence, and the event there. Rows older than the stream's messages can be are left out: their
-    // sequence may be from before the stream was made again, and no audit corrects it any more.
+    // The highest sequence that a row names, and the row's id. Rows older than any message the stream can hold are left out:
+    // their sequences may date from before the stream was recreated, and audits no longer correct them.
     private async Task<(string Id, ulong Sequence)?> NewestMarkAsync(StreamInfo stream, CancellationToken ct)
     {
         await using var command = database.CreateCommand("""
-            SELECT id, stream_seq FROM (
-              SELECT id, stream_seq FROM watchword.outbox
-              WHERE published_at > clock_timestamp() - $3 AND stream_seq IS NOT NULL AND (subject LIKE 'auth.user.%') = $1
-              ORDER BY position DESC LIMIT $2) newest
+            SELECT id, stream_seq FROM watchword.outbox
+            WHERE stream = $1 AND stream_seq IS NOT NULL AND published_at > clock_timestamp() - $2
             ORDER BY stream_seq DESC LIMIT 1
             """);
-        command.Parameters.Add(new() { Value = stream.Config.Name == Streams.AuthEvents.Name });
-        command.Parameters.Add(new() { Value = NewestRows });
+        command.Parameters.Add(new() { Value = stream.Config.Name });
         command.Parameters.Add(new() { Value = audit.Kept(stream) });
         await using var reader = await command.ExecuteReaderAsync(ct);
         return await reader.ReadAsync(ct) ? (reader.GetGuid(0).ToString(), (ulong)reader.GetInt64(1)) : null;

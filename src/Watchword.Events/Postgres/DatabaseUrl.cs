@@ -2,21 +2,21 @@ using Npgsql;
 
 namespace Watchword.Events.Postgres;
 
-/// <summary>Understands <c>postgres://</c> URLs as well as Npgsql connection strings.</summary>
+/// <summary>Reads <c>postgres://</c> URLs as well as Npgsql connection strings.</summary>
 public static class DatabaseUrl
 {
-    /// <summary>Turns either form into an Npgsql connection string.</summary>
+    /// <summary>Converts either form to an Npgsql connection string.</summary>
     /// <remarks>
-    /// The parameters of a URL may be libpq's (<c>sslmode</c>, <c>connect_timeout</c>, <c>application_name</c>, …)
-    /// or Npgsql's own; a <c>host</c> parameter names a socket folder, as in libpq.
+    /// A URL may have libpq's parameters (<c>sslmode</c>, <c>connect_timeout</c>, <c>application_name</c>, …) and Npgsql's
+    /// own. As in libpq, parameter <c>host</c> names the folder of a Unix socket.
     /// </remarks>
-    /// <param name="text">The one or the other.</param>
-    /// <param name="name">What a refusal calls it, such as the setting that it comes from.</param>
-    /// <exception cref="FormatException">It is missing, or neither; the message says what is wrong, without the password.</exception>
+    /// <param name="text">The URL or connection string.</param>
+    /// <param name="name">What error messages call it, for example the name of the setting.</param>
+    /// <exception cref="FormatException">The text is missing or malformed. The message never contains the password.</exception>
     public static string ToConnectionString(string? text, string name = "the database URL")
     {
         if (string.IsNullOrWhiteSpace(text))
-            throw new FormatException($"{name} is missing: set it where it is read from, for example DATABASE_URL=postgres://user:password@host:port/database");
+            throw new FormatException($"{name} is missing: set it, for example DATABASE_URL=postgres://user:password@host:port/database");
         if (!text.StartsWith("postgres://", StringComparison.OrdinalIgnoreCase) && !text.StartsWith("postgresql://", StringComparison.OrdinalIgnoreCase))
             return FromConnectionString(text, name);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri))
@@ -34,16 +34,16 @@ public static class DatabaseUrl
             builder.Password = Uri.UnescapeDataString(user[1]);
         var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
         if (database.Length == 0)
-            throw new FormatException($"{name} names no database: write it behind the host, postgres://host/database");
+            throw new FormatException($"{name} names no database: add it after the host, as in postgres://host/database");
         builder.Database = database;
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
             SetParameter(builder, pair.Split('=', 2), name);
         if (string.IsNullOrEmpty(builder.Host))
-            throw new FormatException($"{name} names no host: postgres://user:password@host:port/database");
+            throw new FormatException($"{name} names no host: expected postgres://user:password@host:port/database");
         return builder.ConnectionString;
     }
 
-    /// <summary>A connection string as a <c>postgres://</c> URL, password included; for people and other programs.</summary>
+    /// <summary>Converts an Npgsql connection string to a <c>postgres://</c> URL, including the password.</summary>
     public static string ToUrl(string connectionString)
     {
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
@@ -83,13 +83,13 @@ public static class DatabaseUrl
         };
         try
         {
-            // libpq writes verify-full, Npgsql VerifyFull.
+            // verify-full in libpq is VerifyFull in Npgsql.
             builder[keyword] = keyword is "SSL Mode" or "Target Session Attributes" ? value.Replace("-", "", StringComparison.Ordinal) : value;
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or OverflowException)
         {
-            // An unknown one may hold a secret.
-            throw new FormatException($"{name} has the unknown parameter or value {(keyword == pair[0] ? pair[0] : $"{pair[0]}={value}")}: remove it, or write it as Npgsql does", e);
+            // The value of an unknown parameter may be a secret, so only its name is shown.
+            throw new FormatException($"{name} has an unknown parameter or value, {(keyword == pair[0] ? pair[0] : $"{pair[0]}={value}")}: remove it, or use the name and value that Npgsql documents", e);
         }
     }
 }

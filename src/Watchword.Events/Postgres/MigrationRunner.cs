@@ -3,15 +3,18 @@ using Npgsql;
 
 namespace Watchword.Events.Postgres;
 
-/// <summary>Brings a database to the newest schema. Safe when many nodes start at once.</summary>
+/// <summary>Brings a database to the newest schema. Any number of nodes may start at once.</summary>
 public static class MigrationRunner
 {
-    // Any fixed number serves; all versions of the runner must agree on it. ("watchwor" in ASCII)
+    // Must never change: all versions of the runner have to take the same lock. ("watchwor" in ASCII)
     private const long LockKey = 0x7761746368776F72;
 
-    /// <summary>Applies what is missing of each set, in order, every file in a transaction of its own.</summary>
-    /// <remarks>A node that finds another at work waits for it, then finds nothing left to do.</remarks>
-    /// <exception cref="MigrationException">An applied file was changed since, or a file failed.</exception>
+    /// <summary>Applies the missing migrations of each set in order, each file in its own transaction.</summary>
+    /// <remarks>One node migrates at a time; the others wait, and then find nothing left to do.</remarks>
+    /// <exception cref="MigrationException">
+    /// The database holds a migration that this build does not know, an applied file was changed, or a file failed.
+    /// </exception>
+    /// <exception cref="NpgsqlException">The database does not answer.</exception>
     public static async Task ApplyAsync(
         NpgsqlDataSource database, IEnumerable<MigrationSet> sets, ILogger logger, CancellationToken ct = default)
     {
@@ -19,10 +22,12 @@ public static class MigrationRunner
         await ExecuteAsync(connection, $"SELECT pg_advisory_lock({LockKey})", ct);
         try
         {
-            if (!await IsPreparedAsync(connection, ct))
+            // Asked first, because CREATE ... IF NOT EXISTS needs the right to create even if the object exists. A service
+            // whose administrator has migrated the database needs no such right.
+            if (await ScalarAsync(connection, "SELECT to_regclass('watchword.migration') IS NULL", ct) is true)
                 await ExecuteAsync(connection, """
                     CREATE SCHEMA IF NOT EXISTS watchword;
-                    CREATE TABLE IF NOT EXISTS watchword.migration (
+                    CREATE TABLE watchword.migration (
                       set_name   text        NOT NULL,
                       number     integer     NOT NULL,
                       name       text        NOT NULL,
@@ -35,73 +40,85 @@ public static class MigrationRunner
         }
         finally
         {
-            // The pool would hand the lock on with the connection.
+            // Closing only returns the connection to the pool, which would keep the lock.
             await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey})", CancellationToken.None);
         }
-    }
-
-    // Where an administrator has migrated, a service needs no right to create: not even IF NOT EXISTS may be asked without.
-    private static async Task<bool> IsPreparedAsync(NpgsqlConnection connection, CancellationToken ct)
-    {
-        await using var command = new NpgsqlCommand("SELECT to_regclass('watchword.migration') IS NOT NULL", connection);
-        return await command.ExecuteScalarAsync(ct) is true;
     }
 
     private static async Task ApplySetAsync(NpgsqlConnection connection, MigrationSet set, ILogger logger, CancellationToken ct)
     {
         var applied = await ReadAppliedAsync(connection, set.Name, ct);
-        foreach (var migration in set.Migrations)
+        CheckApplied(connection.Database, set, applied);
+        foreach (var migration in set.Migrations.Where(m => applied.All(a => a.Number != m.Number)))
         {
-            if (applied.TryGetValue(migration.Number, out var checksum))
-            {
-                if (checksum != migration.Checksum)
-                    throw new MigrationException(
-                        $"migration {set.Name}/{migration.Number:000}_{migration.Name} differs from the one that was applied to this database: restore the file and add a new one instead");
-                continue;
-            }
-
             try
             {
                 await using var transaction = await connection.BeginTransactionAsync(ct);
                 await ExecuteAsync(connection, migration.Sql, ct);
-                await using var record = new NpgsqlCommand(
-                    "INSERT INTO watchword.migration (set_name, number, name, checksum) VALUES ($1, $2, $3, $4)", connection)
-                {
-                    Parameters = { new() { Value = set.Name }, new() { Value = migration.Number }, new() { Value = migration.Name }, new() { Value = migration.Checksum } },
-                };
-                await record.ExecuteNonQueryAsync(ct);
+                await ExecuteAsync(connection, "INSERT INTO watchword.migration (set_name, number, name, checksum) VALUES ($1, $2, $3, $4)", ct,
+                    set.Name, migration.Number, migration.Name, migration.Checksum);
                 await transaction.CommitAsync(ct);
             }
             catch (PostgresException e)
             {
-                throw new MigrationException($"migration {set.Name}/{migration.Number:000}_{migration.Name} failed: {e.MessageText}", e);
+                throw new MigrationException($"Migration {set.Name}/{migration.File} failed: {e.MessageText}", e);
             }
             logger.MigrationApplied(set.Name, migration.Number, migration.Name);
         }
     }
 
-    private static async Task<Dictionary<int, string>> ReadAppliedAsync(NpgsqlConnection connection, string set, CancellationToken ct)
+    // The highest number first: it tells best how old or new the build was that made the database.
+    private static void CheckApplied(string database, MigrationSet set, List<Applied> applied)
     {
-        await using var command = new NpgsqlCommand("SELECT number, checksum FROM watchword.migration WHERE set_name = $1", connection)
+        foreach (var (number, name, checksum) in Enumerable.Reverse(applied))
         {
-            Parameters = { new() { Value = set } },
-        };
+            var known = set.Migrations.FirstOrDefault(m => m.Number == number && m.Name == name);
+            if (known is null)
+                throw new MigrationException(
+                    $"Database {database} holds migration {set.Name}/{number:000}_{name}, which this build does not know: it was made by a newer or an unreleased build of Watchword. "
+                    + "Run that newer build, or, if you do not need the data, drop the database (or delete the data folder) and start again.");
+            if (known.Checksum != checksum)
+                throw new MigrationException(
+                    $"Migration {set.Name}/{known.File} differs from the file that was applied to database {database}. If you edited the file, restore it and add a new one. "
+                    + "If the database was made by an unreleased build of Watchword, drop it (or delete the data folder) and start again.");
+        }
+    }
+
+    private static async Task<List<Applied>> ReadAppliedAsync(NpgsqlConnection connection, string set, CancellationToken ct)
+    {
+        await using var command = Command(connection, "SELECT number, name, checksum FROM watchword.migration WHERE set_name = $1 ORDER BY number", set);
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var applied = new Dictionary<int, string>();
+        var applied = new List<Applied>();
         while (await reader.ReadAsync(ct))
-            applied.Add(reader.GetInt32(0), reader.GetString(1));
+            applied.Add(new(reader.GetInt32(0), reader.GetString(1), reader.GetString(2)));
         return applied;
     }
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken ct)
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken ct, params object[] values)
     {
-        // A migration of a large table may take its time, and so may another node's.
-        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        await using var command = Command(connection, sql, values);
         await command.ExecuteNonQueryAsync(ct);
     }
+
+    private static async Task<object?> ScalarAsync(NpgsqlConnection connection, string sql, CancellationToken ct)
+    {
+        await using var command = Command(connection, sql);
+        return await command.ExecuteScalarAsync(ct);
+    }
+
+    // No time limit: a migration of a large table takes long, and so does the wait for another node's.
+    private static NpgsqlCommand Command(NpgsqlConnection connection, string sql, params object[] values)
+    {
+        var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        return command;
+    }
+
+    private sealed record Applied(int Number, string Name, string Checksum);
 }
 
-/// <summary>The schema could not be brought up to date; the message names the file.</summary>
+/// <summary>The schema could not be brought up to date. The message names the file and the remedy.</summary>
 public sealed class MigrationException : Exception
 {
     /// <inheritdoc/>

@@ -5,24 +5,26 @@ using System.Text;
 
 namespace Watchword.Events.Postgres;
 
-/// <summary>One numbered SQL file, applied once and never changed afterwards.</summary>
-/// <param name="Number">Its place in the set, from the digits that begin the file's name.</param>
-/// <param name="Name">The file's name, without number and ending.</param>
-/// <param name="Sql">The text; may hold several statements.</param>
+/// <summary>A numbered SQL file. It is applied once, and must not change afterwards.</summary>
+/// <param name="Number">The leading digits of the file name; files are applied in this order.</param>
+/// <param name="Name">The file name without number and extension.</param>
+/// <param name="Sql">The content, one or more statements.</param>
 public sealed record Migration(int Number, string Name, string Sql)
 {
-    /// <summary>SHA-256 of the text in lower-case hex, line ends normalised to LF.</summary>
+    /// <summary>SHA-256 of the content with LF line ends, in lower-case hex.</summary>
     public string Checksum { get; } = Convert.ToHexStringLower(
         SHA256.HashData(Encoding.UTF8.GetBytes(Sql.ReplaceLineEndings("\n"))));
+
+    internal string File => $"{Number:000}_{Name}";
 }
 
-/// <summary>The numbered <c>.sql</c> files of one folder, embedded in an assembly.</summary>
-/// <param name="Name">Names the set in the ledger, for example <c>outbox</c>.</param>
+/// <summary>The migrations of one feature.</summary>
+/// <param name="Name">Identifies the set in table <c>watchword.migration</c>, for example <c>outbox</c>.</param>
 /// <param name="Migrations">In ascending order of number.</param>
 public sealed record MigrationSet(string Name, IReadOnlyList<Migration> Migrations)
 {
-    /// <summary>Reads the files <c>NNN_name.sql</c> that are embedded under a resource prefix.</summary>
-    /// <exception cref="InvalidOperationException">The prefix holds no such file, or two of one number.</exception>
+    /// <summary>Reads the embedded resources <c>{prefix}.NNN_name.sql</c>.</summary>
+    /// <exception cref="InvalidOperationException">There is no such resource, or two have the same number.</exception>
     public static MigrationSet FromResources(string name, Assembly assembly, string prefix)
     {
         var migrations = assembly.GetManifestResourceNames()
@@ -31,9 +33,9 @@ public sealed record MigrationSet(string Name, IReadOnlyList<Migration> Migratio
             .OrderBy(m => m.Number)
             .ToList();
         if (migrations.Count == 0)
-            throw new InvalidOperationException($"no migration is embedded under {prefix}");
+            throw new InvalidOperationException($"No migration is embedded under {prefix}.");
         if (migrations.DistinctBy(m => m.Number).Count() != migrations.Count)
-            throw new InvalidOperationException($"two migrations under {prefix} have the same number");
+            throw new InvalidOperationException($"Two migrations under {prefix} have the same number.");
         return new(name, migrations);
     }
 

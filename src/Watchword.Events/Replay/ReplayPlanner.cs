@@ -82,9 +82,9 @@ internal sealed class ReplayPlanner(JetStreamClient jetStream, NpgsqlDataSource?
 
     private async Task<ulong?> OldestInOutboxAsync(string stream, CancellationToken ct)
     {
-        await using var command = database!.CreateCommand("SELECT min(stream_seq) FROM watchword.outbox WHERE published_at IS NOT NULL AND starts_with(subject, 'auth.user.') = $1");
+        await using var command = database!.CreateCommand("SELECT min(stream_seq) FROM watchword.outbox WHERE published_at IS NOT NULL AND stream = $1");
         command.CommandTimeout = 0;   // it scans a week's rows
-        command.Parameters.Add(new() { Value = stream == Streams.AuthEvents.Name });
+        command.Parameters.Add(new() { Value = stream });
         return await command.ExecuteScalarAsync(ct) is long oldest ? (ulong)oldest : null;
     }
 

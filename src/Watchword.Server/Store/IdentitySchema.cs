@@ -3,7 +3,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Server.Store;
 
-/// <summary>The identity store: the outbox, then Better Auth's tables with the triggers that capture their changes.</summary>
+/// <summary>Creates the identity store: the outbox, Better Auth's tables, sessions, and the triggers that capture changes.</summary>
 internal static class IdentitySchema
 {
     public static IReadOnlyList<MigrationSet> Migrations { get; } =

@@ -2,10 +2,10 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Auditing;
 
-/// <summary>The tables of the audit log, in schema <c>watchword</c>.</summary>
+/// <summary>Creates the audit log in schema <c>watchword</c>.</summary>
 public static class AuditLogSchema
 {
-    /// <summary>The set <c>audit-log</c>.</summary>
+    /// <summary>Migration set <c>audit-log</c>.</summary>
     public static MigrationSet Migrations { get; } = MigrationSet.FromResources(
         "audit-log", typeof(AuditLogSchema).Assembly, "Watchword.Auditing.Migrations");
 }

@@ -58,7 +58,7 @@ public class AuditLogTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var trail = await AuditTrail.CreateAsync(postgres, rows: 2);
         var refused = await Assert.ThrowsAsync<PostgresException>(() => trail.Database.ExecuteAsync(sql));
-        Assert.Contains("only grows", refused.MessageText, StringComparison.Ordinal);
+        Assert.Contains("is append-only", refused.MessageText, StringComparison.Ordinal);
         Assert.True((await trail.VerifyAsync()).IsWhole);
     }
 

@@ -58,6 +58,6 @@ public class ReadmeTests(ServerFixture server)
         await subscriber.WaitForExitAsync();
 
         Assert.NotEqual(0, subscriber.ExitCode);
-        Assert.Contains("FormatException: the database URL is missing: set it where it is read from, for example DATABASE_URL=postgres://user:password@host:port/database", errors, StringComparison.Ordinal);
+        Assert.Contains("FormatException: the database URL is missing: set it, for example DATABASE_URL=postgres://user:password@host:port/database", errors, StringComparison.Ordinal);
     }
 }

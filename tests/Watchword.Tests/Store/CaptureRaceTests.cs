@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Watchword.Tests.Store;
 
-/// <summary>The newest event of a user is the truth, whoever changed what at the same time, and in which order.</summary>
+/// <summary>A user's latest event matches the tables, whatever concurrent transactions changed, and in which order.</summary>
 public class CaptureRaceTests(PostgresFixture postgres)
 {
     private const string Ban = """UPDATE "user" SET banned = true, name = 'Lovelace' WHERE id = 'u1'""";
@@ -16,7 +16,7 @@ public class CaptureRaceTests(PostgresFixture postgres)
     [InlineData("leave o2", "leave o1")]
     [InlineData("ban", "leave o1")]
     [InlineData("move o1 to o3", "leave o2")]
-    public async Task The_last_event_of_a_user_says_what_the_tables_say(string first, string second)
+    public async Task A_user_s_last_event_matches_the_tables(string first, string second)
     {
         await using var db = await SetUpAsync();
         if (!first.StartsWith("join", StringComparison.Ordinal) && !second.StartsWith("join", StringComparison.Ordinal))
@@ -27,19 +27,19 @@ public class CaptureRaceTests(PostgresFixture postgres)
             await transaction.RunAsync(Sql(first));
             var waiting = db.ExecuteAsync(Sql(second));
             while (await db.ScalarAsync<int>("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
-                Assert.False(waiting.IsCompleted, "the second has to wait: both change one user");
+                Assert.False(waiting.IsCompleted, "the second must wait: both change the same user");
             await transaction.CommitAsync();
             await waiting;
         }
 
-        await AssertLastIsTrueAsync(db);
+        await AssertLastEventMatchesAsync(db);
     }
 
     [Fact]
-    public async Task Another_trigger_that_changes_the_user_is_followed()
+    public async Task The_last_event_includes_what_another_trigger_changed()
     {
         await using var db = await SetUpAsync();
-        // By its name it fires before ours, and the change within it is captured before the one that caused it.
+        // Its name makes it fire before ours, so its own change is captured before the change that fired it.
         await db.ExecuteAsync("""
             CREATE FUNCTION trim_name() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN UPDATE "user" SET name = trim(name) WHERE id = NEW.id AND name <> trim(name); RETURN NULL; END $$;
@@ -47,26 +47,26 @@ public class CaptureRaceTests(PostgresFixture postgres)
             """);
 
         await db.ExecuteAsync("""UPDATE "user" SET name = '  Countess  '""");
-        await AssertLastIsTrueAsync(db);
+        await AssertLastEventMatchesAsync(db);
     }
 
     [Fact]
-    public async Task Transactions_that_add_many_to_one_organization_do_not_meet_in_a_circle()
+    public async Task Transactions_that_add_many_users_to_one_organization_do_not_deadlock()
     {
         await using var db = await SetUpAsync();
         await using var many = await Open.BeginAsync(db);
         await many.RunAsync(Join("m1", "o1", "u1"));
         var one = db.ExecuteAsync(Join("m2", "o1", "u2"));
         while (await db.ScalarAsync<int>("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
-            Assert.False(one.IsCompleted, "one organization's events have one order");
+            Assert.False(one.IsCompleted, "the events of one organization are in order");
         await many.RunAsync(Join("m3", "o2", "u2"));
         await many.CommitAsync();
         await one;
-        await AssertLastIsTrueAsync(db);
+        await AssertLastEventMatchesAsync(db);
     }
 
     [Fact]
-    public async Task A_new_id_ends_what_had_the_old_one()
+    public async Task A_changed_id_ends_one_entity_and_starts_another()
     {
         await using var db = await SetUpAsync();
         await db.ExecuteAsync("""UPDATE "user" SET id = 'u9' WHERE id = 'u1'""");
@@ -80,11 +80,11 @@ public class CaptureRaceTests(PostgresFixture postgres)
             ],
             (await db.QueryAsync<string>("SELECT key || ' ' || (payload ->> 'event') FROM watchword.outbox WHERE payload ->> 'event' IS NOT NULL ORDER BY position")).Skip(5));
         Assert.Equal(["o1", "u1"], await db.QueryAsync<string>("SELECT id FROM watchword.entity_version WHERE deleted_at IS NOT NULL ORDER BY id"));
-        await AssertLastIsTrueAsync(db);
+        await AssertLastEventMatchesAsync(db);
     }
 
     [Fact]
-    public async Task Who_is_older_than_the_installation_is_locked_too()
+    public async Task Entities_older_than_the_installation_are_locked_too()
     {
         await using var db = await SetUpAsync();
         await db.ExecuteAsync("DELETE FROM watchword.entity_version; DELETE FROM watchword.outbox");
@@ -93,11 +93,11 @@ public class CaptureRaceTests(PostgresFixture postgres)
             await transaction.RunAsync(Sql("join o1"));
             var waiting = db.ExecuteAsync(Ban);
             while (await db.ScalarAsync<int>("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
-                Assert.False(waiting.IsCompleted, "the second has to wait: both change one user");
+                Assert.False(waiting.IsCompleted, "the second must wait: both change the same user");
             await transaction.CommitAsync();
             await waiting;
         }
-        await AssertLastIsTrueAsync(db);
+        await AssertLastEventMatchesAsync(db);
     }
 
     private static string Join(string id, string organization, string user, string at = "now()") =>
@@ -113,7 +113,7 @@ public class CaptureRaceTests(PostgresFixture postgres)
         _ => "UPDATE member SET \"organizationId\" = 'o3' WHERE id = 'm1'",
     };
 
-    private static async Task AssertLastIsTrueAsync(TestDatabase db) => Assert.Equal(
+    private static async Task AssertLastEventMatchesAsync(TestDatabase db) => Assert.Equal(
         await db.QueryAsync<string>("""SELECT watchword.user_data(to_jsonb(u))::text FROM "user" u WHERE id IN (SELECT key FROM watchword.outbox) ORDER BY id"""),
         await db.QueryAsync<string>("""
             SELECT DISTINCT ON (key) payload ->> 'data' FROM watchword.outbox

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Store;
 
@@ -20,7 +21,7 @@ public class CaptureTests(PostgresFixture postgres)
         await db.QueryAsync<Row>("SELECT position, id, subject, key, payload::text FROM watchword.outbox WHERE position > @after ORDER BY position", new { after });
 
     [Fact]
-    public async Task A_new_user_leaves_a_change_event_and_a_registration()
+    public async Task A_new_user_emits_a_change_event_and_a_registration()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada);
@@ -48,7 +49,18 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_rolled_back_change_leaves_no_event()
+    public async Task Every_event_of_the_catalogue_is_assigned_to_its_stream()
+    {
+        await using var db = await postgres.IdentityAsync();
+        var types = EventCatalogue.All.Where(t => t.Stream == Streams.AuthEvents.Name || t.Stream == Streams.IdentityChanges.Name).ToList();
+        Assert.Equal(2, types.DistinctBy(t => t.Stream).Count());
+        foreach (var type in types)
+            await db.ExecuteAsync("SELECT watchword.append(nextval('watchword.outbox_position'), gen_random_uuid(), @Subject, 'k', '{}', now())", new { type.Subject });
+        Assert.Equal(types.Select(t => $"{t.Subject} {t.Stream}"), await db.QueryAsync<string>("SELECT subject || ' ' || stream FROM watchword.outbox ORDER BY position"));
+    }
+
+    [Fact]
+    public async Task A_rolled_back_change_emits_no_event()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync("BEGIN;" + Ada + "ROLLBACK;");
@@ -56,7 +68,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task An_update_that_changes_nothing_is_no_change()
+    public async Task An_update_that_changes_nothing_emits_no_event()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada);
@@ -86,7 +98,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_role_change_says_so()
+    public async Task A_role_change_emits_its_own_event()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada + Acme + AdaInAcme);
@@ -96,7 +108,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Invitations_are_followed_to_their_end()
+    public async Task An_invitation_emits_events_from_creation_to_its_end()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada + Acme);
@@ -112,7 +124,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_deleted_user_leaves_a_tombstone_and_takes_the_memberships_along()
+    public async Task A_deleted_user_leaves_a_tombstone_and_its_memberships_end()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada + Acme + AdaInAcme);
@@ -124,7 +136,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_deleted_organization_stays_buried_although_its_memberships_end_after_it()
+    public async Task A_deleted_organization_stays_deleted_although_its_memberships_end_after_it()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada + Acme + AdaInAcme);
@@ -137,7 +149,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Even_truncate_leaves_its_events()
+    public async Task Truncate_emits_events_too()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada);
@@ -146,7 +158,7 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task The_transaction_s_correlation_travels_with_its_events()
+    public async Task Events_carry_the_correlation_id_of_their_transaction()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync("BEGIN; SET LOCAL watchword.correlation_id = 'c-1'; SET LOCAL watchword.actor = 'u9';" + Ada + "COMMIT;");
@@ -184,18 +196,18 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_database_restored_from_a_backup_gives_no_version_twice()
+    public async Task A_database_restored_from_a_backup_hands_out_no_version_twice()
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync(Ada);
         var backup = await db.ScalarAsync<long>("SELECT last_value FROM watchword.outbox_position");
-        await db.ExecuteAsync("SELECT setval('watchword.outbox_position', last_value - 3600000000) FROM watchword.outbox_position");   // as one that is an hour old
+        await db.ExecuteAsync("SELECT setval('watchword.outbox_position', last_value - 3600000000) FROM watchword.outbox_position");   // like a backup from an hour ago
         await db.ExecuteAsync("SELECT watchword.raise_position()");
         await db.ExecuteAsync("""UPDATE "user" SET name = 'after'""");
         var after = (await EventsAsync(db)).Max(e => e.Position);
-        Assert.True(after > backup, $"{after} was given before: {backup}");
+        Assert.True(after > backup, $"{after} was handed out before: the backup had reached {backup}");
 
-        // Never back, whatever the clock says.
+        // It never moves back, whatever the clock says.
         await db.ExecuteAsync("SELECT setval('watchword.outbox_position', 9000000000000000); SELECT watchword.raise_position()");
         Assert.Equal(9_000_000_000_000_000, await db.ScalarAsync<long>("SELECT last_value FROM watchword.outbox_position"));
     }

@@ -4,7 +4,7 @@ using Watchword.Server.Store;
 
 namespace Watchword.Tests.Store;
 
-/// <summary>One transaction, all or nothing, begun again where that helps.</summary>
+/// <summary>A write is one transaction, all or nothing, and is retried if that can help.</summary>
 public class IdentityStoreTests(PostgresFixture postgres)
 {
     private static readonly ChangeContext Someone = new("c-1", "u9");
@@ -15,7 +15,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
         new("""INSERT INTO "user" (id, name, email, "emailVerified") VALUES ($1, 'Ada', $1 || '@example.com', false)""", id);
 
     [Fact]
-    public async Task A_failure_of_the_last_statement_takes_the_first_one_back_and_its_event()
+    public async Task If_the_last_statement_fails_the_first_one_and_its_event_are_rolled_back()
     {
         await using var database = await postgres.IdentityAsync();
         var store = new IdentityStore(database.Source, new OutboxSignal());
@@ -26,7 +26,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_commit_that_fails_is_a_failure_of_the_write()
+    public async Task A_write_fails_if_its_commit_fails()
     {
         await using var database = await postgres.IdentityAsync();
         await database.ExecuteAsync("""
@@ -43,7 +43,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     [InlineData("40001", 3, true)]
     [InlineData("40001", 4, false)]
     [InlineData("23505", 1, false)]
-    public async Task A_lost_race_is_run_again_as_a_whole_and_nothing_else_is(string state, int failures, bool succeeds)
+    public async Task Only_a_serialization_failure_or_deadlock_is_retried_and_as_a_whole(string state, int failures, bool succeeds)
     {
         await using var database = await postgres.IdentityAsync();
         await database.ExecuteAsync("""
@@ -67,7 +67,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task What_a_write_says_of_itself_is_not_said_of_the_next()
+    public async Task The_context_of_a_write_does_not_leak_into_the_next()
     {
         await using var database = await postgres.IdentityAsync();
         await using var one = NpgsqlDataSource.Create(database.ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
@@ -80,7 +80,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_write_wakes_the_relay_and_asks_the_database_for_no_notification()
+    public async Task A_write_wakes_the_relay_without_a_database_notification()
     {
         await using var database = await postgres.IdentityAsync();
         await using var listener = await database.Source.OpenConnectionAsync(Cancel);
@@ -93,7 +93,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
         await new IdentityStore(database.Source, signal).WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
 
         Assert.True(await signal.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
-        // A change by another hand does notify, and would come after ours.
+        // A change made outside the store does notify, and would arrive after one of ours.
         await database.ExecuteAsync("""UPDATE "user" SET name = 'Eve'""");
         Assert.True(await listener.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
         Assert.Equal(1, heard);

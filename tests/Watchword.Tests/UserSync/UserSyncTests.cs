@@ -1,7 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
-using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
 using NATS.Client.Core;
 using Watchword.Events.JetStream;
@@ -287,25 +286,6 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Sequence: 2, Waiting: 2 }]);
         Assert.Equal([2L, 3L, 4L], await target.QueryAsync<long>("SELECT sequence FROM watchword.parked_event ORDER BY id"));
         Assert.Equal("other", Assert.Single(await host.UsersAsync()).Auth_Id);
-    }
-
-    [Fact]
-    public async Task What_was_set_aside_before_is_kept_where_all_dead_letters_are()
-    {
-        var target = await postgres.EmptyAsync();
-        await MigrationRunner.ApplyAsync(target.Source, [UserSyncSchema.Migrations[1] with { Migrations = [UserSyncSchema.Migrations[1].Migrations[0]] }], NullLogger.Instance);
-        await target.ExecuteAsync("""
-            INSERT INTO watchword.dead_letter (consumer, stream, sequence, subject, key, reason, attempts, headers, payload)
-            VALUES ('user-sync', 'identity-changes', 7, 'user.sync', 'u', 'data.email is missing', 1, '{"Nats-Msg-Id": "a", "ce-type": "user.sync"}', '{}')
-            """);
-        await using var host = await StartAsync(target: target);
-        await host.PublishAsync(Event("u"));
-        await host.SettledAsync();
-        Assert.Equal("u", Assert.Single(await host.UsersAsync()).Auth_Id);   // nothing waited behind it
-        var letter = Assert.Single(await host.DeadLetters.ListAsync());
-        Assert.Equal(("u", "data.email is missing", 7L), (letter.Key, letter.Reason, letter.Sequence));
-        Assert.Equal(["ce-type", "user.sync"], (await host.DeadLetters.FindAsync(letter.Id))!.Headers[0]);
-        Assert.False(await target.ScalarAsync<bool>("SELECT to_regclass('watchword.dead_letter') IS NOT NULL"));
     }
 
     [Fact]

@@ -1,8 +1,9 @@
--- The outbox: every event, in the transaction of its change, kept for the streams' retention.
+-- The outbox: each change writes its event in its own transaction; the relay publishes it to NATS afterwards. Rows are
+-- kept as long as the streams keep their messages, for audits and replays.
 
--- Positions are versions, and the events of foreign publishers are versioned by their time in
--- microseconds. Starting at the installation's own time makes the two orders compare, so that a team
--- can change publishers, and back, without an update being ignored. Below 2^53 until the year 2255.
+-- Positions are also versions. Foreign publishers version their events by time, in microseconds since 1970, so ours start
+-- at the installation's time on the same scale: a team can switch publishers, and back, and no update looks outdated.
+-- They stay below 2^53, the largest integer that JavaScript holds exactly, until the year 2255.
 DO $$
 BEGIN
   EXECUTE format('CREATE SEQUENCE watchword.outbox_position START %s',
@@ -10,24 +11,28 @@ BEGIN
 END $$;
 
 CREATE TABLE watchword.outbox (
-  position     bigint      NOT NULL,
-  id           uuid        NOT NULL,   -- UUIDv7, the Nats-Msg-Id
+  position     bigint      NOT NULL,   -- order within a key, and the entity's version
+  id           uuid        NOT NULL,   -- UUIDv7; published as Nats-Msg-Id
+  stream       text        NOT NULL,   -- the JetStream stream that the subject belongs to
   subject      text        NOT NULL,
-  key          text        NOT NULL,   -- what order is kept within: the user or the organization
-  payload      json        NOT NULL,   -- json, not jsonb: the members stay in the documented order
-  headers      jsonb,                  -- correlationId, actor, origin, traceparent: what is known of them
+  key          text        NOT NULL,   -- the user or organization; events of one key stay in order
+  payload      json        NOT NULL,   -- json, not jsonb, keeps the members in the documented order
+  headers      jsonb,                  -- see watchword.context()
   occurred_at  timestamptz NOT NULL,
-  published_at timestamptz,
-  stream_seq   bigint,
+  published_at timestamptz,            -- null: not published yet
+  stream_seq   bigint,                 -- with published_at null: published before, but lost by the stream
   PRIMARY KEY (position, occurred_at)
 ) PARTITION BY RANGE (occurred_at);
 
-CREATE INDEX outbox_unpublished ON watchword.outbox (position) WHERE published_at IS NULL;
+-- The relay reads one stream's backlog without stepping over the other's.
+CREATE INDEX outbox_unpublished ON watchword.outbox (stream, position) WHERE published_at IS NULL;
+-- Audits and replays look rows up by their place in the stream.
+CREATE INDEX outbox_stream_seq ON watchword.outbox (stream, stream_seq) WHERE stream_seq IS NOT NULL;
 
--- No change may fail because nobody made today's partition.
+-- Catches rows whose day has no partition, so that a missing partition never fails a change.
 CREATE TABLE watchword.outbox_default PARTITION OF watchword.outbox DEFAULT;
 
--- The newest version of every user and organization, tombstones included.
+-- The latest version of every user and organization, including deleted ones.
 CREATE TABLE watchword.entity_version (
   kind       text   NOT NULL CHECK (kind IN ('user', 'organization')),
   id         text   NOT NULL,
@@ -36,7 +41,7 @@ CREATE TABLE watchword.entity_version (
   PRIMARY KEY (kind, id)
 ) WITH (fillfactor = 70);
 
--- Who publishes; copied into the metadata of auth events. One row, kept by the server at its start.
+-- The publisher's name for the metadata of auth events. The server updates this row at startup.
 CREATE TABLE watchword.publisher (
   only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   service     text NOT NULL,
@@ -45,10 +50,34 @@ CREATE TABLE watchword.publisher (
 );
 INSERT INTO watchword.publisher (service, version, environment) VALUES ('auth-service', '1.0.0', 'production');
 
--- Locks the key, then draws the position: ON CONFLICT evaluates its SET after it holds the row, so that
--- positions rise in commit order within a key, also for changes that lock no common row of their own.
--- p_deleted: true buries the entity, false raises it, null leaves it as it is (the memberships that a
--- deleted organization takes with it end after it).
+-- The latest result of each kind of stream audit.
+CREATE TABLE watchword.stream_audit (
+  stream    text        NOT NULL,
+  "full"    boolean     NOT NULL,   -- false: only the end of the stream was checked
+  at        timestamptz NOT NULL,
+  took      interval    NOT NULL,
+  compared  bigint      NOT NULL,   -- outbox rows
+  lost      bigint      NOT NULL,   -- published once, missing from the stream; will be published again
+  corrected bigint      NOT NULL,   -- found in the stream at another sequence
+  PRIMARY KEY (stream, "full")
+);
+
+-- Moves the position sequence up to the present, unless it is there already. A database restored from a backup would
+-- otherwise hand out versions that it handed out after the backup, and targets would ignore the changes behind them.
+CREATE FUNCTION watchword.raise_position() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_now bigint;
+BEGIN
+  -- The lock, and the second of distance, keep setval from moving the sequence back while others draw from it.
+  PERFORM pg_advisory_xact_lock(hashtextextended('watchword raise_position', 0));
+  v_now := floor(extract(epoch FROM clock_timestamp()) * 1000000);
+  PERFORM setval('watchword.outbox_position', v_now) FROM watchword.outbox_position WHERE last_value < v_now - 1000000;
+END $$;
+
+-- Locks the entity's row, then draws its next version. ON CONFLICT evaluates SET after it has the row lock, so versions
+-- rise in commit order, even for changes that lock no other row in common.
+-- p_deleted: true marks the entity as deleted, false as live, null leaves the mark (memberships of a deleted organization
+-- end after it, and must not revive it).
 CREATE FUNCTION watchword.next_version(p_kind text, p_id text, p_deleted boolean)
 RETURNS bigint LANGUAGE sql AS $$
   INSERT INTO watchword.entity_version AS e (kind, id, version, deleted_at)
@@ -68,33 +97,38 @@ CREATE FUNCTION watchword.uuid_v7(p_at timestamptz) RETURNS uuid LANGUAGE sql VO
       52, 1), 53, 1), 'hex')::uuid
 $$;
 
--- ISO 8601 in UTC with milliseconds, as JavaScript's toISOString writes it.
+-- ISO 8601 in UTC with milliseconds, in the format of JavaScript's toISOString.
 CREATE FUNCTION watchword.iso(p_at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
--- What the transaction says of itself: SET LOCAL watchword.correlation_id, .actor, .origin, .traceparent.
+-- Who caused the transaction, from settings that the caller makes with SET LOCAL. The address and user agent of the client
+-- are for enrichment only and are never published as headers.
 CREATE FUNCTION watchword.context() RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT nullif(jsonb_strip_nulls(jsonb_build_object(
     'correlationId', nullif(current_setting('watchword.correlation_id', true), ''),
     'actor',         nullif(current_setting('watchword.actor', true), ''),
     'origin',        nullif(current_setting('watchword.origin', true), ''),
-    'traceparent',   nullif(current_setting('watchword.traceparent', true), ''))), '{}'::jsonb)
+    'traceparent',   nullif(current_setting('watchword.traceparent', true), ''),
+    'ip',            nullif(current_setting('watchword.client_ip', true), ''),
+    'userAgent',     nullif(current_setting('watchword.user_agent', true), ''))), '{}'::jsonb)
 $$;
 
+-- Adds an event to the outbox and notifies the relay. The only place that assigns an event to its stream.
 CREATE FUNCTION watchword.append(
   p_position bigint, p_id uuid, p_subject text, p_key text, p_payload json, p_at timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO watchword.outbox (position, id, subject, key, payload, headers, occurred_at)
-  VALUES (p_position, p_id, p_subject, p_key, p_payload, watchword.context(), p_at);
-  -- NOTIFY takes a database-wide lock at commit. Our own servers wake the relay themselves and switch it off.
+  INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+  VALUES (p_position, p_id, CASE WHEN starts_with(p_subject, 'auth.user.') THEN 'auth-events' ELSE 'identity-changes' END,
+          p_subject, p_key, p_payload, watchword.context(), p_at);
+  -- NOTIFY takes a database-wide lock at commit. Our own servers wake the relay themselves and turn this off.
   IF current_setting('watchword.notify', true) IS DISTINCT FROM 'off' THEN
     PERFORM pg_notify('watchword_outbox', '');
   END IF;
 END $$;
 
--- An auth.user.* event: {subject, data, metadata}; members of data that are null are left out.
+-- Appends an auth.user.* event: {subject, data, metadata}. Members of data that are null are left out.
 CREATE FUNCTION watchword.append_auth_event(
   p_action text, p_user_id text, p_email text DEFAULT NULL, p_name text DEFAULT NULL,
   p_ip text DEFAULT NULL, p_user_agent text DEFAULT NULL)
@@ -121,23 +155,23 @@ BEGIN
   RETURN v_position;
 END $$;
 
--- A change event: {event, timestamp, data, id, version}.
+-- Appends a change event: {event, timestamp, data, id, version, schemaVersion}.
 CREATE FUNCTION watchword.append_change(
   p_subject text, p_event text, p_kind text, p_key text, p_data json, p_deleted boolean DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   v_version bigint      := watchword.next_version(p_kind, p_key, p_deleted);
-  v_at      timestamptz := clock_timestamp();   -- after the lock, so that times rise with versions
+  v_at      timestamptz := clock_timestamp();   -- read under the lock, so times rise with versions
   v_id      uuid        := watchword.uuid_v7(v_at);
 BEGIN
   PERFORM watchword.append(v_version, v_id, p_subject, p_key,
     json_build_object('event', p_event, 'timestamp', watchword.iso(v_at), 'data', p_data,
-                      'id', v_id, 'version', v_version), v_at);
+                      'id', v_id, 'version', v_version, 'schemaVersion', 1), v_at);
   RETURN v_version;
 END $$;
 
--- Makes the partitions from yesterday to p_days ahead. A day that already has rows in the default
--- partition gets them moved into its own. Days are UTC.
+-- Creates the missing daily partitions (UTC) from yesterday to p_days ahead and returns how many. Rows of such a day that
+-- the default partition holds move into the new one.
 CREATE FUNCTION watchword.make_outbox_partitions(p_days integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   v_day   date;
@@ -166,12 +200,13 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Drops whole days older than the retention, but never a day that holds an unpublished event.
+-- Drops the daily partitions whose events were all published before the retention began, and returns how many. The time of
+-- publication counts: an event that waited for NATS is still in the stream, and audits and replays need its row.
 CREATE FUNCTION watchword.drop_outbox_partitions(p_retention interval) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
-  v_name       text;
-  v_unfinished boolean;
-  v_dropped    integer := 0;
+  v_name    text;
+  v_wanted  boolean;
+  v_dropped integer := 0;
 BEGIN
   FOR v_name IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -179,12 +214,13 @@ BEGIN
       AND to_date(substring(c.relname FROM 8), 'YYYYMMDD') + 1 <= (now() AT TIME ZONE 'UTC' - p_retention)::date
     ORDER BY 1
   LOOP
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM watchword.%I WHERE published_at IS NULL)', v_name) INTO v_unfinished;
-    CONTINUE WHEN v_unfinished;
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM watchword.%I WHERE published_at IS NULL OR published_at >= $1)', v_name)
+      INTO v_wanted USING now() - p_retention;
+    CONTINUE WHEN v_wanted;
     EXECUTE format('DROP TABLE watchword.%I', v_name);
     v_dropped := v_dropped + 1;
   END LOOP;
-  DELETE FROM watchword.outbox_default WHERE published_at IS NOT NULL AND occurred_at < now() - p_retention;
+  DELETE FROM watchword.outbox_default WHERE published_at < now() - p_retention AND occurred_at < now() - p_retention;
   RETURN v_dropped;
 END $$;
 

@@ -1,9 +1,9 @@
--- What happened, in the order in which it was written down. Each row holds the hash of the row before it, so that no row
--- can be changed, taken out, put in or moved without every later hash betraying it.
+-- The audit log. Each row holds the hash of the previous row, so that changing, removing, inserting or moving a row breaks
+-- the chain of hashes.
 --
--- A row's hash is SHA-256 over its other columns in the order below, each as PostgreSQL's binary format writes it: the
--- length in four bytes, big-endian (ff ff ff ff for NULL), then the bytes. Text is UTF-8; bigint is eight bytes,
--- big-endian; timestamptz is a bigint of microseconds since 2000-01-01 UTC. Lengths in front make it unambiguous.
+-- A row's hash is SHA-256 over its other columns in the order below, each in PostgreSQL's binary format: the length in four
+-- bytes, big-endian (ff ff ff ff for NULL), then the bytes. Text is UTF-8; bigint is eight bytes, big-endian; timestamptz
+-- is a bigint of microseconds since 2000-01-01 UTC. The length prefixes make the input unambiguous.
 CREATE TABLE watchword.audit_log (
   position       bigint      PRIMARY KEY,   -- 1, 2, 3 … without gaps
   event_id       text        NOT NULL,
@@ -16,25 +16,25 @@ CREATE TABLE watchword.audit_log (
   correlation_id text,
   occurred_at    timestamptz NOT NULL,
   payload        bytea       NOT NULL,
-  previous_hash  bytea       NOT NULL,      -- of the row before; 32 zero bytes in the first
+  previous_hash  bytea       NOT NULL,      -- 32 zero bytes in the first row
   hash           bytea       NOT NULL
 );
 CREATE INDEX audit_log_key ON watchword.audit_log (key, position);
 CREATE INDEX audit_log_event ON watchword.audit_log (event_id);
 
--- Position and hash of the last row. Who appends locks it, so that two writers can never continue from one row.
+-- Position and hash of the last row. Writers lock this row, so that no two of them extend the same row.
 CREATE TABLE watchword.audit_head (
   is_head  boolean PRIMARY KEY DEFAULT true CHECK (is_head),
   position bigint  NOT NULL,
   hash     bytea   NOT NULL
-) WITH (fillfactor = 10);   -- every append writes it anew: room beside it
+) WITH (fillfactor = 10);   -- every append updates it: leaves room for HOT updates
 INSERT INTO watchword.audit_head (position, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
 
 CREATE FUNCTION watchword.audit_field(p_value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_value IS NULL THEN '\xffffffff'::bytea ELSE int4send(octet_length(p_value)) || p_value END
 $$;
 
--- The one way in. With the owner's rights, so that a service that may only execute it can append and nothing else.
+-- The only way to append. Runs with its owner's rights: a service needs no right but to execute it.
 CREATE FUNCTION watchword.append_audit(
   p_event_id text, p_stream text, p_sequence bigint, p_subject text, p_key text, p_actor text, p_origin text,
   p_correlation_id text, p_occurred_at timestamptz, p_payload bytea) RETURNS bigint
@@ -66,8 +66,8 @@ END $$;
 
 CREATE FUNCTION watchword.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  RAISE EXCEPTION '%.% only grows: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
-    USING ERRCODE = 'insufficient_privilege', HINT = 'To correct something, append what corrects it.';
+  RAISE EXCEPTION '%.% is append-only: % is refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP
+    USING ERRCODE = 'insufficient_privilege', HINT = 'To correct an entry, append another one.';
 END $$;
 CREATE TRIGGER audit_log_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON watchword.audit_log
   FOR EACH STATEMENT EXECUTE FUNCTION watchword.refuse_audit_change();

@@ -1,10 +1,10 @@
--- The table that user sync keeps in step. An application's own table is extended, never replaced.
+-- The table that user sync maintains. If the application has one already, only missing columns are added.
 CREATE TABLE IF NOT EXISTS users (
   id   uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   name text
-) WITH (fillfactor = 70);   -- room for the next version of a row beside it: no index has to learn of it
+) WITH (fillfactor = 70);   -- leaves room for HOT updates, which touch no index
 ALTER TABLE users
-  ADD COLUMN IF NOT EXISTS auth_id         text,     -- null: a row of the application's own, linked by its e-mail
+  ADD COLUMN IF NOT EXISTS auth_id         text,     -- null: a row of the application's own, not yet linked by its e-mail
   ADD COLUMN IF NOT EXISTS email           text,
   ADD COLUMN IF NOT EXISTS phone           text,
   ADD COLUMN IF NOT EXISTS name            text,
@@ -21,24 +21,6 @@ ALTER TABLE users
   ADD COLUMN IF NOT EXISTS version_tie     bigint      NOT NULL DEFAULT 0;
 
 CREATE UNIQUE INDEX IF NOT EXISTS users_auth_id_key ON users (auth_id);
--- Not unique: order is kept within a user, not between users, so a freed address can arrive at its next
--- owner before it has left its last.
+-- Not unique: events of different users have no order, so an address may reach its new owner before it leaves the old one.
 CREATE INDEX IF NOT EXISTS users_email ON users (lower(email));
 CREATE INDEX IF NOT EXISTS users_unlinked ON users (lower(email)) WHERE auth_id IS NULL;
-
--- Events that could not be applied, with the reason.
-CREATE TABLE watchword.dead_letter (
-  id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  consumer    text        NOT NULL,
-  stream      text        NOT NULL,
-  sequence    bigint      NOT NULL,
-  subject     text        NOT NULL,
-  key         text,
-  reason      text        NOT NULL,
-  attempts    integer     NOT NULL,
-  headers     jsonb,
-  payload     bytea       NOT NULL,
-  received_at timestamptz NOT NULL DEFAULT now()
-);
--- The payload too: a stream that was wiped starts its sequences again.
-CREATE UNIQUE INDEX dead_letter_event ON watchword.dead_letter (consumer, stream, sequence, md5(payload));

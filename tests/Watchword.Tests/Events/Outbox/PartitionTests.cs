@@ -9,8 +9,8 @@ public class PartitionTests(PostgresFixture postgres)
     private const string Ada = """INSERT INTO "user" (id, name, email, "emailVerified") VALUES ('u1', 'Ada', 'ada@example.com', false)""";
 
     private static string Row(string at, bool published) => $"""
-        INSERT INTO watchword.outbox (position, id, subject, key, payload, occurred_at, published_at)
-        VALUES (nextval('watchword.outbox_position'), gen_random_uuid(), 'user.sync', 'k', json_build_object(), {at}, {(published ? at : "NULL")})
+        INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, occurred_at, published_at)
+        VALUES (nextval('watchword.outbox_position'), gen_random_uuid(), 'identity-changes', 'user.sync', 'k', json_build_object(), {at}, {(published ? at : "NULL")})
         """;
 
     private static Task MaintainAsync(TestDatabase db) =>
@@ -64,15 +64,16 @@ public class PartitionTests(PostgresFixture postgres)
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task Positions_are_found_through_the_index_of_what_waits(bool authEvents)
+    [InlineData("auth-events")]
+    [InlineData("identity-changes")]
+    public async Task The_backlog_of_a_stream_is_read_through_its_index(string stream)
     {
         await using var db = await postgres.IdentityAsync();
         await db.ExecuteAsync("""INSERT INTO "user" (id, name, email, "emailVerified") SELECT i, i, i || '@example.com', false FROM generate_series(1, 5000) i""");
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = now() WHERE position % 100 > 0; ANALYZE watchword.outbox");
-        var plan = string.Join('\n', await db.QueryAsync<string>("EXPLAIN " + RelaySweeper.Unpublished(authEvents)
-            .Replace("$1", "'{}'::text[]", StringComparison.Ordinal).Replace("$2", "100", StringComparison.Ordinal)));
+        var plan = string.Join('\n', await db.QueryAsync<string>("EXPLAIN " + RelaySweeper.Unpublished
+            .Replace("$1", "'{}'::text[]", StringComparison.Ordinal).Replace("$2", "100", StringComparison.Ordinal).Replace("$3", $"'{stream}'", StringComparison.Ordinal)));
+        Assert.Contains("Index Cond: (stream = ", plan, StringComparison.Ordinal);
         Assert.DoesNotContain("Seq Scan on outbox_" + DateTime.UtcNow.ToString("yyyyMMdd", System.Globalization.CultureInfo.InvariantCulture), plan, StringComparison.Ordinal);
     }
 }

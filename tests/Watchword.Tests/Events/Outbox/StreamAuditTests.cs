@@ -353,8 +353,9 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await using var db = await postgres.IdentityAsync();
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
         await db.ExecuteAsync($"""
-            INSERT INTO watchword.outbox (position, id, subject, key, payload, occurred_at)
-            SELECT nextval('watchword.outbox_position'), gen_random_uuid(), CASE i % 2 WHEN 0 THEN 'user.sync' ELSE 'auth.user.logged_out' END, 'u' || i, json_build_object('i', i), now()
+            INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, occurred_at)
+            SELECT nextval('watchword.outbox_position'), gen_random_uuid(), CASE i % 2 WHEN 0 THEN 'identity-changes' ELSE 'auth-events' END,
+                   CASE i % 2 WHEN 0 THEN 'user.sync' ELSE 'auth.user.logged_out' END, 'u' || i, json_build_object('i', i), now()
             FROM generate_series(1, {2 * Count}) i
             """);
         await CarriedAsync(db);

@@ -5,9 +5,9 @@ namespace Watchword.Tests.Events.Postgres;
 
 public class AdvisoryLeaseTests(PostgresFixture postgres)
 {
-    // A process that was suspended, or whose machine lost its network: to the server its connection looks alive.
+    // A suspended process, or one whose machine lost its network: its connection still looks alive to the server.
     [Fact]
-    public async Task A_holder_that_says_nothing_any_more_loses_the_lease_and_learns_of_it()
+    public async Task A_holder_that_falls_silent_loses_the_lease_and_finds_out()
     {
         await using var db = await postgres.IdentityAsync();
         await using var silent = (await AdvisoryLease.TryAcquireAsync(db.Source, "test", default))!;
@@ -18,7 +18,7 @@ public class AdvisoryLeaseTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_lease_that_is_given_back_leaves_no_connection_that_the_server_would_end()
+    public async Task A_released_lease_leaves_no_idle_timeout_on_its_pooled_connection()
     {
         await using var db = await postgres.IdentityAsync();
         await using var pool = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(db.ConnectionString) { MaxPoolSize = 1, NoResetOnClose = true });

@@ -38,7 +38,7 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
         await world.JetStream.PurgeStreamAsync("auth-events", before: 13);
         Assert.Equal(Users, (await world.LinesAsync(new("auth-events") { FromSequence = 1 }, db)).Count);
         File.Delete(world.File);
-        await db.ExecuteAsync("DELETE FROM watchword.outbox WHERE starts_with(subject, 'auth.user.') AND stream_seq < 6");
+        await db.ExecuteAsync("DELETE FROM watchword.outbox WHERE stream = 'auth-events' AND stream_seq < 6");
 
         var refusal = await world.RefusedAsync(new("auth-events") { FromSequence = 1 }, db);
         Assert.Equal(("fromSequence", true), (refusal.Field, refusal.Reason.Contains("begins at 6", StringComparison.Ordinal)));
