@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches nats-server 2.10 from Debian 13's packages, without installing it, and prints where the program lies.
-# It is kept under .cache/. Where it cannot be had: one line that says why, and exit code 1.
+# Downloads nats-server 2.10 from Debian 13's packages to .cache/, without installing it, and prints the path of the
+# program. If that fails, prints why and exits with 1.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -26,7 +26,7 @@ if ! is_there; then
     trap 'rm -rf "$work"' EXIT
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root"
     echo "deb [signed-by=$keyring] http://deb.debian.org/debian trixie main" >"$work/sources.list"
-    # Lists, cache and sources of its own: nothing of the system's is read or changed but its proxy settings.
+    # Uses lists, cache and sources of its own. Of the system's configuration only the proxy settings are read.
     apt=(apt-get -q -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=- -o Dir::Etc::preferences=-
         -o Dir::Etc::preferencesparts=- -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache"
         -o APT::Sandbox::User= -o Acquire::http::Timeout=20 -o Acquire::Retries=1 -o APT::Update::Error-Mode=any)
