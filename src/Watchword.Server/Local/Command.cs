@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Watchword.Server.Local;
 
@@ -16,18 +17,11 @@ internal static class Command
         ? [setsid]
         : ["perl", "-e", "use POSIX; POSIX::setsid(); exec { $ARGV[0] } @ARGV or die"]; // macOS has no setsid
 
-    // $$ is the pid of the shell, which becomes the engine. The watchdog holds the other end of the server's pipe. It is
-    // started by a shell that ends at once, so that PostgreSQL never finds an unknown child of its own. The log is opened
-    // by the server's user, because the engine's user may be unable to reach it.
-    private const string EngineScript =
-        """
-        umask 077
-        log=$1 signal=$2
-        shift 2
-        exec 3<&0 </dev/null >>"$log" 2>&1
-        ( (read -r _ <&3 || kill -s "$signal" $$) & )
-        exec "$@" 3<&-
-        """;
+    // Opens the log as the server's user, because the engine's user may be unable to reach it.
+    private const string EngineScript = "umask 077; log=$1; shift; exec \"$@\" </dev/null >>\"$log\" 2>&1";
+
+    // A line means that the engine has ended. The end of input without one means that the server has.
+    private const string WatchdogScript = "read -r _ || kill -s \"$1\" \"$2\"";
 
     /// <summary>Runs a program to its end. The result holds everything that it wrote.</summary>
     public static async Task<Result> RunAsync(
@@ -61,12 +55,18 @@ internal static class Command
     public static EngineProcess StartEngine(
         IReadOnlyList<string> command, string folder, EngineLog log, string stopSignal, EngineUser user)
     {
-        var process = Start(
-            [.. OwnSession, "/bin/sh", "-c", EngineScript, "sh", log.Path, stopSignal, .. user.Wrap(command)], folder);
-        // The script redirects both. The pipes are there so that the engine does not count as a user of the terminal.
-        process.StandardOutput.Close();
-        process.StandardError.Close();
-        return new(process);
+        var engine = Start([.. OwnSession, "/bin/sh", "-c", EngineScript, "sh", log.Path, .. user.Wrap(command)], folder);
+        engine.StandardInput.Close();
+        var watchdog = Start(
+            [.. OwnSession, "/bin/sh", "-c", WatchdogScript, "sh", stopSignal, engine.Id.ToString(CultureInfo.InvariantCulture)], "/");
+        foreach (var process in (Process[])[engine, watchdog])
+        {
+            // Nothing uses these pipes, but without them the process would hold on to the terminal.
+            process.StandardOutput.Close();
+            process.StandardError.Close();
+        }
+
+        return new(engine, watchdog);
     }
 
     private static Process Start(string[] command, string folder)

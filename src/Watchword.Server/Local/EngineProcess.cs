@@ -2,13 +2,15 @@ using System.Diagnostics;
 
 namespace Watchword.Server.Local;
 
-/// <summary>A running engine: a child process whose standard input is a pipe from this process.</summary>
-/// <remarks>
-/// The pipe must stay open while the engine runs. Its end, also when this process is killed, tells the engine's watchdog
-/// (see <see cref="Command.StartEngine"/>) to stop the engine.
-/// </remarks>
-internal sealed class EngineProcess(Process child) : IDisposable
+/// <summary>A running engine, and the watchdog that stops it when this process is killed.</summary>
+/// <param name="child">The engine.</param>
+/// <param name="watchdog">
+/// Stops the engine when its standard input, a pipe from this process, ends without a line. Null for an engine that needs none.
+/// </param>
+internal sealed class EngineProcess(Process child, Process? watchdog = null) : IDisposable
 {
+    private static readonly TimeSpan WatchdogPatience = TimeSpan.FromSeconds(1);
+
     public int Pid { get; } = child.Id;
 
     public bool HasExited => child.HasExited;
@@ -54,16 +56,22 @@ internal sealed class EngineProcess(Process child) : IDisposable
 
     public void Dispose()
     {
-        try
+        if (watchdog is not null)
         {
-            // A line before the end of the pipe tells the watchdog that the engine has ended: its pid may be reused.
-            if (HasExited)
-                child.StandardInput.WriteLine();
-            child.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // The watchdog has ended too.
+            try
+            {
+                // The watchdog must not signal a pid that may be reused.
+                if (HasExited)
+                    watchdog.StandardInput.WriteLine();
+                watchdog.StandardInput.Close();
+                watchdog.WaitForExit(WatchdogPatience);
+            }
+            catch (IOException)
+            {
+                // It has ended.
+            }
+
+            watchdog.Dispose();
         }
 
         child.Dispose();

@@ -63,7 +63,7 @@ internal static class Leftovers
         if (!HasProc)
             return Ps(pid) is { } line && line.Contains(program, StringComparison.Ordinal) && line.Contains(folder, StringComparison.Ordinal);
 
-        // Both engines make their data folder their working directory. A replaced program reads "postgres (deleted)".
+        // Both engines work in their data folder. A replaced program reads "postgres (deleted)".
         return ReadLink($"/proc/{Text(pid)}/exe") is { } executable
                && Path.GetFileName(executable).Split(' ')[0] == program
                && ReadLink($"/proc/{Text(pid)}/cwd") == folder;

@@ -69,14 +69,13 @@ internal sealed class PostgresEngine(DataFolder data, LocalEngineOptions options
         return AtomicFile.ReadNumber(_portFile) is { } kept && Ports.IsFree(kept) ? kept : Ports.Any();
     }
 
-    // PostgreSQL itself makes the cluster its working directory, as a user who can enter it. No unix socket: its path
-    // could be too long, and nobody needs it.
+    // No unix socket: its path could be too long, and nobody needs it.
     protected override Launch Describe() => new(
         [
             _cluster.Programs.Postgres, "-D", _cluster.Folder, "-p", Port.ToString(CultureInfo.InvariantCulture),
             "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
         ],
-        "/", _cluster.User);
+        _cluster.Folder, _cluster.User);
 
     /// <exception cref="PostgresException">The password is wrong.</exception>
     protected override async Task<bool> IsReadyAsync(EngineProcess process, CancellationToken cancel)

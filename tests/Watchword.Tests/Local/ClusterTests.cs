@@ -62,7 +62,7 @@ public class ClusterTests
         Directory.Delete(room.Data, recursive: true);
         await using (var engines = await room.StartAsync(room.PostgresOnly))
             Assert.False(await EngineRoom.QueryAsync<bool>(engines.DatabaseUrl, "SELECT to_regclass('kept') IS NOT NULL"));
-        Assert.Single(Directory.EnumerateDirectories(Path.GetDirectoryName(cluster)!, "postgres.*"));
+        Assert.Single(Directory.EnumerateDirectories(Path.GetDirectoryName(cluster)!, "postgres.2*"));
     }
 
     [Fact]

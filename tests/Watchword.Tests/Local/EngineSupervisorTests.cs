@@ -69,7 +69,7 @@ public class EngineSupervisorTests
         {
             Starts++;
             if (Failures-- <= 0)
-                return Task.FromResult(new EngineProcess(Process.Start(new ProcessStartInfo("sleep", ["1000"]) { UseShellExecute = false, RedirectStandardInput = true })!));
+                return Task.FromResult(new EngineProcess(Process.Start("sleep", ["1000"])));
             Failed.Writer.TryWrite(true);
             throw new LocalEngineException("not yet");
         }
