@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the commands at the root need from the machine: checked, installed where apt-get can, else named.
-# Sourced, not run. Functions that cannot help print what to install and end the caller.
+# Makes sure that the machine has what ./run and ./test need. Installs the engines where apt-get can. If something is
+# missing all the same, prints what to install and ends the caller. To be sourced.
 
 oldest_postgres=15
 # Used by the scripts that source this one.
@@ -13,14 +13,14 @@ fail() {
     exit 1
 }
 
-# quietly WHAT COMMAND…: one line of what is done; all that the command said only when it fails.
+# quietly WHAT COMMAND…: prints WHAT, runs COMMAND, and prints its output only if it fails.
 quietly() {
     local what=$1 log status=0
     shift
     log=$(mktemp "${TMPDIR:-/tmp}/watchword.XXXXXX")
     printf '%s…\n' "$what" >&2
-    # In the background, so that a signal to this shell is acted on at once, and in a process group of its own, so that
-    # the command then ends with all that it started.
+    # In the background, so that this shell handles a signal at once, and in a process group of its own, so that the
+    # command then ends with everything that it started.
     set -m
     "$@" </dev/null >"$log" 2>&1 &
     local job=$!
@@ -76,24 +76,30 @@ build_samples() {
     build "$1" "$samples_program" samples/Subscribers/Subscribers.csproj samples/Subscribers
 }
 
-# build ROOT PROGRAM PROJECT FOLDERS…: nothing when no source, in src or these folders, is newer than the last build.
+# build ROOT PROGRAM PROJECT FOLDERS…: builds unless everything in src and FOLDERS is older than the last build.
 build() {
     local root=$1 program=$2 file=$1/$3
     local stamp=$root/${program%/*}/.built
     shift 3
     is_built "$root" "$program" "$stamp" "$@" && return
     mkdir -p "$root/src/Watchword.Server/obj" "$(dirname "$stamp")"
-    # Two at once in one checkout would overwrite each other's files.
+    # Two builds at once in one checkout would overwrite each other's files.
     if command -v flock >/dev/null; then
         exec 9>"$root/src/Watchword.Server/obj/run.lock"
         flock 9
     fi
     if ! is_built "$root" "$program" "$stamp" "$@"; then
-        # The time of the start: what is edited during the build is built the next time.
+        # A new folder makes its parent look edited, so those of the build are created before the stamp.
+        local project
+        for project in "$root"/src/*/ "${@/#/$root/}"; do
+            mkdir -p "$project/bin" "$project/obj"
+        done
+        # Taken at the start: what is edited during the build is built the next time.
         touch "$stamp.new"
-        # No compiler or build server may stay behind. The projects form a chain: one process loses nothing.
+        # No compiler or build server may stay behind. The projects form a chain, so one process loses nothing. The
+        # analyzers take more than half of the time; ./test runs them.
         quietly "building" dotnet build "$file" -c Release -v quiet \
-            -maxCpuCount:1 -nodeReuse:false -p:UseSharedCompilation=false || exit 1
+            -maxCpuCount:1 -nodeReuse:false -p:UseSharedCompilation=false -p:RunAnalyzers=false || exit 1
         mv "$stamp.new" "$stamp"
     fi
     exec 9>&-
@@ -103,12 +109,12 @@ is_built() {
     local root=$1 program=$2 stamp=$3
     shift 3
     [[ -f $stamp && -f $root/$program ]] || return 1
-    # Folders count too: removing a file changes its folder.
+    # Folders count too, because removing a file changes its folder.
     [[ -z $(find "$root/src" "${@/#/$root/}" "$root"/Directory.*.props "$root/global.json" "$root/.editorconfig" \
         \( -name bin -o -name obj \) -prune -o -newer "$stamp" -print -quit) ]]
 }
 
-# serves ARGUMENTS…: whether these start the server, rather than a verb or the help.
+# serves ARGUMENTS…: whether these start the server, rather than run a verb or print help.
 serves() {
     local argument
     [[ ${1:-} == "" || $1 == -* || $1 == serve ]] || return 1
@@ -119,7 +125,7 @@ serves() {
     done
 }
 
-# PostgreSQL and nats-server, each unless a URL names one that runs already.
+# PostgreSQL and nats-server, unless a URL names one that runs already.
 need_engines() {
     local missing=()
     [[ -n ${DATABASE_URL:-} ]] || has_postgres || missing+=(postgresql)
@@ -165,8 +171,8 @@ as_root() {
     fi
 }
 
-# install_engines PACKAGE…: the programs only. No server of the system's own may be left running, or start at the next
-# boot, because of us; it would take the very ports. In a subshell, for its own trap.
+# install_engines PACKAGE…: installs the programs, but keeps the packages from starting servers of the system's own, now
+# or at the next boot: they would take our ports. In a subshell, for its own trap.
 install_engines() (
     policy=/usr/sbin/policy-rc.d
     clusters=/etc/postgresql-common/createcluster.conf
@@ -177,7 +183,7 @@ install_engines() (
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
     fi
-    # Ours too: what an earlier attempt left when it failed.
+    # The file may also be ours, left by an attempt that failed.
     if [[ " $* " == *" postgresql "* ]] && { [[ ! -e $clusters ]] || grep -q '^# by watchword' "$clusters"; }; then
         own_clusters=1
         as_root mkdir -p "$(dirname "$clusters")"
@@ -191,7 +197,7 @@ install_engines() (
     if [[ " $* " == *" nats-server "* ]] && command -v systemctl >/dev/null; then
         as_root systemctl disable nats-server.service || true
     fi
-    # What the packages would have put there, for whoever installs PostgreSQL for other ends.
+    # Restore what the package would have installed, for other uses of PostgreSQL.
     if [[ -n $own_clusters && -f /usr/share/postgresql-common/createcluster.conf ]]; then
         as_root cp /usr/share/postgresql-common/createcluster.conf "$clusters"
     fi
@@ -199,7 +205,7 @@ install_engines() (
 
 postgres_advice() {
     cat <<TEXT
-No PostgreSQL server ($oldest_postgres or newer) was found, and it could not be installed from here. Install it:
+No PostgreSQL server ($oldest_postgres or newer) was found, and ./run could not install it. Install it:
   Debian, Ubuntu:  apt-get install postgresql   (older releases: from https://apt.postgresql.org)
   Fedora:          dnf install postgresql-server
   macOS:           brew install postgresql@17
@@ -209,7 +215,7 @@ TEXT
 
 nats_advice() {
     cat <<'TEXT'
-No nats-server was found, and it could not be installed from here. Install it:
+No nats-server was found, and ./run could not install it. Install it:
   Debian, Ubuntu:  apt-get install nats-server
   Fedora:          dnf install golang && GOBIN=/usr/local/bin go install github.com/nats-io/nats-server/v2@latest
   macOS:           brew install nats-server

@@ -1,12 +1,13 @@
+using System.Text.RegularExpressions;
 using Watchword.Events.Outbox;
 using Watchword.UserSync;
 
 namespace Watchword.Server.Hosting;
 
-/// <summary>Says what listens where, once everything that was asked for is at work.</summary>
-internal sealed class Announcement(Engines engines, IHostApplicationLifetime lifetime, IServiceProvider services) : BackgroundService
+/// <summary>Prints what listens where and writes <c>endpoints.json</c>, once relay and user sync are at work.</summary>
+internal sealed partial class Announcement(Engines engines, IHostApplicationLifetime lifetime, IServiceProvider services) : BackgroundService
 {
-    // With NATS away the server serves all the same.
+    // Without NATS the server still serves HTTP, so it does not wait longer.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -27,13 +28,16 @@ internal sealed class Announcement(Engines engines, IHostApplicationLifetime lif
               NATS             {Hide(endpoints.Nats)}
               identity store   {Hide(endpoints.Database)}
               target           {(endpoints.TargetDatabase.Length > 0 ? Hide(endpoints.TargetDatabase) : "none: set TARGET_DATABASE_URL")}
-              with passwords   {file ?? "not written: another server's file stands there"}
+              with passwords   {file ?? "not written: it belongs to another server that runs"}
 
             Ctrl-C stops everything.
 
             """);
     }
 
-    // A terminal is read over shoulders.
-    private static string Hide(string url) => System.Text.RegularExpressions.Regex.Replace(url, "(?<=://[^:/@]*:)[^@]*(?=@)", "•••", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+    // People may be looking at the terminal.
+    private static string Hide(string url) => Password().Replace(url, "•••");
+
+    [GeneratedRegex("(?<=://[^:/@]*:)[^@]*(?=@)", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Password();
 }

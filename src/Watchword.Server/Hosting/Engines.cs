@@ -5,7 +5,7 @@ using Watchword.Server.Local;
 
 namespace Watchword.Server.Hosting;
 
-/// <summary>PostgreSQL and NATS as the process uses them: those of the configuration, else private ones.</summary>
+/// <summary>The PostgreSQL and NATS that this process uses: those that the configuration names, else private ones.</summary>
 internal sealed class Engines : IAsyncDisposable
 {
     private readonly LocalEngines? _local;
@@ -18,7 +18,7 @@ internal sealed class Engines : IAsyncDisposable
         Options = options with
         {
             Database = options.Database ?? DatabaseUrl.ToConnectionString(local!.DatabaseUrl!),
-            // The demo target belongs to the private PostgreSQL: a store of the operator's own has none unless it is named.
+            // The private PostgreSQL comes with a demo target. An operator's own store has a target only if one is named.
             TargetDatabase = options.TargetDatabase ?? (options.Database is null ? DatabaseUrl.ToConnectionString(local!.TargetDatabaseUrl!) : null),
             NatsUrl = options.NatsUrl ?? local!.NatsUrl!,
             Nats = options.NatsUrl is null ? options.Nats with { Url = local!.NatsUrl! } : options.Nats,
@@ -26,7 +26,7 @@ internal sealed class Engines : IAsyncDisposable
         };
     }
 
-    /// <summary>With every address and the secret filled in.</summary>
+    /// <summary>The configuration, with all addresses and the secret filled in.</summary>
     public ServerOptions Options { get; }
 
     /// <exception cref="StartException">An engine cannot be started.</exception>
@@ -55,12 +55,12 @@ internal sealed class Engines : IAsyncDisposable
         {
             if (local is not null)
                 await local.DisposeAsync();
-            throw new StartException($"the data folder {options.DataFolder} cannot be written: {e.Message}", e);
+            throw new StartException($"WATCHWORD_DATA: the folder {options.DataFolder} cannot be written: {e.Message}", e);
         }
     }
 
     /// <summary>Writes <c>endpoints.json</c>, now and after every restart of an engine.</summary>
-    /// <returns>Where everything listens, and the file's path; no path when another server's file stands there.</returns>
+    /// <returns>Where everything listens, and the path of the file, which is null when the file belongs to another server.</returns>
     public (Endpoints Endpoints, string? File) Announce()
     {
         if (_local is not null)
@@ -87,7 +87,7 @@ internal sealed class Engines : IAsyncDisposable
             await _local.DisposeAsync();
     }
 
-    // Tokens must outlive a restart, and a laptop's owner has no secret to give.
+    // Tokens must survive a restart without anyone having to configure a secret.
     private static string KeptSecret(string dataFolder)
     {
         var path = Path.Combine(dataFolder, "secret");

@@ -1,13 +1,12 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.HttpOverrides;
 using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 
 namespace Watchword.Server.Hosting;
 
-/// <summary>Where Kestrel listens, and how much it reads.</summary>
+/// <summary>The address that Kestrel listens on, and how large a request may be.</summary>
 internal static class Listening
 {
     public static void ListenOn(this WebApplicationBuilder builder, ServerOptions options) => builder.WebHost.ConfigureKestrel(kestrel =>
@@ -22,7 +21,7 @@ internal static class Listening
             kestrel.Listen(IPAddress.Parse(options.Host), options.Port);
     });
 
-    /// <summary>Tells of a busy port before anything is started for nothing.</summary>
+    /// <summary>Checks the address before the engines are started.</summary>
     /// <exception cref="StartException">The address is taken, or not one of this machine.</exception>
     public static ServerOptions WithFreePort(this ServerOptions options)
     {
@@ -42,7 +41,7 @@ internal static class Listening
             throw e.SocketErrorCode switch
             {
                 SocketError.AddressAlreadyInUse => Taken(options, e),
-                SocketError.AccessDenied => new StartException($"port {options.Port} is for privileged users: choose one above 1023 with --port or PORT", e),
+                SocketError.AccessDenied => new StartException($"port {options.Port} needs privileges: choose one above 1023 with --port or PORT", e),
                 _ => new StartException($"cannot listen on {options.Host}:{options.Port}: {e.Message}", e),
             };
         }
@@ -64,10 +63,4 @@ internal static class Listening
 
     private static StartException Taken(ServerOptions options, Exception e) =>
         new($"{options.Host}:{options.Port} is taken by another program: stop it, or choose another port with --port or PORT", e);
-}
-
-/// <summary>A proxy on this machine names the client in X-Forwarded-For; nobody else is believed.</summary>
-internal static class ProxyHeaders
-{
-    public static ForwardedHeadersOptions Options { get; } = new() { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto };
 }

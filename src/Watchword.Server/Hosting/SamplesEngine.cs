@@ -4,46 +4,31 @@ using Watchword.Server.Local;
 
 namespace Watchword.Server.Hosting;
 
-/// <summary>
-/// The sample subscribers, a process beside this one. It ends when its standard input does: when it is stopped, and
-/// also when this process dies.
-/// </summary>
-internal sealed class SamplesEngine(string program, Engines engines, TimeSpan patience) : IEngine
+/// <summary>The sample subscribers, as a child process. It ends when its standard input does, so it never outlives this one.</summary>
+internal sealed class SamplesEngine(string program, Engines engines) : IEngine
 {
-    private Process? _child;
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(15);
 
     public string Name => "sample subscribers";
 
     public Task<EngineProcess> StartAsync(CancellationToken cancel)
     {
-        var start = new ProcessStartInfo("dotnet", [program, "--while-stdin"]) { UseShellExecute = false, RedirectStandardInput = true };
+        string[] command = [.. Command.OwnSession, "dotnet", program, "--while-stdin"];
+        var start = new ProcessStartInfo(command[0], command[1..]) { UseShellExecute = false, RedirectStandardInput = true };
         start.Environment["NATS_URL"] = engines.Endpoints.Nats;
         start.Environment["DATABASE_URL"] = engines.Endpoints.TargetDatabase;
         start.Environment["WATCHWORD_DATA"] = engines.Options.DataFolder;
-        // The key to every token is no business of theirs.
+        // They have no use for the key that signs tokens.
         start.Environment.Remove(Configuration.Setting.Secret.Key);
         try
         {
-            _child = Process.Start(start)!;
-            return Task.FromResult(EngineProcess.OfChild(_child));
+            return Task.FromResult(new EngineProcess(Process.Start(start)!));
         }
         catch (Win32Exception e)
         {
-            throw new LocalEngineException($"the sample subscribers cannot be run: {e.Message}", e);
+            throw new LocalEngineException($"The sample subscribers cannot be run: {e.Message}", e);
         }
     }
 
-    public async Task StopAsync(EngineProcess process)
-    {
-        _child!.StandardInput.Close();
-        using var limit = new CancellationTokenSource(patience);
-        try
-        {
-            await process.WaitForExitAsync(limit.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            await process.StopAsync(patience, Native.SigTerm);
-        }
-    }
+    public Task StopAsync(EngineProcess process) => process.StopAsync(StopTimeout, Native.SigTerm);
 }

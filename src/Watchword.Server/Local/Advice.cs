@@ -1,6 +1,6 @@
 namespace Watchword.Server.Local;
 
-/// <summary>What to tell the operator about a failure that only the system's own words describe.</summary>
+/// <summary>Tells the operator what to do about failures that the system or an engine reports in its own words.</summary>
 internal static class Advice
 {
     private const long TightSpace = 64L << 20;
@@ -23,7 +23,7 @@ internal static class Advice
         or set NATS_URL to use a server that runs already.
         """;
 
-    /// <summary>A hint about a full disk, when that is what the words or the disk itself say; else nothing.</summary>
+    /// <summary>A hint about a full disk if the message or the disk itself suggests one, else an empty string.</summary>
     public static string ForDisk(string path, string words)
     {
         if (words.Contains("No space left", StringComparison.OrdinalIgnoreCase)
@@ -32,13 +32,13 @@ internal static class Advice
         return "";
     }
 
-    /// <summary>Why an engine ended while starting, from what it wrote.</summary>
+    /// <summary>Explains, with the engine's last lines of output, why it ended while starting.</summary>
     public static LocalEngineException EngineFailed(string engine, string folder, EngineLog log, string words)
     {
         var lines = words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var last = string.Concat(lines.TakeLast(8).Select(line => "\n  " + line));
         return new LocalEngineException(
-            $"{engine} did not start.{ForDisk(folder, words)} It said:{last}\nAll of it is in {log.Path}");
+            $"{engine} did not start.{ForDisk(folder, words)} Its last words:{last}\nThe whole log is in {log.Path}");
     }
 
     private static long FreeSpace(string path)

@@ -1,6 +1,8 @@
+using System.Globalization;
+
 namespace Watchword.Server.Local;
 
-/// <summary>Small files that a reader sees either old or new, never half, and that only their owner reads.</summary>
+/// <summary>Small files that only their owner can read. A reader sees the old or the new content, never a part of it.</summary>
 internal static class AtomicFile
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -26,7 +28,7 @@ internal static class AtomicFile
         File.Move(temporary, path, overwrite: true);
     }
 
-    /// <summary>The text, or null when the file is absent or empty.</summary>
+    /// <summary>The trimmed text, or null when the file is missing or empty.</summary>
     public static string? Read(string path)
     {
         try
@@ -39,4 +41,8 @@ internal static class AtomicFile
             return null;
         }
     }
+
+    /// <summary>The number in the file, or null when there is none.</summary>
+    public static int? ReadNumber(string path) =>
+        int.TryParse(Read(path), CultureInfo.InvariantCulture, out var number) ? number : null;
 }

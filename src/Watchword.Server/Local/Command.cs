@@ -1,23 +1,29 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Watchword.Server.Local;
 
-/// <summary>Runs programs: short ones to their end, and engines that outlive this process.</summary>
+/// <summary>Runs programs, with nothing of this process's environment but PATH.</summary>
 internal static class Command
 {
     internal sealed record Result(int ExitCode, string Output);
 
-    // `setsid` puts the program into a session of its own: Ctrl-C in the terminal must reach the server alone, which
-    // then stops its engines in order. macOS has no such program, but has perl.
-    private static readonly string[] OwnSession = new Programs().Find("setsid") is { } setsid
+    /// <summary>
+    /// Precedes a command to run it in a session of its own. Ctrl-C in the terminal then reaches the server alone,
+    /// which stops its engines in order.
+    /// </summary>
+    public static IReadOnlyList<string> OwnSession { get; } = new Programs().Find("setsid") is { } setsid
         ? [setsid]
-        : ["perl", "-e", "use POSIX; POSIX::setsid(); exec { $ARGV[0] } @ARGV or die"];
+        : ["perl", "-e", "use POSIX; POSIX::setsid(); exec { $ARGV[0] } @ARGV or die"]; // macOS has no setsid
 
-    // What the shell opens it opens as the server's user, so the log may lie where the engine's user cannot reach.
-    private const string DetachedScript = "umask 077; log=$1; shift; exec \"$@\" </dev/null >>\"$log\" 2>&1";
+    // Opens the log as the server's user, because the engine's user may be unable to reach it.
+    private const string EngineScript = "umask 077; log=$1; shift; exec \"$@\" </dev/null >>\"$log\" 2>&1";
 
-    /// <summary>Runs a program to its end; what it wrote to both outputs is in the result.</summary>
+    // A line means that the engine has ended. The end of input without one means that the server has.
+    private const string WatchdogScript = "read -r _ || kill -s \"$1\" \"$2\"";
+
+    /// <summary>Runs a program to its end. The result holds everything that it wrote.</summary>
     public static async Task<Result> RunAsync(
         string program, IReadOnlyList<string> arguments, string input = "", EngineUser? user = null,
         CancellationToken cancel = default)
@@ -34,23 +40,33 @@ internal static class Command
         }
         catch (OperationCanceledException)
         {
-            Native.SignalGroup(process.Id, Native.SigKill);
+            process.Kill(entireProcessTree: true);
             await process.WaitForExitAsync(CancellationToken.None);
             throw;
         }
     }
 
-    /// <summary>Starts a program that goes on when this process ends, and returns at once.</summary>
-    public static Process StartDetached(
-        string program, IReadOnlyList<string> arguments, string folder, EngineLog log, EngineUser user)
+    /// <summary>Starts an engine that ends with this process, however this process ends.</summary>
+    /// <param name="command">Program and arguments.</param>
+    /// <param name="folder">Working directory.</param>
+    /// <param name="log">Receives the engine's output.</param>
+    /// <param name="stopSignal">Sent to the engine by its watchdog when this process ends: a name such as INT.</param>
+    /// <param name="user">Runs the engine.</param>
+    public static EngineProcess StartEngine(
+        IReadOnlyList<string> command, string folder, EngineLog log, string stopSignal, EngineUser user)
     {
-        var command = user.Wrap([program, .. arguments]);
-        var process = Start([.. OwnSession, "/bin/sh", "-c", DetachedScript, "sh", log.Path, .. command], folder);
-        // Nothing uses these pipes; were they not redirected, the engine would count as a user of the terminal.
-        process.StandardInput.Close();
-        process.StandardOutput.Close();
-        process.StandardError.Close();
-        return process;
+        var engine = Start([.. OwnSession, "/bin/sh", "-c", EngineScript, "sh", log.Path, .. user.Wrap(command)], folder);
+        engine.StandardInput.Close();
+        var watchdog = Start(
+            [.. OwnSession, "/bin/sh", "-c", WatchdogScript, "sh", stopSignal, engine.Id.ToString(CultureInfo.InvariantCulture)], "/");
+        foreach (var process in (Process[])[engine, watchdog])
+        {
+            // Nothing uses these pipes, but without them the process would hold on to the terminal.
+            process.StandardOutput.Close();
+            process.StandardError.Close();
+        }
+
+        return new(engine, watchdog);
     }
 
     private static Process Start(string[] command, string folder)
@@ -63,7 +79,7 @@ internal static class Command
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // Neither the server's secrets nor a stray PGPORT are the engines' business.
+        // Engines must see neither the server's secrets nor a stray PGPORT.
         var path = Environment.GetEnvironmentVariable("PATH");
         info.Environment.Clear();
         info.Environment["PATH"] = string.IsNullOrEmpty(path) ? "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin" : path;
@@ -88,7 +104,7 @@ internal static class Command
         }
         catch (IOException)
         {
-            // It ended without reading; its exit code and words tell why.
+            // It ended without reading. Its exit code and output tell why.
         }
     }
 }

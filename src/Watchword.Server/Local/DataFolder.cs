@@ -1,9 +1,8 @@
-using System.Globalization;
 using System.Security.Cryptography;
 
 namespace Watchword.Server.Local;
 
-/// <summary>The folder that holds everything the engines keep. Open in one server at a time.</summary>
+/// <summary>The folder that holds everything the engines keep. Only one server at a time can open it.</summary>
 internal sealed class DataFolder : IDisposable
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -19,13 +18,16 @@ internal sealed class DataFolder : IDisposable
         CreatePrivate(Secrets);
     }
 
+    /// <summary>Absolute, free of symbolic links.</summary>
     public string Root { get; }
+
     public string Postgres => Path.Combine(Root, "postgres");
     public string Nats => Path.Combine(Root, "nats");
     public string Logs => Path.Combine(Root, "logs");
     private string Secrets => Path.Combine(Root, "secrets");
 
-    /// <summary>Creates the folder when absent, proves that it can be written, and locks it.</summary>
+    /// <summary>Creates the folder if it does not exist, and locks it.</summary>
+    /// <exception cref="LocalEngineException">The folder cannot be written, or another server has it open.</exception>
     public static DataFolder Open(string path)
     {
         if (!Path.IsPathRooted(path))
@@ -45,24 +47,15 @@ internal sealed class DataFolder : IDisposable
         {
             throw new LocalEngineException(
                 $"The data folder {path} cannot be used: {e.Message}{Advice.ForDisk(path, e.Message)} " +
-                "Set WATCHWORD_DATA to another folder, or put this one right.", e);
+                "Fix that, or set WATCHWORD_DATA to another folder.", e);
         }
     }
-
-    /// <summary>A number kept between runs, such as a port.</summary>
-    public int? ReadNumber(string name) =>
-        int.TryParse(AtomicFile.Read(Path.Combine(Root, name)), CultureInfo.InvariantCulture, out var number)
-            ? number
-            : null;
-
-    public void WriteNumber(string name, int number) =>
-        AtomicFile.Write(Path.Combine(Root, name), number.ToString(CultureInfo.InvariantCulture));
 
     public string? ReadSecret(string name) => AtomicFile.Read(Path.Combine(Secrets, name));
 
     public string CreateSecret(string name)
     {
-        // Hex needs no escaping in a URL, in SQL, or in a shell.
+        // Hex needs no escaping in a URL, SQL or a shell.
         var secret = RandomNumberGenerator.GetHexString(40, lowercase: true);
         AtomicFile.Write(Path.Combine(Secrets, name), secret);
         return secret;

@@ -4,18 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Watchword.Server.Local;
 
-/// <summary>Where everything listens. URLs carry their passwords; a pid is null when the engine is not ours.</summary>
-internal sealed record Endpoints
-{
-    public required string Http { get; init; }
-    public required string Nats { get; init; }
-    public required string Database { get; init; }
-    public required string TargetDatabase { get; init; }
-    public required int? NatsPid { get; init; }
-    public required int? PostgresPid { get; init; }
-}
-
-/// <summary><c>endpoints.json</c> in the data folder: how other programs find this server and its engines.</summary>
+/// <summary><c>endpoints.json</c> in the data folder, by which other programs find this server and its engines.</summary>
 internal sealed class EndpointsFile(string dataFolder)
 {
     private readonly Lock _gate = new();
@@ -24,8 +13,8 @@ internal sealed class EndpointsFile(string dataFolder)
     public string Path { get; } = System.IO.Path.Combine(dataFolder, "endpoints.json");
 
     /// <summary>
-    /// False when the file belongs to another running server: one with engines of its own in this folder, beside
-    /// which this server runs without any.
+    /// Returns false, and writes nothing, when this server has no private engines but another running server keeps
+    /// its engines in this folder: the file is that server's.
     /// </summary>
     public bool Write(Endpoints endpoints)
     {
@@ -41,7 +30,7 @@ internal sealed class EndpointsFile(string dataFolder)
         }
     }
 
-    /// <summary>Removes what this server wrote, and nothing that another has written since.</summary>
+    /// <summary>Removes the file unless another server has written it since.</summary>
     public void Remove()
     {
         lock (_gate)
@@ -52,7 +41,8 @@ internal sealed class EndpointsFile(string dataFolder)
         }
     }
 
-    /// <summary>The file as it stands, or null when no server has written one.</summary>
+    /// <summary>The content of the file, or null when there is none.</summary>
+    /// <exception cref="JsonException">The content is not what a server writes.</exception>
     public static Endpoints? Read(string dataFolder)
     {
         var text = AtomicFile.Read(System.IO.Path.Combine(dataFolder, "endpoints.json"));
@@ -63,7 +53,7 @@ internal sealed class EndpointsFile(string dataFolder)
 [JsonSerializable(typeof(Endpoints))]
 internal sealed partial class EndpointsJson : JsonSerializerContext
 {
-    // "+" and "&" in a URL stay as they are, for people who read the file.
+    // Leaves "+" and "&" in URLs unescaped, for people who read the file.
     public static EndpointsJson Readable { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

@@ -1,6 +1,6 @@
 namespace Watchword.Server.Local;
 
-/// <summary>The file that an engine writes its messages to.</summary>
+/// <summary>The file that receives an engine's output.</summary>
 internal sealed class EngineLog(string path)
 {
     private const long Large = 16 << 20;
@@ -9,8 +9,8 @@ internal sealed class EngineLog(string path)
     public string Path { get; } = path;
 
     /// <summary>
-    /// Makes sure that the file can be written, and sets a large one aside. Only while the engine is not running: it
-    /// keeps the file open.
+    /// Makes sure that the file can be written, and renames a large one. Call it only while the engine is down, which
+    /// keeps the file open otherwise.
     /// </summary>
     public void Prepare()
     {
@@ -19,9 +19,10 @@ internal sealed class EngineLog(string path)
         File.Open(Path, FileMode.Append, FileAccess.Write).Dispose();
     }
 
-    /// <summary>The file's end, to read from later.</summary>
+    /// <summary>The present end of the file, for <see cref="Since"/>.</summary>
     public long Mark() => File.Exists(Path) ? new FileInfo(Path).Length : 0;
 
+    /// <summary>What was written after the mark, at most the last 16 KiB.</summary>
     public string Since(long mark)
     {
         if (!File.Exists(Path))

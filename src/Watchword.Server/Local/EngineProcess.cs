@@ -2,74 +2,78 @@ using System.Diagnostics;
 
 namespace Watchword.Server.Local;
 
-/// <summary>
-/// An engine that runs: a child of this process, or one that a killed server left behind and this one adopted.
-/// It is alive until it ends; one that is merely suspended is alive.
-/// </summary>
-internal sealed class EngineProcess : IDisposable
+/// <summary>A running engine, and the watchdog that stops it when this process is killed.</summary>
+/// <param name="child">The engine.</param>
+/// <param name="watchdog">
+/// Stops the engine when its standard input, a pipe from this process, ends without a line. Null for an engine that needs none.
+/// </param>
+internal sealed class EngineProcess(Process child, Process? watchdog = null) : IDisposable
 {
-    private static readonly TimeSpan AdoptedPoll = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan AfterKill = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WatchdogPatience = TimeSpan.FromSeconds(1);
 
-    private readonly Process? _child;
-    private readonly ProcessMark? _mark;
+    public int Pid { get; } = child.Id;
 
-    private EngineProcess(int pid, Process? child, ProcessMark? mark)
+    public bool HasExited => child.HasExited;
+
+    public Task WaitForExitAsync(CancellationToken cancel) => child.WaitForExitAsync(cancel);
+
+    /// <summary>Sends each signal in turn, and finally SIGKILL, until the process has ended.</summary>
+    /// <param name="patience">How long to wait after each signal.</param>
+    /// <param name="signals">From mild to harsh.</param>
+    public async Task StopAsync(TimeSpan patience, params IReadOnlyList<int> signals)
     {
-        (Pid, _child, _mark) = (pid, child, mark);
+        if (!HasExited)
+            await StopAsync(Pid, WaitForExitAsync, patience, signals);
     }
 
-    public int Pid { get; }
-    public bool IsAdopted => _child is null;
-
-    public bool IsAlive => _child is not null ? !_child.HasExited : _mark is not null && ProcessTable.IsAlive(_mark);
-
-    public static EngineProcess OfChild(Process child) => new(child.Id, child, null);
-
-    /// <summary>Takes over a process that is not a child of ours; the caller has proven what it is.</summary>
-    public static EngineProcess Adopt(int pid) => new(pid, null, ProcessTable.Look(pid));
-
-    public async Task WaitForExitAsync(CancellationToken cancel)
+    /// <summary>Stops any process, child or not. Returns whether it ended.</summary>
+    /// <param name="pid">The process.</param>
+    /// <param name="exit">Waits until the process has ended.</param>
+    /// <param name="patience">How long to wait after each signal.</param>
+    /// <param name="signals">From mild to harsh; SIGKILL follows.</param>
+    public static async Task<bool> StopAsync(
+        int pid, Func<CancellationToken, Task> exit, TimeSpan patience, IReadOnlyList<int> signals)
     {
-        if (_child is not null)
+        foreach (var signal in (int[])[.. signals, Native.SigKill])
         {
-            await _child.WaitForExitAsync(cancel);
-            return;
+            Native.Signal(pid, signal);
+            // A suspended process handles a signal only after it has been resumed.
+            Native.Signal(pid, Native.SigCont);
+            using var limit = new CancellationTokenSource(patience);
+            try
+            {
+                await exit(limit.Token);
+                return true;
+            }
+            catch (OperationCanceledException) when (limit.IsCancellationRequested)
+            {
+                // Try the next signal.
+            }
         }
 
-        // The system tells nobody but the parent, so this is watched rather than waited for.
-        using var timer = new PeriodicTimer(AdoptedPoll);
-        while (IsAlive)
-            await timer.WaitForNextTickAsync(cancel);
+        return false;
     }
 
-    /// <summary>Stops it: each signal in turn, the next when the patience for the last one is spent; then by force.</summary>
-    public async Task StopAsync(TimeSpan patience, params int[] signals)
+    public void Dispose()
     {
-        foreach (var signal in signals)
-            if (await EndsAfterAsync(signal, patience))
-                return;
-        await EndsAfterAsync(Native.SigKill, AfterKill);
-    }
-
-    public void Dispose() => _child?.Dispose();
-
-    private async Task<bool> EndsAfterAsync(int signal, TimeSpan patience)
-    {
-        if (!IsAlive)
-            return true;
-        Native.Signal(Pid, signal);
-        // A suspended process acts on a signal only once it goes on.
-        Native.Signal(Pid, Native.SigCont);
-        using var limit = new CancellationTokenSource(patience);
-        try
+        if (watchdog is not null)
         {
-            await WaitForExitAsync(limit.Token);
-            return true;
+            try
+            {
+                // The watchdog must not signal a pid that may be reused.
+                if (HasExited)
+                    watchdog.StandardInput.WriteLine();
+                watchdog.StandardInput.Close();
+                watchdog.WaitForExit(WatchdogPatience);
+            }
+            catch (IOException)
+            {
+                // It has ended.
+            }
+
+            watchdog.Dispose();
         }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
+
+        child.Dispose();
     }
 }

@@ -2,24 +2,16 @@ using System.Diagnostics;
 
 namespace Watchword.Server.Local;
 
-/// <summary>An engine as its supervisor sees it.</summary>
-internal interface IEngine
-{
-    string Name { get; }
-
-    /// <summary>Adopts or starts it; it is ready when this returns. Leaves nothing running when it throws.</summary>
-    Task<EngineProcess> StartAsync(CancellationToken cancel);
-
-    Task StopAsync(EngineProcess process);
-}
-
-/// <summary>Keeps one engine running until disposed, which stops it.</summary>
+/// <summary>Keeps one engine running until it is disposed, which stops the engine.</summary>
+/// <param name="engine">The engine.</param>
+/// <param name="log">Hears about deaths and restarts.</param>
+/// <param name="changed">Called after each restart, on a pool thread.</param>
 internal sealed class EngineSupervisor(IEngine engine, ILogger log, Action changed) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
 
-    // An engine that ran this long did not die of its start.
+    // An engine that ran this long has started well: its death does not count as a failed start.
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(10);
 
     private readonly CancellationTokenSource _stopping = new();
@@ -103,7 +95,7 @@ internal sealed class EngineSupervisor(IEngine engine, ILogger log, Action chang
         }
     }
 
-    // At once the first time, then twice as long each time.
+    // None at first, then twice as long each time.
     private static TimeSpan Delay(int failures) =>
         failures <= 0 ? TimeSpan.Zero
         : failures >= 8 ? LongestDelay
@@ -117,7 +109,7 @@ internal sealed class EngineSupervisor(IEngine engine, ILogger log, Action chang
         }
         catch (Exception e)
         {
-            log.ChangedHandlerFailed(e);
+            log.ChangedHandlerFailed(e, engine.Name);
         }
     }
 }

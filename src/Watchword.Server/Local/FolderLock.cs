@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Watchword.Server.Local;
 
 /// <summary>
-/// Keeps two servers out of one data folder. The kernel drops the lock when its holder dies, however it dies,
-/// so a lock file left behind never stands in the way.
+/// Keeps a second server out of a data folder. The kernel releases the lock when its holder dies, so a lock file that was
+/// left behind does no harm.
 /// </summary>
 internal sealed class FolderLock : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class FolderLock : IDisposable
     {
         _stream = stream;
         _pidFile = PidFile(folder);
-        // Beside the lock and not in it: a file locked this way cannot even be read by others.
+        // In a file of its own, because other processes cannot read a locked file.
         AtomicFile.Write(_pidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
     }
 
@@ -45,7 +45,7 @@ internal sealed class FolderLock : IDisposable
         }
     }
 
-    /// <summary>Whether a server other than this process holds the folder.</summary>
+    /// <summary>Whether another process has locked the folder.</summary>
     public static bool IsHeldByAnother(string folder)
     {
         if (!File.Exists(LockFile(folder))
@@ -73,7 +73,7 @@ internal sealed class FolderLock : IDisposable
     private static FileStream OpenLocked(string folder) =>
         new(LockFile(folder), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
 
-    // What .NET throws when flock says "would block": EWOULDBLOCK as a plain IOException, 11 on Linux and 35 on macOS.
+    // .NET reports a lock held elsewhere as a plain IOException with EWOULDBLOCK: 11 on Linux, 35 on macOS.
     private static bool IsHeld(IOException e) => e.GetType() == typeof(IOException) && e.HResult is 11 or 35;
 
     private static string LockFile(string folder) => Path.Combine(folder, "server.lock");

@@ -1,46 +1,34 @@
 namespace Watchword.Server.Local;
 
-/// <summary>What private engines to start, and where their data lies.</summary>
+/// <summary>Which private engines to start, and where they keep their data.</summary>
 internal sealed record LocalEngineOptions
 {
     public const int DefaultNatsPort = 4222;
 
-    /// <summary>Absolute path; created when absent.</summary>
+    /// <summary>Absolute path. Created if it does not exist.</summary>
     public required string DataFolder { get; init; }
 
-    /// <summary>The first port to try; the next free one is taken unless <see cref="NatsPortAsked"/>.</summary>
+    /// <summary>The first port to try. If it is taken, the next free one is used unless <see cref="NatsPortAsked"/> is set.</summary>
     public int NatsPort { get; init; } = DefaultNatsPort;
 
-    /// <summary>The operator named the port: if it is taken, that is an error and not a reason to move.</summary>
+    /// <summary>The operator named <see cref="NatsPort"/>: fail if it is taken.</summary>
     public bool NatsPortAsked { get; init; }
 
     public bool StartPostgres { get; init; } = true;
     public bool StartNats { get; init; } = true;
 
-    /// <summary>How long an engine may take to answer. Crash recovery of PostgreSQL may take longer.</summary>
+    /// <summary>How long an engine may take to answer. A PostgreSQL that reports crash recovery gets as long as it needs.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>How long an engine may take to stop before it is told more firmly.</summary>
+    /// <summary>How long to wait after each stop signal before sending the next, harsher one.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Sync a new cluster to disk when it is created. Tests do without.</summary>
+    /// <summary>Whether to flush a new cluster to disk. Tests turn this off to save time.</summary>
     public bool SyncNewCluster { get; init; } = true;
 
-    /// <summary>Where a cluster goes when the user that runs it cannot reach the data folder.</summary>
+    /// <summary>Holds the clusters that root's data folders cannot hold, because user postgres cannot reach them.</summary>
     public string SystemFolder { get; init; } = "/var/lib/watchword";
 
-    /// <summary>Folders searched for the engines' programs; null means PATH and the usual places.</summary>
+    /// <summary>Folders to search for the engines' programs. Null means PATH and the usual places.</summary>
     public IReadOnlyList<string>? ProgramFolders { get; init; }
-}
-
-/// <summary>An engine cannot be started. The message is for the operator: what is wrong, and what to do.</summary>
-internal sealed class LocalEngineException : Exception
-{
-    public LocalEngineException(string message) : base(message)
-    {
-    }
-
-    public LocalEngineException(string message, Exception? cause) : base(message, cause)
-    {
-    }
 }

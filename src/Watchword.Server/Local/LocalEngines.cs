@@ -3,8 +3,8 @@ using Npgsql;
 namespace Watchword.Server.Local;
 
 /// <summary>
-/// A private PostgreSQL and a private nats-server for one machine: started or adopted, kept running, stopped with the
-/// server. Both are the real programs, so what runs on a laptop is what runs in production.
+/// A private PostgreSQL and a private nats-server for one machine: started, kept running, and stopped with the server.
+/// Both are the real programs, so a laptop runs what production runs.
 /// </summary>
 internal sealed class LocalEngines : IAsyncDisposable
 {
@@ -31,31 +31,34 @@ internal sealed class LocalEngines : IAsyncDisposable
         }
     }
 
-    /// <summary>An engine came back after it died: its pid changed, and perhaps its port. Raised on a pool thread.</summary>
+    /// <summary>An engine came back after it died, with another pid and perhaps another port. Raised on a pool thread.</summary>
     public event Action? Changed;
 
-    /// <summary>The data folder, every symbolic link in its path followed.</summary>
+    /// <summary>The data folder, free of symbolic links.</summary>
     public string DataFolder => _data.Root;
 
     public string? DatabaseUrl => _postgres?.Url("watchword");
     public string? TargetDatabaseUrl => _postgres?.Url("app");
     public string? NatsUrl => _nats?.Url;
 
-    /// <summary>Null when the engine is not ours, or down at this moment.</summary>
+    /// <summary>Null when there is no private PostgreSQL, or it is down at this moment.</summary>
     public int? PostgresPid => _postgresSupervisor?.Pid;
 
+    /// <summary>Null when there is no private nats-server, or it is down at this moment.</summary>
     public int? NatsPid => _natsSupervisor?.Pid;
 
-    /// <summary>Returns when both engines answer; throws <see cref="LocalEngineException"/> and leaves nothing running otherwise.</summary>
+    /// <summary>Returns when both engines are ready.</summary>
+    /// <exception cref="LocalEngineException">An engine cannot be started. None is left running.</exception>
     public static async Task<LocalEngines> StartAsync(LocalEngineOptions options, ILogger log, CancellationToken cancel)
     {
         var data = Local.DataFolder.Open(options.DataFolder);
         var engines = new LocalEngines(options, data, log);
         try
         {
-            // What a killed server wrote there no longer holds.
+            // A killed server left it.
             File.Delete(new EndpointsFile(data.Root).Path);
-            await engines.StartAllAsync(cancel);
+            foreach (var supervisor in engines.Supervisors)
+                await supervisor.StartAsync(cancel);
             return engines;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NpgsqlException)
@@ -78,7 +81,7 @@ internal sealed class LocalEngines : IAsyncDisposable
             return;
         try
         {
-            await Task.WhenAll(Supervisors().Select(supervisor => supervisor.DisposeAsync().AsTask()));
+            await Task.WhenAll(Supervisors.Select(supervisor => supervisor.DisposeAsync().AsTask()));
         }
         finally
         {
@@ -86,42 +89,6 @@ internal sealed class LocalEngines : IAsyncDisposable
         }
     }
 
-    private async Task StartAllAsync(CancellationToken cancel)
-    {
-        using var together = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        var starts = Supervisors().Select(supervisor => StartOneAsync(supervisor, together)).ToList();
-        try
-        {
-            await Task.WhenAll(starts);
-        }
-        catch (Exception)
-        {
-            // The reason is the failure, not the cancellation of the other engine that it caused.
-            cancel.ThrowIfCancellationRequested();
-            if (starts.Find(start => start.IsFaulted) is { } failed)
-                await failed;
-            throw;
-        }
-    }
-
-    private static async Task StartOneAsync(EngineSupervisor supervisor, CancellationTokenSource together)
-    {
-        try
-        {
-            await supervisor.StartAsync(together.Token);
-        }
-        catch
-        {
-            await together.CancelAsync();
-            throw;
-        }
-    }
-
-    private IEnumerable<EngineSupervisor> Supervisors()
-    {
-        if (_postgresSupervisor is not null)
-            yield return _postgresSupervisor;
-        if (_natsSupervisor is not null)
-            yield return _natsSupervisor;
-    }
+    // nats-server first: it is up in a moment, and a port that is taken is reported at once.
+    private IEnumerable<EngineSupervisor> Supervisors => new[] { _natsSupervisor, _postgresSupervisor }.OfType<EngineSupervisor>();
 }

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Watchword.Server.Local;
 
-/// <summary>The few system calls that .NET has no face for.</summary>
+/// <summary>System calls that .NET has no API for.</summary>
 internal static partial class Native
 {
     public const int SigInt = 2;
@@ -13,14 +13,11 @@ internal static partial class Native
 
     private const int OperationNotPermitted = 1;
 
-    /// <summary>Whether a process of this id exists, whoever owns it. A zombie counts.</summary>
+    /// <summary>Whether a process has this id, whoever owns it. Zombies count.</summary>
     public static bool Exists(int pid) =>
         Kill(pid, 0) == 0 || Marshal.GetLastPInvokeError() == OperationNotPermitted;
 
     public static void Signal(int pid, int signal) => _ = Kill(pid, signal);
-
-    /// <summary>Signals the process group that <paramref name="leader"/> leads.</summary>
-    public static void SignalGroup(int leader, int signal) => _ = Kill(-leader, signal);
 
     public static void ChangeOwner(string path, int uid, int gid)
     {
@@ -28,9 +25,7 @@ internal static partial class Native
             throw new IOException($"chown of {path}: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
-    public static int EffectiveUser() => GetEffectiveUser();
-
-    /// <summary>The path with every symbolic link in it followed.</summary>
+    /// <summary>The path with all symbolic links resolved.</summary>
     public static unsafe string RealPath(string path)
     {
         var resolved = ResolvePath(path, 0);
@@ -53,10 +48,6 @@ internal static partial class Native
     [LibraryImport("libc", EntryPoint = "chown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
     private static partial int Chown(string path, int uid, int gid);
-
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
-    private static partial int GetEffectiveUser();
 
     [LibraryImport("libc", EntryPoint = "realpath", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]

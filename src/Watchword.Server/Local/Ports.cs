@@ -4,11 +4,10 @@ using System.Security.Cryptography;
 
 namespace Watchword.Server.Local;
 
-/// <summary>TCP ports on loopback.</summary>
+/// <summary>Finds free TCP ports on 127.0.0.1.</summary>
 internal static class Ports
 {
-    // Below the range from which systems draw ports for outgoing connections: one of those might sit on ours
-    // while the engine is down.
+    // Below the range for outgoing connections, one of which could take our port while the engine is down.
     private const int First = 20000;
     private const int Last = 32000;
     private const int Attempts = 1000;
@@ -18,7 +17,7 @@ internal static class Ports
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            // Connections of an earlier run that linger do not stand in the way of the engines, nor of this test.
+            // As the engines do: connections of an earlier run in TIME_WAIT are no obstacle.
             socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
             socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
             socket.Listen(1);
@@ -30,7 +29,7 @@ internal static class Ports
         }
     }
 
-    /// <summary>Any free port.</summary>
+    /// <summary>A random free port.</summary>
     public static int Any()
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
@@ -40,7 +39,7 @@ internal static class Ports
                 return port;
         }
 
-        throw new LocalEngineException($"No free TCP port between {First} and {Last} on 127.0.0.1 was found.");
+        throw new LocalEngineException($"Found no free TCP port between {First} and {Last} on 127.0.0.1.");
     }
 
     /// <summary>The first free port from this one upwards.</summary>
@@ -49,8 +48,6 @@ internal static class Ports
         for (var next = port; next < Math.Min(port + Attempts, IPEndPoint.MaxPort); next++)
             if (IsFree(next))
                 return next;
-        throw new LocalEngineException($"No free TCP port from {port} upwards on 127.0.0.1 was found.");
+        throw new LocalEngineException($"Found no free TCP port on 127.0.0.1 from {port} upwards.");
     }
-
-    public static string DescribeListener(int port) => ProcessTable.ListenerOn(port) ?? "another program";
 }

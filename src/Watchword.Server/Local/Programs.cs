@@ -25,14 +25,14 @@ internal sealed partial class Programs(IReadOnlyList<string>? folders = null)
     private static readonly string[] UsualFolders =
         ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin", "/opt/homebrew/bin"];
 
-    /// <summary>The full path of a program, or null.</summary>
+    /// <summary>The full path of a program, or null if it is not installed.</summary>
     public string? Find(string name) =>
         (folders ?? [.. SearchPath(), .. UsualFolders])
             .Select(folder => Path.Combine(folder, name))
             .FirstOrDefault(File.Exists);
 
-    /// <summary>Every PostgreSQL server here, newest first.</summary>
-    public async Task<IReadOnlyList<PostgresPrograms>> FindPostgresAsync(CancellationToken cancel)
+    // Newest first.
+    private async Task<IReadOnlyList<PostgresPrograms>> FindPostgresAsync(CancellationToken cancel)
     {
         var found = new List<PostgresPrograms>();
         foreach (var folder in PostgresFolders().Distinct())
@@ -48,7 +48,8 @@ internal sealed partial class Programs(IReadOnlyList<string>? folders = null)
         return [.. found.OrderByDescending(p => p.Major)];
     }
 
-    /// <summary>The newest installation for a new cluster, or the one that fits a cluster that exists.</summary>
+    /// <summary>The installation of the cluster's major version, or the newest one for a new cluster.</summary>
+    /// <exception cref="LocalEngineException">It is not installed.</exception>
     public async Task<PostgresPrograms> ChoosePostgresAsync(string clusterFolder, int? clusterMajor, CancellationToken cancel)
     {
         var all = await FindPostgresAsync(cancel);
@@ -60,9 +61,9 @@ internal sealed partial class Programs(IReadOnlyList<string>? folders = null)
 
         var present = all.Count == 0 ? "none is installed" : "installed: " + string.Join(", ", all.Select(p => p.Major));
         throw new LocalEngineException(
-            $"The data in {clusterFolder} was written by PostgreSQL {clusterMajor}, which is needed to read it ({present}). " +
+            $"The data in {clusterFolder} was written by PostgreSQL {clusterMajor} and needs that version ({present}). " +
             $"Install it (Debian, Ubuntu: apt-get install postgresql-{clusterMajor}; Fedora: dnf install postgresql{clusterMajor}-server; " +
-            $"macOS: brew install postgresql@{clusterMajor}), or set WATCHWORD_DATA to another folder to begin anew.");
+            $"macOS: brew install postgresql@{clusterMajor}), or set WATCHWORD_DATA to another folder to start afresh.");
     }
 
     private IEnumerable<string> PostgresFolders()

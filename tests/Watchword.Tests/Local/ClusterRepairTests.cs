@@ -3,7 +3,7 @@ using Watchword.Server.Local;
 
 namespace Watchword.Tests.Local;
 
-/// <summary>One cluster with a row in it, its server stopped; each test spoils it in its own way.</summary>
+/// <summary>A stopped cluster with a row in it. Each test damages it in another way.</summary>
 public sealed class StoppedCluster : IAsyncLifetime
 {
     internal EngineRoom Room { get; } = new();
@@ -34,7 +34,7 @@ public sealed class StoppedCluster : IAsyncLifetime
 public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedCluster>
 {
     [Fact]
-    public async Task A_pid_file_that_names_another_program_is_not_believed()
+    public async Task A_pid_file_that_names_another_program_is_removed_and_the_program_left_alone()
     {
         var file = Path.Combine(stopped.Folder, "postmaster.pid");
         await File.WriteAllTextAsync(
@@ -44,7 +44,7 @@ public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedC
 
         await stopped.StartsWithItsDataAsync();
 
-        Assert.Contains("removed " + file, stopped.Room.Log.Text, StringComparison.Ordinal);
+        Assert.Contains("Removed the stale " + file, stopped.Room.Log.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedC
     }
 
     [Fact]
-    public async Task A_password_that_differs_is_set_again()
+    public async Task A_password_that_does_not_match_is_replaced()
     {
         await File.WriteAllTextAsync(
             Path.Combine(stopped.Room.Data, "secrets", "postgres-password"), "another", TestContext.Current.CancellationToken);
@@ -70,18 +70,25 @@ public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedC
     }
 
     [Fact]
-    public async Task Root_may_have_copied_the_cluster()
+    public async Task A_cluster_of_another_user_is_an_error_that_says_how_to_hand_it_over()
     {
-        Assert.SkipUnless(Environment.IsPrivilegedProcess, "an ordinary user owns what it copies");
-        var answer = await Command.RunAsync(
-            "chown", ["-R", "0:0", stopped.Folder], cancel: TestContext.Current.CancellationToken);
-        Assert.Equal(0, answer.ExitCode);
+        Assert.SkipUnless(Environment.IsPrivilegedProcess, "only root can give files to another user");
+        await GiveAsync("0");
+        var error = await stopped.Room.FailsAsync(stopped.Room.PostgresOnly);
+        await GiveAsync("postgres");
 
+        Assert.Contains("sudo chown -R postgres " + stopped.Folder, error.Message, StringComparison.Ordinal);
         await stopped.StartsWithItsDataAsync();
+
+        async Task GiveAsync(string user)
+        {
+            var answer = await Command.RunAsync("chown", ["-R", user, stopped.Folder], cancel: TestContext.Current.CancellationToken);
+            Assert.Equal(0, answer.ExitCode);
+        }
     }
 
     [Fact]
-    public async Task A_cluster_of_another_version_names_what_it_needs()
+    public async Task A_cluster_of_another_version_is_an_error_that_names_the_package()
     {
         var file = Path.Combine(stopped.Folder, "PG_VERSION");
         var cancel = TestContext.Current.CancellationToken;
@@ -97,7 +104,7 @@ public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedC
     }
 
     [Fact]
-    public async Task A_cluster_that_ends_at_once_tells_its_own_words()
+    public async Task An_engine_that_fails_to_start_is_quoted()
     {
         var file = Path.Combine(stopped.Folder, "postgresql.conf");
         var cancel = TestContext.Current.CancellationToken;
@@ -112,7 +119,7 @@ public class ClusterRepairTests(StoppedCluster stopped) : IClassFixture<StoppedC
     }
 
     [Fact]
-    public async Task A_taken_port_is_left_to_who_has_it()
+    public async Task A_port_that_another_program_took_is_replaced()
     {
         var kept = int.Parse(
             await File.ReadAllTextAsync(Path.Combine(stopped.Room.Data, "postgres.port"), TestContext.Current.CancellationToken),

@@ -5,7 +5,7 @@ namespace Watchword.Tests.Local;
 public class DataFolderTests
 {
     [Fact]
-    public async Task A_file_is_no_data_folder()
+    public async Task A_file_cannot_be_the_data_folder()
     {
         using var room = new EngineRoom();
         await File.WriteAllTextAsync(room.Data, "", TestContext.Current.CancellationToken);
@@ -16,7 +16,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public async Task A_folder_that_cannot_be_made_says_what_to_do()
+    public async Task A_folder_that_cannot_be_created_is_an_error_that_names_the_setting()
     {
         using var room = new EngineRoom();
         room.Data = "/proc/watchword/data";
@@ -27,7 +27,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public async Task A_folder_of_another_user_says_whose_it_should_be()
+    public async Task A_folder_that_cannot_be_written_is_an_error()
     {
         using var room = new EngineRoom();
         if (Environment.IsPrivilegedProcess)
@@ -41,7 +41,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public async Task Missing_engines_are_named_with_their_packages()
+    public async Task Missing_engines_are_errors_that_name_the_packages()
     {
         using var room = new EngineRoom();
         Directory.CreateDirectory(Path.Combine(room.Root, "empty"));
@@ -57,7 +57,7 @@ public class DataFolderTests
     [Theory]
     [InlineData("initdb: error: could not write file: No space left on device")]
     [InlineData("HINT:  Check free disk space.")]
-    public void A_full_disk_is_called_that(string words)
+    public void A_full_disk_is_named_as_the_cause(string words)
     {
         using var room = new EngineRoom();
 
@@ -68,7 +68,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public void The_lock_outlives_nobody()
+    public void The_lock_ends_with_its_holder()
     {
         using var room = new EngineRoom();
         DataFolder.Open(room.Data).Dispose();
@@ -78,7 +78,7 @@ public class DataFolderTests
     }
 
     [Fact]
-    public void Secrets_are_their_owners_alone()
+    public void Only_the_owner_can_read_secrets()
     {
         using var room = new EngineRoom();
         using var folder = DataFolder.Open(room.Data);
@@ -90,5 +90,4 @@ public class DataFolderTests
             UnixFileMode.UserRead | UnixFileMode.UserWrite,
             File.GetUnixFileMode(Path.Combine(room.Data, "secrets", "password")));
     }
-
 }

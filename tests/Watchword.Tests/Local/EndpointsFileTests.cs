@@ -15,7 +15,7 @@ public class EndpointsFileTests
     };
 
     [Fact]
-    public async Task It_holds_the_documented_names_for_its_owner_alone()
+    public async Task It_has_the_documented_names_and_only_its_owner_can_read_it()
     {
         using var room = new EngineRoom();
         var file = new EndpointsFile(room.Data);
@@ -41,7 +41,7 @@ public class EndpointsFileTests
     }
 
     [Fact]
-    public void Removing_spares_what_another_server_wrote_since()
+    public void Removing_it_spares_what_another_server_wrote_since()
     {
         using var room = new EngineRoom();
         var (first, second) = (new EndpointsFile(room.Data), new EndpointsFile(room.Data));

@@ -1,18 +1,20 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Server.Local;
 
 namespace Watchword.Tests.Local;
 
-/// <summary>A temporary data folder, and what tests do with the engines in it.</summary>
+/// <summary>A temporary data folder, and helpers to use the engines in it.</summary>
 internal sealed class EngineRoom : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     public EngineRoom()
     {
-        // Not CreateTempSubdirectory: it keeps other users out, and PostgreSQL may have to run as one.
+        // Not CreateTempSubdirectory: that keeps other users out, such as the one that PostgreSQL may have to run as.
         Directory.CreateDirectory(Root);
         Root = Native.RealPath(Root);
         Data = Path.Combine(Root, "data");
@@ -59,10 +61,14 @@ internal sealed class EngineRoom : IDisposable
         return (T?)await command.ExecuteScalarAsync(cancel);
     }
 
-    public static Task<NatsInfo?> AskNatsAsync(string? url) =>
-        NatsInfo.AskAsync(new Uri(url!).Port, TestContext.Current.CancellationToken);
+    /// <summary>Connects, which fails unless something listens there.</summary>
+    public static async Task ConnectAsync(string? url)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, new Uri(url!).Port, TestContext.Current.CancellationToken);
+    }
 
-    /// <summary>Does something to the engines, and waits until they say that one came back.</summary>
+    /// <summary>Does something to the engines, and waits for the event that one of them came back.</summary>
     public static async Task UntilChangedAsync(LocalEngines engines, Action act)
     {
         var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -80,17 +86,17 @@ internal sealed class EngineRoom : IDisposable
         void OnChanged() => changed.TrySetResult();
     }
 
-    /// <summary>For what gives no signal: looks again and again, for a while.</summary>
+    /// <summary>Polls for a condition that raises no event, such as the end of another process's child.</summary>
     public static async Task UntilAsync(Func<bool> holds, string what)
     {
         for (var clock = Stopwatch.StartNew(); !holds(); await Task.Delay(20, TestContext.Current.CancellationToken))
-            Assert.True(clock.Elapsed < Patience, "in vain: " + what);
+            Assert.True(clock.Elapsed < Patience, "gave up waiting for: " + what);
     }
 
     public void Dispose() => Directory.Delete(Root, recursive: true);
 }
 
-/// <summary>Keeps what was logged, for assertions and for the reader of a failure.</summary>
+/// <summary>Keeps what was logged, for assertions and for whoever reads a failure.</summary>
 internal sealed class TestLog : ILogger
 {
     private readonly List<string> _lines = [];

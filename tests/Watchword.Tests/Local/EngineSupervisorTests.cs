@@ -4,11 +4,11 @@ using Watchword.Server.Local;
 
 namespace Watchword.Tests.Local;
 
-/// <summary>How a supervisor meets an engine that does not come back at once. The engine is a mere sleep.</summary>
+/// <summary>A supervisor whose engine fails to restart. The engine is a process that sleeps.</summary>
 public class EngineSupervisorTests
 {
     [Fact]
-    public async Task It_tries_until_the_engine_is_back()
+    public async Task It_retries_until_the_engine_is_back()
     {
         var engine = new SleepingEngine();
         var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -24,7 +24,7 @@ public class EngineSupervisorTests
     }
 
     [Fact]
-    public async Task It_can_be_disposed_while_the_engine_is_down_and_twice()
+    public async Task It_can_be_disposed_twice_while_the_engine_is_down()
     {
         var engine = new SleepingEngine();
         await using var supervisor = new EngineSupervisor(engine, new TestLog(), () => { });
@@ -40,7 +40,7 @@ public class EngineSupervisorTests
     }
 
     [Fact]
-    public async Task A_listener_that_throws_does_not_end_it()
+    public async Task A_callback_that_throws_does_not_end_it()
     {
         var engine = new SleepingEngine();
         var log = new TestLog();
@@ -69,7 +69,7 @@ public class EngineSupervisorTests
         {
             Starts++;
             if (Failures-- <= 0)
-                return Task.FromResult(EngineProcess.OfChild(Process.Start("sleep", ["1000"])));
+                return Task.FromResult(new EngineProcess(Process.Start("sleep", ["1000"])));
             Failed.Writer.TryWrite(true);
             throw new LocalEngineException("not yet");
         }

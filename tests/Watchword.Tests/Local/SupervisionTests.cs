@@ -2,7 +2,7 @@ using Watchword.Server.Local;
 
 namespace Watchword.Tests.Local;
 
-/// <summary>One pair of engines, which the tests kill in turn.</summary>
+/// <summary>One pair of engines, which the tests kill one after the other.</summary>
 public sealed class RunningEngines : IAsyncLifetime
 {
     internal EngineRoom Room { get; } = new();
@@ -26,7 +26,8 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     {
         Assert.Equal("watchword", await EngineRoom.QueryAsync<string>(Engines.DatabaseUrl, "SELECT current_database()::text"));
         Assert.Equal("app", await EngineRoom.QueryAsync<string>(Engines.TargetDatabaseUrl, "SELECT current_database()::text"));
-        Assert.True((await EngineRoom.AskNatsAsync(Engines.NatsUrl))?.JetStream);
+        await EngineRoom.ConnectAsync(Engines.NatsUrl);
+        Assert.True(Directory.Exists(Path.Combine(Engines.DataFolder, "nats", "jetstream")));
     }
 
     [Theory]
@@ -34,7 +35,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     [InlineData("SELECT setting FROM pg_settings WHERE name = 'listen_addresses'", "127.0.0.1")]
     [InlineData("SELECT string_agg(DISTINCT auth_method, ' ') FROM pg_hba_file_rules", "scram-sha-256")]
     [InlineData("SELECT upper('é') || lower('É')", "Éé")]
-    public async Task The_database_is_set_up_as_one_would_for_real(string sql, string answer) =>
+    public async Task The_database_is_configured_as_for_production(string sql, string answer) =>
         Assert.Equal(answer, await EngineRoom.QueryAsync<string>(Engines.DatabaseUrl, sql));
 
     [Fact]
@@ -46,7 +47,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
 
         Assert.Equal(url, Engines.NatsUrl);
         Assert.NotEqual(pid, Engines.NatsPid);
-        Assert.True((await EngineRoom.AskNatsAsync(url))?.JetStream);
+        await EngineRoom.ConnectAsync(url);
     }
 
     [Fact]
@@ -63,13 +64,13 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     }
 
     [Fact]
-    public async Task A_busy_session_of_a_killed_postgres_does_not_keep_the_new_one_from_starting()
+    public async Task A_busy_session_of_a_killed_postgres_does_not_block_the_new_one()
     {
         var pid = Engines.PostgresPid!.Value;
-        // It computes, and so does not see that its master is gone.
+        // While it computes it does not notice that its postmaster has died.
         var busy = EngineRoom.QueryAsync<object>(Engines.DatabaseUrl, "SELECT count(*) FROM generate_series(1, 100000000000)");
         await EngineRoom.UntilAsync(
-            () => ProcessTable.Find("postgres", Path.Combine(Engines.DataFolder, "postgres"), pid).Count > 1, "a session");
+            () => Leftovers.Find("postgres", Path.Combine(Engines.DataFolder, "postgres"), pid).Count > 1, "a session");
 
         await EngineRoom.UntilChangedAsync(Engines, () => Native.Signal(pid, Native.SigKill));
 
@@ -78,7 +79,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     }
 
     [Fact]
-    public async Task A_suspended_nats_server_is_not_taken_for_dead()
+    public async Task A_suspended_nats_server_does_not_count_as_dead()
     {
         const int stop = 19;
         Assert.SkipWhen(OperatingSystem.IsMacOS(), "the signal's number is Linux's");
@@ -86,7 +87,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
         Native.Signal(pid, stop);
         try
         {
-            // The other engine's death and return: time enough for a supervisor that errs.
+            // The restart of the other engine gives a wrong supervisor time to show itself.
             await EngineRoom.UntilChangedAsync(Engines, () => Native.Signal(Engines.PostgresPid!.Value, Native.SigKill));
             Assert.Equal(pid, Engines.NatsPid);
         }
@@ -95,7 +96,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
             Native.Signal(pid, Native.SigCont);
         }
 
-        Assert.NotNull(await EngineRoom.AskNatsAsync(Engines.NatsUrl));
+        await EngineRoom.ConnectAsync(Engines.NatsUrl);
         Assert.Equal(pid, Engines.NatsPid);
     }
 
@@ -110,7 +111,7 @@ public class SupervisionTests(RunningEngines running) : IClassFixture<RunningEng
     }
 
     [Fact]
-    public async Task A_second_server_on_the_same_folder_is_told_who_holds_it()
+    public async Task A_second_server_on_the_same_folder_fails_and_names_the_first()
     {
         var error = await running.Room.FailsAsync(running.Room.Options);
 
