@@ -1,4 +1,5 @@
 using Watchword.Events.Contracts;
+using Watchword.Events.Enrichment;
 using Watchword.Nats;
 
 namespace Watchword.Events.Outbox;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.Enrichment;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
 

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Watchword.Events.Enrichment;
 using Watchword.Events.Postgres;
 using Watchword.Nats;
 

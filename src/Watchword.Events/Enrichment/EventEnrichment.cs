@@ -1,16 +1,18 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Watchword.Events.Outbox;
 
-namespace Watchword.Events.Outbox;
+namespace Watchword.Events.Enrichment;
 
-/// <summary>
-/// Adds <c>data.context</c> to auth events, and the country to their subjects. The outbox keeps each event as it was
-/// written: what is added belongs to the message alone, and never fails or holds up a publish.
-/// </summary>
+/// <summary>Adds <c>data.context</c> to auth events, and the country to their subjects.</summary>
+/// <remarks>
+/// Only the published message changes; the outbox keeps the event as it was written. Enrichment never fails a publish,
+/// and delays it by at most <see cref="EnrichmentOptions.TimeLimit"/> for each enricher.
+/// </remarks>
 public sealed class EventEnrichment : IDisposable
 {
-    /// <summary>Where no country is known.</summary>
+    /// <summary>Stands for an unknown country in a subject.</summary>
     public const string UnknownCountry = "XX";
 
     private readonly EnrichmentOptions _options;
@@ -18,8 +20,11 @@ public sealed class EventEnrichment : IDisposable
     private readonly CountryFile? _countries;
     private readonly bool _addsContext;
 
-    /// <exception cref="FormatException">The country file has bad lines.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <param name="options">The relay's options.</param>
+    /// <param name="enrichers">The operator's, called in this order.</param>
+    /// <param name="logger">Told of enrichers that fail, and of reloads of the country file.</param>
+    /// <exception cref="FormatException">The country file is not a database of countries.</exception>
+    /// <exception cref="IOException">The country file cannot be read.</exception>
     public EventEnrichment(RelayOptions options, IEnumerable<IEventEnricher> enrichers, ILogger<EventEnrichment> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -29,18 +34,13 @@ public sealed class EventEnrichment : IDisposable
         _addsContext = _options.Country || _options.Device || _enrichers.Length > 0;
     }
 
-    /// <summary>Whether events stay as they are.</summary>
+    /// <summary>Whether every event is published as it was written.</summary>
     public bool IsOff => !_addsContext && !_options.FinerSubjects;
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _countries?.Dispose();
-        foreach (var enricher in _enrichers)
-            enricher.Dispose();
-    }
+    public void Dispose() => _countries?.Dispose();
 
-    /// <summary>An auth event's subject and body, as they are published; as they are where the body cannot be read.</summary>
+    /// <summary>The subject and the body to publish for an auth event. A body that cannot be parsed is not changed.</summary>
     internal async ValueTask<(string Subject, ReadOnlyMemory<byte> Payload)> ApplyAsync(OutboxRow row)
     {
         try
@@ -63,7 +63,7 @@ public sealed class EventEnrichment : IDisposable
             ip ??= Text(context.RootElement, "ip");
             userAgent ??= Text(context.RootElement, "userAgent");
         }
-        var country = IPAddress.TryParse(ip, out var address) ? _countries?.Current.Find(address) : null;
+        var country = IPAddress.TryParse(ip, out var address) ? _countries?.Find(address) : null;
         var subject = _options.FinerSubjects ? $"{row.Subject}.{country ?? UnknownCountry}" : row.Subject;
         if (!_addsContext)
             return (subject, row.Payload);
