@@ -93,7 +93,11 @@ internal sealed class MailServer : IAsyncDisposable
 
             public async Task<ISecurableDuplexPipe> GetPipeAsync(ISessionContext context, CancellationToken cancellationToken)
             {
-                _silent ??= await listener.GetPipeAsync(context, cancellationToken);
+                if (_silent is null)
+                {
+                    _silent = await listener.GetPipeAsync(context, cancellationToken);
+                    context.Properties.Clear();   // the listener adds the addresses of each connection
+                }
                 return await listener.GetPipeAsync(context, cancellationToken);
             }
 

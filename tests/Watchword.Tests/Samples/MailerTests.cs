@@ -53,7 +53,7 @@ public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : ID
     }
 
     [Fact]
-    public async Task An_id_that_is_no_file_name_cannot_lead_elsewhere()
+    public async Task An_id_that_is_not_a_file_name_cannot_escape_the_folder()
     {
         await WriteAsync("../../evil", "Ada");
         Assert.Matches("^[0-9a-f]{64}\\.eml$", Path.GetFileName(Assert.Single(Directory.GetFileSystemEntries(_folder))));
@@ -108,7 +108,7 @@ public sealed class MailerTests(PostgresFixture postgres, NatsFixture nats) : ID
     }
 
     [Fact]
-    public async Task One_recipient_who_is_refused_costs_the_others_no_second_mail()
+    public async Task A_refused_recipient_causes_no_second_mail_to_the_others()
     {
         await using var server = await MailServer.StartAsync();
         await using var host = await WelcomingAsync(server);
