@@ -62,10 +62,37 @@ need_dotnet() {
         "  macOS:           brew install dotnet-sdk" \
         "  anywhere:        https://dot.net/v1/dotnet-install.sh --channel 10.0"
     export PATH DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
+    need_icu
 }
 
 has_sdk() {
     command -v dotnet >/dev/null && [[ $'\n'$(dotnet --list-sdks 2>/dev/null) == *$'\n'10.* ]]
+}
+
+# ICU, Unicode's library: passwords are normalized with it, and without it .NET ends the process at its start.
+need_icu() {
+    # Small container images set this to 1, which would switch normalization off.
+    export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=0
+    has_icu && return
+    if as_root true 2>/dev/null && command -v apt-get >/dev/null; then
+        # The library's own name ends in a version that differs from release to release.
+        quietly "installing libicu-dev with apt-get" install_packages libicu-dev || true
+    fi
+    has_icu || fail \
+        "ICU (Unicode's library, which .NET needs) was not found, and it could not be installed from here. Install it:" \
+        "  Debian, Ubuntu:  apt-get install libicu-dev   (or the library alone: libicu72 on Debian 12)" \
+        "  Alpine:          apk add icu-libs" \
+        "  Fedora:          dnf install libicu"
+}
+
+has_icu() {
+    local file
+    [[ $(uname) != Darwin ]] || return 0   # macOS brings it
+    for file in /usr/lib/libicuuc.so* /usr/lib64/libicuuc.so* /usr/lib/*-linux-*/libicuuc.so* /usr/local/lib/libicuuc.so*; do
+        [[ ! -e $file ]] || return 0
+    done
+    # Elsewhere only .NET itself finds it. Slower, so asked last.
+    [[ -n $(dotnet help 2>/dev/null) ]]
 }
 
 build_server() {
@@ -134,7 +161,7 @@ need_engines() {
 
     local name
     if as_root true 2>/dev/null && command -v apt-get >/dev/null; then
-        quietly "installing ${missing[*]} with apt-get" install_engines "${missing[@]}" || true
+        quietly "installing ${missing[*]} with apt-get" install_packages "${missing[@]}" || true
     fi
     for name in "${missing[@]}"; do
         case $name in
@@ -171,9 +198,9 @@ as_root() {
     fi
 }
 
-# install_engines PACKAGE…: installs the programs, but keeps the packages from starting servers of the system's own, now
+# install_packages PACKAGE…: installs the programs, but keeps the packages from starting servers of the system's own, now
 # or at the next boot: they would take our ports. In a subshell, for its own trap.
-install_engines() (
+install_packages() (
     policy=/usr/sbin/policy-rc.d
     clusters=/etc/postgresql-common/createcluster.conf
     own_clusters=''

@@ -1,5 +1,9 @@
 using System.CommandLine;
+using System.Globalization;
 using Watchword.Bench;
+
+// Figures must not depend on the machine's locale.
+CultureInfo.CurrentCulture = CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 
 var scrypt = new Command("scrypt", "Password hashing against OpenSSL, alone.");
 scrypt.SetAction(_ => ScryptBench.Print());

@@ -9,12 +9,12 @@ using Watchword.Events.JetStream;
 namespace Watchword.Samples.Subscribers;
 
 /// <summary>
-/// Publishes the alerts that were committed. One that is published and not yet marked when the process dies is published
-/// again under the same <c>Nats-Msg-Id</c>, and the stream drops it for two minutes.
+/// Publishes committed alerts. If the process dies between publishing and marking an alert, the alert is published again
+/// under the same <c>Nats-Msg-Id</c>, which the stream drops as a duplicate within two minutes.
 /// </summary>
 internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream, ILogger<AlertOutbox> logger) : BackgroundLoop(logger)
 {
-    // Larger than the limit of the stream, or its headers than that of any server.
+    // The message exceeds the stream's limit; its headers exceed the server's.
     private static readonly int[] TooLarge = [10054, 10097];
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
@@ -28,7 +28,7 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
         }
         catch (NatsPermissionException e)
         {
-            throw new NatsException($"stream {Streams.SecurityAlerts.Name} is missing, and this user may not make it. Have it made: ./run stream create {Streams.SecurityAlerts.Name}", isTransient: false, e);
+            throw new NatsException($"stream {Streams.SecurityAlerts.Name} is missing, and this NATS user may not create it. Create it with: ./run stream create {Streams.SecurityAlerts.Name}", isTransient: false, e);
         }
         while (true)
         {
@@ -42,7 +42,7 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
                 }
                 catch (NatsException e) when (e is NatsPayloadTooLargeException || (e is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)))
                 {
-                    // It would be refused for ever, and the others behind it never be seen.
+                    // It would be refused for ever and block every later alert.
                     await MarkAsync("UPDATE security.alert SET skipped_at = clock_timestamp() WHERE id = $1", id, ct);
                     logger.AlertSkipped(id, payload.Length, e.Message);
                 }

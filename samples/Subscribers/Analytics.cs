@@ -6,7 +6,7 @@ using Watchword.Events.Subscribing;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>How many events of each kind a day has, and how many users were active.</summary>
+/// <summary>Counts events by day and kind, and users by day of activity.</summary>
 internal static class Analytics
 {
     public const string Name = "analytics";
@@ -15,7 +15,7 @@ internal static class Analytics
     {
         Pruning.Add(services, database, () => [Prune(settings.AnalyticsKept)]);
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
-            // All events count on the same few rows: side by side they would only wait for each other. Many share a transaction instead.
+            // All events update the same few rows, so parallel lanes would only wait for each other. Many events share a transaction instead.
             .With(o => o with { Concurrency = 1, BatchSize = 200 })
             .On<UserRegistered>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
             .On<UserLoggedIn>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct))
@@ -23,7 +23,7 @@ internal static class Analytics
             .On<UserTokenRefreshed>((e, context, ct) => CountAsync(context, e.Subject, e.Data.UserId, e.Data.Timestamp, ct)));
     }
 
-    /// <summary>Forgets who was active on days long past, and keeps how many. Who comes later still adds to the number of such a day.</summary>
+    /// <summary>Replaces the users of days long past by their number. A late event still adds to the number of its day.</summary>
     private static NpgsqlBatchCommand Prune(TimeSpan kept) => new("""
         WITH past AS (DELETE FROM analytics.active_user WHERE day < ((now() - $1) AT TIME ZONE 'UTC')::date RETURNING day)
         INSERT INTO analytics.past_active_users (day, users) SELECT day, count(*) FROM past GROUP BY day ORDER BY day

@@ -4,7 +4,7 @@ using System.Net.Sockets;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>What of a client stays the same from login to login: its program, and the network that it is in.</summary>
+/// <summary>The parts of a client that stay the same from login to login: its program and its network.</summary>
 internal static class Client
 {
     private const int Ipv4NetworkBytes = 3;
@@ -12,14 +12,14 @@ internal static class Client
     private const int LongestFamily = 40;
     private const int LongestText = 512;
 
-    // The order matters: each names those before it too.
+    // The order matters: each of these programs also names some that follow it here.
     private static readonly (string Token, string Family)[] Families =
     [
         ("Edg", "Edge"), ("OPR/", "Opera"), ("SamsungBrowser/", "Samsung Internet"), ("Firefox/", "Firefox"), ("FxiOS/", "Firefox"),
         ("CriOS/", "Chrome"), ("Chrome/", "Chrome"), ("Safari/", "Safari"),
     ];
 
-    /// <summary>Of a user agent: the browser, else the program's name, without versions, which change by themselves.</summary>
+    /// <summary>The browser, or else the program's name, from a user agent; without versions, since programs update themselves.</summary>
     public static string Family(string? userAgent)
     {
         if (string.IsNullOrWhiteSpace(userAgent))
@@ -30,11 +30,11 @@ internal static class Client
         return Cut(userAgent.Split('/', ' ')[0], LongestFamily);
     }
 
-    /// <summary>What a client says of itself, as far as it is kept and passed on: a foreign publisher's can be of any length.</summary>
+    /// <summary>Cuts a text from a client to the length that is stored and passed on. Foreign publishers do not limit it.</summary>
     [return: NotNullIfNotNull(nameof(text))]
     public static string? Cut(string? text) => text is null ? null : Cut(text, LongestText);
 
-    /// <summary>Of an address: the first 24 bits of IPv4, 48 of IPv6.</summary>
+    /// <summary>The network of an address: the first 24 bits of IPv4, 48 of IPv6.</summary>
     public static string Network(string? ip)
     {
         if (!IPAddress.TryParse(ip, out var address))
@@ -47,6 +47,6 @@ internal static class Client
         return $"{new IPAddress(bytes)}/{kept * 8}";
     }
 
-    // Half of a surrogate pair cannot be stored.
+    // PostgreSQL cannot store half of a surrogate pair.
     private static string Cut(string text, int longest) => text.Length <= longest ? text : text[..(char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)];
 }

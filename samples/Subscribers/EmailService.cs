@@ -5,7 +5,7 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>A welcome mail for whoever registers.</summary>
+/// <summary>Sends a welcome mail to everyone who registers.</summary>
 internal static class EmailService
 {
     public const string Name = "email-service";
@@ -14,10 +14,10 @@ internal static class EmailService
     {
         var mailer = new Mailer(settings);
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
-            // One at a time: what shares a transaction is handled again when one of them fails, and a mail is not undone.
-            // A mail server may be away for a quarter of an hour, and one that says nothing is given up on sooner than others.
-            .With(o => o with { BatchSize = 1, MaxDeliver = 20, Backoff = TimeSpan.FromSeconds(1), HandlerTimeout = TimeSpan.FromSeconds(30) }).On<UserRegistered>((e, context, ct) =>
-            // Whoever registered long ago is not welcomed again.
-            context.IsReplay ? Task.CompletedTask : mailer.SendAsync(context.EventId, e.Data.Email, e.Data.Name, ct)));
+            // One event for each transaction: if one event of several fails, all are handled again, and a mail cannot be undone.
+            // The retries cover an outage of a quarter of an hour; a server that hangs is given up on after 30 seconds.
+            .With(o => o with { BatchSize = 1, MaxDeliver = 20, Backoff = TimeSpan.FromSeconds(1), HandlerTimeout = TimeSpan.FromSeconds(30) })
+            // A replayed registration is history: no second welcome.
+            .On<UserRegistered>((e, context, ct) => context.IsReplay ? Task.CompletedTask : mailer.SendAsync(context.EventId, e.Data.Email, e.Data.Name, ct)));
     }
 }

@@ -1,89 +1,110 @@
-using System.Net;
-using System.Net.Mail;
+using System.Net.Security;
+using System.Security.Cryptography;
 using System.Text;
+using MailKit.Net.Smtp;
+using MailKit.Security;
+using MimeKit;
 using Watchword.Events.Subscribing;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>
-/// Writes or sends mails. A mail leaves the database's transaction, so it can happen twice if the process dies before
-/// that commits: as a file it then replaces itself, and sent it has the same Message-ID, which mail programs show once.
-/// </summary>
+/// <summary>Sends mails, or writes them as files if no server is set.</summary>
+/// <remarks>
+/// A mail is not part of the database's transaction: if the process dies before the commit, the mail is written or sent
+/// again. A file then replaces itself; a sent mail has the same Message-ID, and mail programs show it once.
+/// </remarks>
 internal sealed class Mailer(SampleSettings settings)
 {
-    private const int DefaultSmtpPort = 587;
-    private const int LastingRefusal = 500;   // RFC 5321, section 4.2.1
+    private const int SubmissionPort = 587;
+    private const int ImplicitTlsPort = 465;
+    private const int PermanentFailure = 500;   // RFC 5321, section 4.2.1
 
-    /// <param name="id">Of the event that is the reason: names the mail.</param>
-    /// <param name="to">The address.</param>
-    /// <param name="name">As its owner typed it, and not to be trusted.</param>
+    private static readonly ParserOptions Strict = new() { AddressParserComplianceMode = RfcComplianceMode.Strict, AllowAddressesWithoutDomain = false };
+
+    /// <summary>Checks the server's certificate instead of the system: for tests.</summary>
+    internal RemoteCertificateValidationCallback? CertificateCheck { get; init; }
+
+    /// <summary>Parses exactly one plain address, such as name@example.com; null if it is anything else.</summary>
+    // The parser alone also takes "Bob <bob@example.com>", and comments.
+    public static MailboxAddress? Address(string text) =>
+        MailboxAddress.TryParse(Strict, text, out var address) && address.Address == text ? address : null;
+
+    /// <summary>Sends or writes a welcome mail.</summary>
+    /// <param name="id">The id of the event that caused it; names the mail.</param>
+    /// <param name="to">The recipient's address.</param>
+    /// <param name="name">The recipient's name as typed by its owner: not to be trusted.</param>
     /// <param name="ct">Gives up.</param>
-    /// <exception cref="EventRefusedException">The address is not exactly one, or the server will never take it.</exception>
+    /// <exception cref="EventRefusedException">The address is not exactly one, or the server refuses it permanently.</exception>
     public async Task SendAsync(string id, string to, string name, CancellationToken ct)
     {
         using var mail = Compose(id, to, name);
         if (settings.Smtp is { } smtp)
             await SendAsync(smtp, mail, ct);
         else
-            Write(id, mail);
+            await WriteAsync(id, mail, ct);
     }
 
-    private MailMessage Compose(string id, string to, string name)
+    private MimeMessage Compose(string id, string to, string name)
     {
-        // MailAddress takes the last of several, and what stands in angle brackets after a name.
-        if (!MailAddress.TryCreate(to, out var address) || address.Address != to)
-            throw new EventRefusedException("data.email is not exactly one e-mail address of the form name@example.com");
+        var address = Address(to) ?? throw new EventRefusedException("data.email is not exactly one e-mail address of the form name@example.com");
         var greeted = OneLine(name);
-        // The name does not stand beside the address: a quotation mark in it would end it there, and begin another recipient.
-        var mail = new MailMessage(new MailAddress(settings.MailFrom), address)
+        var from = MailboxAddress.Parse(settings.MailFrom);
+        var mail = new MimeMessage
         {
             Subject = greeted.Length > 0 ? $"Welcome, {greeted}" : "Welcome",
-            SubjectEncoding = Encoding.UTF8,
-            HeadersEncoding = Encoding.UTF8,
-            Body = $"Hello {greeted},\r\n\r\nyour account is ready. You log in with {to}.\r\n",
-            BodyEncoding = Encoding.UTF8,
+            Body = new TextPart("plain") { Text = $"Hello {greeted},\r\n\r\nyour account is ready. You log in with {to}.\r\n" },
+            MessageId = $"{FileName(id)}@{from.Domain}",
         };
-        mail.Headers.Add("Message-ID", $"<{FileName(id)}@{mail.From!.Host}>");
+        mail.From.Add(from);
+        mail.To.Add(address);
+        mail.Prepare(EncodingConstraint.SevenBit);
         return mail;
     }
 
-    // SmtpClient gives files names of its own: each mail gets a folder, and its name when it is whole.
-    private void Write(string id, MailMessage mail)
+    // Under another name first: whoever picks up .eml files never sees half a mail.
+    private async Task WriteAsync(string id, MimeMessage mail, CancellationToken ct)
     {
-        var folder = Path.Combine(settings.MailFolder, ".new-" + Guid.NewGuid().ToString("N"));
-        Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(settings.MailFolder);
+        var file = Path.Combine(settings.MailFolder, ".new-" + Guid.NewGuid().ToString("N"));
         try
         {
-            using (var client = new SmtpClient { DeliveryMethod = SmtpDeliveryMethod.SpecifiedPickupDirectory, PickupDirectoryLocation = folder })
-                client.Send(mail);
-            File.Move(Directory.GetFiles(folder).Single(), Path.Combine(settings.MailFolder, FileName(id) + ".eml"), overwrite: true);
+            var format = FormatOptions.Default.Clone();
+            format.NewLineFormat = NewLineFormat.Dos;
+            await mail.WriteToAsync(format, file, ct);
+            File.Move(file, Path.Combine(settings.MailFolder, FileName(id) + ".eml"), overwrite: true);
         }
         finally
         {
-            Directory.Delete(folder, recursive: true);
+            File.Delete(file);
         }
     }
 
-    private static async Task SendAsync(Uri smtp, MailMessage mail, CancellationToken ct)
+    private async Task SendAsync(Uri smtp, MimeMessage mail, CancellationToken ct)
     {
-        using var client = new SmtpClient(smtp.Host, smtp.Port > 0 ? smtp.Port : DefaultSmtpPort) { EnableSsl = smtp.Scheme == "smtps" };
+        using var client = new SmtpClient { ServerCertificateValidationCallback = CertificateCheck };
+        var (security, port) = smtp.Scheme == "smtps"
+            ? (SecureSocketOptions.SslOnConnect, ImplicitTlsPort)
+            : (SecureSocketOptions.StartTlsWhenAvailable, SubmissionPort);
+        await client.ConnectAsync(smtp.Host, smtp.Port > 0 ? smtp.Port : port, security, ct);
         if (smtp.UserInfo.Split(':', 2) is [{ Length: > 0 } user, .. var password])
-            client.Credentials = new NetworkCredential(Uri.UnescapeDataString(user), Uri.UnescapeDataString(password.FirstOrDefault() ?? ""));
+            await client.AuthenticateAsync(Uri.UnescapeDataString(user), Uri.UnescapeDataString(password.FirstOrDefault() ?? ""), ct);
         try
         {
-            await client.SendMailAsync(mail, ct);
+            await client.SendAsync(mail, ct);
         }
-        catch (SmtpFailedRecipientException e) when ((int)e.StatusCode >= LastingRefusal)
+        catch (SmtpCommandException e) when (e.ErrorCode == SmtpErrorCode.RecipientNotAccepted && (int)e.StatusCode >= PermanentFailure)
         {
-            throw new EventRefusedException($"The mail server refuses the recipient for good: {e.Message}");
+            throw new EventRefusedException($"The mail server refuses the recipient permanently: {e.Message}");
         }
+        // The mail is accepted: a server that dies during the farewell must not make it be sent again.
+        await client.DisconnectAsync(quit: true, ct);
     }
 
-    /// <summary>A line break in a name would begin a header of the name's owner.</summary>
+    /// <summary>The name on one line: a line break would start a header of its owner's choice.</summary>
     private static string OneLine(string name) => string.Join(' ', name.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
         .Select(word => new string([.. word.Where(c => !char.IsControl(c))]))).Trim();
 
-    // Ids of foreign publishers can be anything.
+    // The ids of foreign publishers can be anything.
     private static string FileName(string id) => id.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') && id.Length is > 0 and <= 64
-        ? id : Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(id)));
+        ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)));
 }

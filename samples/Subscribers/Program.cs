@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -13,6 +14,10 @@ const int ExitUsage = 64;
 const int ExitConfiguration = 78;
 const string WhileStdin = "--while-stdin";
 
+// Output must not depend on the machine's locale.
+CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
+
 var subscribers = new Dictionary<string, Action<IServiceCollection, SampleSettings, NpgsqlDataSource>>(StringComparer.Ordinal)
 {
     [EmailService.Name] = EmailService.Add,
@@ -27,18 +32,19 @@ if (args.Any(a => a is "-h" or "--help"))
         Sample subscribers: {string.Join(", ", subscribers.Keys)}.
 
         Usage: dotnet run --project samples/Subscribers [-- NAME …] [{WhileStdin}]
-        With names only those run. {WhileStdin}: end when standard input does, as ./run --samples uses it.
+        With names, only those run. {WhileStdin}: stop when standard input ends, as ./run --samples does.
 
         In the environment:
-          NATS_URL                       where the events are; NATS_CREDS and NATS_INBOX_PREFIX where NATS asks for them
-          DATABASE_URL                   where the subscribers keep their things
-          MAIL_FOLDER, MAIL_FROM         of the welcome mails. Default: folder mail below WATCHWORD_DATA, or here
-          SMTP_URL                       smtp://user:password@host:port sends them instead (smtps://: with STARTTLS)
-          ANALYTICS_KEEP_DAYS            for so long it is kept who was active; how many were stays. Default 90
-          SECURITY_KEEP_DAYS             for so long devices that are not used and alerts that are out are kept. Default 365
-          SECURITY_BRUTE_FORCE_USERS     so many users logging in from one address are an alert. Default 10
-          SECURITY_BRUTE_FORCE_SECONDS   within this time. Default 300
-          SECURITY_REFRESHES_PER_MINUTE  more refreshes of one user are an alert. Default 30
+          NATS_URL                       the NATS server; NATS_CREDS and NATS_INBOX_PREFIX if it requires them
+          DATABASE_URL                   the subscribers' own database
+          MAIL_FOLDER, MAIL_FROM         folder and sender of the welcome mails. Default folder: mail below WATCHWORD_DATA, or here
+          SMTP_URL                       smtp://user:password@host:port sends them instead, with STARTTLS if the server offers it;
+                                         smtps://… with TLS from the start
+          ANALYTICS_KEEP_DAYS            how long the active users of a day are kept; their number stays. Default 90
+          SECURITY_KEEP_DAYS             how long unused devices and published alerts are kept. Default 365
+          SECURITY_BRUTE_FORCE_USERS     this many users who log in from one address raise an alert. Default 10
+          SECURITY_BRUTE_FORCE_SECONDS   … within this time. Default 300
+          SECURITY_REFRESHES_PER_MINUTE  more refreshes of one user raise an alert. Default 30
         """);
     return 0;
 }
@@ -46,7 +52,7 @@ if (args.Any(a => a is "-h" or "--help"))
 var names = args.Except([WhileStdin], StringComparer.Ordinal).Distinct(StringComparer.Ordinal).ToArray();
 if (names.Except(subscribers.Keys, StringComparer.Ordinal).ToArray() is { Length: > 0 } unknown)
 {
-    await Console.Error.WriteLineAsync($"There is no subscriber {string.Join(", ", unknown)}: choose from {string.Join(", ", subscribers.Keys)}.");
+    await Console.Error.WriteLineAsync($"There is no subscriber {string.Join(", ", unknown)}; choose from {string.Join(", ", subscribers.Keys)}.");
     return ExitUsage;
 }
 

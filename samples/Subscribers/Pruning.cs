@@ -6,14 +6,14 @@ using Watchword.Events;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>Removes what a subscriber needs no longer: at the start and every hour, beside its work, which a failure of this does not stop.</summary>
+/// <summary>Deletes a subscriber's expired rows at the start and every hour. A failure does not stop the subscriber.</summary>
 internal sealed class Pruning(NpgsqlDataSource database, Func<NpgsqlBatchCommand[]> commands, ILogger<Pruning> logger) : HourlyLoop(logger)
 {
-    /// <param name="services">Of the host that the subscriber runs in.</param>
-    /// <param name="database">Where it keeps its things.</param>
-    /// <param name="commands">Makes the statements of one round.</param>
+    /// <param name="services">The host's services.</param>
+    /// <param name="database">The subscriber's database.</param>
+    /// <param name="commands">Creates the statements of one round.</param>
     public static void Add(IServiceCollection services, NpgsqlDataSource database, Func<NpgsqlBatchCommand[]> commands) =>
-        // Each subscriber has its own: AddHostedService would take only the first.
+        // Each subscriber has its own; AddHostedService would register only the first.
         services.AddSingleton<IHostedService>(s => ActivatorUtilities.CreateInstance<Pruning>(s, database, commands));
 
     protected override async Task RunOnceAsync(CancellationToken ct)
@@ -21,7 +21,7 @@ internal sealed class Pruning(NpgsqlDataSource database, Func<NpgsqlBatchCommand
         await using var batch = database.CreateBatch();
         foreach (var command in commands())
             batch.BatchCommands.Add(command);
-        batch.Timeout = 0;   // the first after a long while has much to do
+        batch.Timeout = 0;   // the first round after a long pause has much to do
         await batch.ExecuteNonQueryAsync(ct);
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Configuration;
+using MimeKit;
 using Npgsql;
 using Watchword.Events.Postgres;
 using NATS.Client.Core;
@@ -7,34 +8,34 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Samples.Subscribers;
 
-/// <summary>What can be set, in the environment; validated, with every fault at once.</summary>
+/// <summary>The settings, read from the environment. Every fault is reported at once.</summary>
 internal sealed record SampleSettings
 {
     public required NatsOptions Nats { get; init; }
 
-    /// <summary>Npgsql connection string of where the subscribers keep their things.</summary>
+    /// <summary>Npgsql connection string of the database in which the subscribers keep their data.</summary>
     public required string Database { get; init; }
 
-    /// <summary>Where mails are written as .eml files, unless <see cref="Smtp"/> is set.</summary>
+    /// <summary>The folder for mails as .eml files, unless <see cref="Smtp"/> is set.</summary>
     public required string MailFolder { get; init; }
 
-    /// <summary>Null: mails are written as files.</summary>
+    /// <summary>The mail server; null: mails are written as files.</summary>
     public Uri? Smtp { get; init; }
 
     public string MailFrom { get; init; } = "welcome@example.com";
 
-    /// <summary>So many users logging in from one address within <see cref="BruteForceWindow"/> is an alert.</summary>
+    /// <summary>This many users who log in from one address within <see cref="BruteForceWindow"/> raise an alert.</summary>
     public int BruteForceUsers { get; init; } = 10;
 
     public TimeSpan BruteForceWindow { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>More refreshes of one user within a minute are an alert.</summary>
+    /// <summary>More refreshes of one user within a minute raise an alert.</summary>
     public int RefreshesPerMinute { get; init; } = 30;
 
-    /// <summary>How long it is kept who was active on a day.</summary>
+    /// <summary>How long the users who were active on a day are kept.</summary>
     public TimeSpan AnalyticsKept { get; init; } = TimeSpan.FromDays(90);
 
-    /// <summary>How long devices are kept from their last use on, and alerts from their publication on.</summary>
+    /// <summary>How long devices are kept after their last use, and alerts after their publication.</summary>
     public TimeSpan SecurityKept { get; init; } = TimeSpan.FromDays(365);
 
     /// <exception cref="FormatException">Holds a line for every fault.</exception>
@@ -64,9 +65,9 @@ internal sealed record SampleSettings
         if (Text("NATS_URL") is not null)
             faults.AddRange(settings.Nats.Validate().Select(f => "NATS_URL, NATS_CREDS, NATS_INBOX_PREFIX: " + f));
         if (settings.SecurityKept < settings.BruteForceWindow)
-            faults.Add($"SECURITY_KEEP_DAYS is '{settings.SecurityKept.Days}': expected no less time than SECURITY_BRUTE_FORCE_SECONDS, within which an alert is not raised again");
-        if (!System.Net.Mail.MailAddress.TryCreate(settings.MailFrom, out _))
-            faults.Add($"MAIL_FROM is '{settings.MailFrom}': expected an e-mail address");
+            faults.Add($"SECURITY_KEEP_DAYS is '{settings.SecurityKept.Days}': expected at least SECURITY_BRUTE_FORCE_SECONDS, within which an alert is not raised again");
+        if (!MailboxAddress.TryParse(settings.MailFrom, out var from) || from.Domain.Length == 0)
+            faults.Add($"MAIL_FROM is '{settings.MailFrom}': expected an e-mail address such as Welcome <welcome@example.com>");
         return faults.Count == 0 ? settings : throw new FormatException(string.Join('\n', faults));
 
         string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
@@ -97,7 +98,7 @@ internal sealed record SampleSettings
                 return null;
             if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "smtp" or "smtps" && url.Host.Length > 0)
                 return url;
-            faults.Add("SMTP_URL is not of the form smtp://user:password@host:port");
+            faults.Add("SMTP_URL is not of the form smtp://user:password@host:port or smtps://…");
             return null;
         }
 

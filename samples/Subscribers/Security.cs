@@ -9,14 +9,14 @@ using Watchword.Events.Subscribing;
 namespace Watchword.Samples.Subscribers;
 
 /// <summary>
-/// Looks at logins and refreshes, and raises alerts: a new device, many users from one address, a burst of refreshes.
-/// What it knows and what it raises commit with the event, so that a redelivery neither forgets nor repeats an alert.
+/// Watches logins and refreshes, and raises alerts: a new device, many users from one address, a burst of refreshes. Its
+/// state and its alerts commit together with the event, so a redelivery neither loses nor repeats an alert.
 /// </summary>
 internal sealed class Security(SampleSettings settings)
 {
     public const string Name = "security";
 
-    /// <summary>Where it raises alerts.</summary>
+    /// <summary>The subject of its alerts.</summary>
     public static readonly string AlertSubject = EventCatalogue.Of(typeof(SecurityAlert)).Subject;
 
     private static readonly TimeSpan RefreshWindow = TimeSpan.FromMinutes(1);
@@ -27,7 +27,7 @@ internal sealed class Security(SampleSettings settings)
         services.AddHostedService(s => ActivatorUtilities.CreateInstance<AlertOutbox>(s, database));
         Pruning.Add(services, database, security.Prune);
         services.AddWatchwordSubscriber(Name, s => s.ParkIn(database).ExactlyOnce()
-            // Logins of different users from one address must see each other.
+            // One lane: logins of different users from one address must see each other.
             .With(o => o with { Concurrency = 1, BatchSize = 100 })
             .On<UserLoggedIn>(security.LoggedInAsync)
             .On<UserTokenRefreshed>(security.RefreshedAsync));
@@ -39,7 +39,7 @@ internal sealed class Security(SampleSettings settings)
             return;
         var login = e.Data;
         var (family, network) = (Client.Family(login.UserAgent), Client.Network(login.Ip));
-        // The first device of a user is no news. When one was used last is noted once an hour.
+        // The first device of a user raises no alert. last_seen is written at most once an hour.
         if (await AskAsync<bool>(context, """
             WITH known AS (SELECT EXISTS (SELECT 1 FROM security.device WHERE user_id = $1) AS any,
                                   EXISTS (SELECT 1 FROM security.device WHERE user_id = $1 AND family = $2 AND network = $3) AS this),
@@ -53,7 +53,7 @@ internal sealed class Security(SampleSettings settings)
         if (Client.Cut(login.Ip) is not { } ip)
             return;
         var since = login.Timestamp.UtcDateTime - settings.BruteForceWindow;
-        // No more is read than makes an alert, and each login takes one old row with it: a flood costs the same for each.
+        // Reads no more rows than raise an alert, and deletes one old row for each login: the cost of a login stays constant in a flood.
         var others = await AskAsync<long>(context, """
             WITH old AS (DELETE FROM security.last_login WHERE ctid =
                      (SELECT ctid FROM security.last_login WHERE at < $4 AND NOT (ip = $1 AND user_id = $2) ORDER BY at LIMIT 1)),
@@ -82,14 +82,14 @@ internal sealed class Security(SampleSettings settings)
                 new(refresh.UserId, "refresh_burst", string.Create(CultureInfo.InvariantCulture, $"{count} refreshes within a minute"), refresh.Timestamp), e.Metadata, ct);
     }
 
-    /// <summary>What one round of pruning removes.</summary>
+    /// <summary>The statements of one round of pruning.</summary>
     private NpgsqlBatchCommand[] Prune()
     {
-        // Events come late by as long as their stream keeps them: until then they must find what belongs to their windows.
+        // An event can arrive as late as its stream keeps it, and must then still find the rows of its window.
         var late = Streams.AuthEvents.MaxAge;
         return
         [
-            // Of each user the last device stays: the first login after long years is the one to look at.
+            // The last device of each user stays: a first login after years is the one to examine.
             Command("""
                 DELETE FROM security.device AS old WHERE last_seen < now() - $1 AND EXISTS
                     (SELECT 1 FROM security.device WHERE user_id = old.user_id AND (last_seen, family, network) > (old.last_seen, old.family, old.network))
@@ -105,7 +105,7 @@ internal sealed class Security(SampleSettings settings)
     private static SecurityAlertData Alert(string kind, string detail, UserLoggedInData login) =>
         new(login.UserId, kind, detail, login.Timestamp, Client.Cut(login.Ip), Client.Cut(login.UserAgent));
 
-    /// <summary>What goes on is told once a window, not with each event: also where an event comes after later ones.</summary>
+    /// <summary>Whether an alert was raised within a window before or after this time: one alert a window, even if events arrive out of order.</summary>
     private static Task<bool> IsRaisedAsync(EventContext context, string kind, string about, DateTimeOffset at, TimeSpan window, CancellationToken ct) =>
         AskAsync<bool>(context, "SELECT EXISTS (SELECT 1 FROM security.alert WHERE kind = $1 AND about = $2 AND at BETWEEN $3 AND $4)", ct,
             kind, about, (at - window).UtcDateTime, (at + window).UtcDateTime);
@@ -114,7 +114,7 @@ internal sealed class Security(SampleSettings settings)
     {
         var id = Guid.CreateVersion7();
         var alert = new SecurityAlert(AlertSubject, what,
-            // What caused it and what follows from it stay joined.
+            // The alert keeps the correlation id of the event that caused it.
             new(Name, typeof(Security).Assembly.GetName().Version!.ToString(3), cause.Environment, id.ToString(), context.CorrelationId ?? context.EventId));
         await AskAsync<Guid>(context, "INSERT INTO security.alert (id, kind, about, at, payload) VALUES ($1, $2, $3, $4, $5) RETURNING id", ct,
             id, kind, about, what.Timestamp.UtcDateTime, JsonSerializer.SerializeToUtf8Bytes(alert, EventJson.Default.SecurityAlert));

@@ -120,18 +120,18 @@ internal static partial class LogMessages
     [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted; retrying: {Reason}")]
     public static partial void AuditInterrupted(this ILogger logger, string stream, string reason);
 
-    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; events go on without it, and it is tried again with the next: {Reason}")]
+    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; the event is published without its additions, and further failures in a row are not logged: {Reason}")]
     public static partial void EnricherFailed(this ILogger logger, string enricher, string reason);
 
-    [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} took longer than {Milliseconds} ms; it is left out for {Seconds} s")]
+    [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} exceeded {Milliseconds} ms; it is left out for {Seconds} s")]
     public static partial void EnricherOverran(this ILogger logger, string enricher, int milliseconds, int seconds);
 
-    [LoggerMessage(2054, LogLevel.Warning, "Enricher {Enricher} is too slow for so many events: of each second it gets {Milliseconds} ms, and the others go on without it")]
-    public static partial void EnricherUsedItsShare(this ILogger logger, string enricher, int milliseconds);
+    [LoggerMessage(2052, LogLevel.Information, "Loaded countries from {File} ({Type}, built {Built:yyyy-MM-dd})")]
+    public static partial void CountriesLoaded(this ILogger logger, string file, string type, DateTime built);
 
-    [LoggerMessage(2052, LogLevel.Information, "Read {Networks} networks from {File}")]
-    public static partial void CountriesRead(this ILogger logger, int networks, string file);
+    [LoggerMessage(2053, LogLevel.Warning, "Could not reload {File}; the countries loaded before stay in use: {Reason}")]
+    public static partial void CountriesNotLoaded(this ILogger logger, string file, string reason);
 
-    [LoggerMessage(2053, LogLevel.Warning, "{File} changed and cannot be read; what was read before stays in use: {Reason}")]
-    public static partial void CountriesNotRead(this ILogger logger, string file, string reason);
+    [LoggerMessage(2054, LogLevel.Error, "{File} is damaged: some addresses get no country until it is replaced: {Reason}")]
+    public static partial void CountriesDamaged(this ILogger logger, string file, string reason);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Watchword.Events.Outbox;
 using Watchword.Events.Subscribing;
 using Watchword.Events.JetStream;
@@ -19,8 +20,13 @@ using Watchword.UserSync;
 Activity.DefaultIdFormat = ActivityIdFormat.W3C;
 Activity.ForceDefaultIdFormat = true;
 
+// Output must not depend on the machine's locale.
+CultureInfo.CurrentCulture = CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
+CultureInfo.DefaultThreadCurrentCulture = CultureInfo.DefaultThreadCurrentUICulture = CultureInfo.InvariantCulture;
+
 return await CommandLine.RunAsync(args, async (configuration, stop) =>
 {
+    PasswordText.ThrowIfNotNormalizing();
     using var logs = LoggerFactory.Create(logging => logging.AddWatchwordLogs());
 
     // What it stands on: PostgreSQL and NATS, given or started here.

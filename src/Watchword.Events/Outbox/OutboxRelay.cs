@@ -4,6 +4,7 @@ using NATS.Client.Core;
 using NATS.Client.JetStream;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Watchword.Events.Enrichment;
 
 namespace Watchword.Events.Outbox;
 

@@ -1,3 +1,5 @@
+using Watchword.Events.Enrichment;
+
 namespace Watchword.Events.Outbox;
 
 /// <summary>How the relay works.</summary>

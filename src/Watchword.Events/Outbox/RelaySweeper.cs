@@ -6,6 +6,7 @@ using NATS.Client.JetStream;
 using NATS.Client.JetStream.Models;
 using Npgsql;
 using Watchword.Events.Contracts;
+using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 

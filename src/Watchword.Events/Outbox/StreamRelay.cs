@@ -3,6 +3,7 @@ using NATS.Client.Core;
 using NATS.Client.JetStream;
 using NATS.Client.JetStream.Models;
 using Npgsql;
+using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 

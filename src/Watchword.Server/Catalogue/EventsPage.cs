@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -25,7 +26,7 @@ internal static class EventsPage
 
             """.ReplaceLineEndings("\n"));
         foreach (var type in EventCatalogue.All)
-            page.Append($"| [`{type.Subject}`](#{Anchor(type.Subject)}) | {XmlComments.Summary(type.Record)} | `{type.Stream}` | {Versions(type)} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| [`{type.Subject}`](#{Anchor(type.Subject)}) | {XmlComments.Summary(type.Record)} | `{type.Stream}` | {Versions(type)} |\n");
         page.Append("""
 
             How to read them, in any language:
@@ -45,17 +46,17 @@ internal static class EventsPage
             Section(page, type);
         page.Append("## Headers\n\nThe headers of every message. Foreign publishers may leave them out.\n\n| header | meaning |\n|---|---|\n");
         foreach (var (name, schema) in AsyncApi.Headers()["properties"]!.AsObject())
-            page.Append($"| `{name}` | {schema!["description"]} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| `{name}` | {schema!["description"]} |\n");
         return page.ToString();
     }
 
     private static void Section(StringBuilder page, EventType type)
     {
-        page.Append($"## {type.Subject}\n\n{XmlComments.Summary(type.Record)} *Published:* {XmlComments.Remarks(type.Record)}\n\n");
-        page.Append($"Stream `{type.Stream}`, record `{type.Record.Name}`, version {Versions(type)}.\n\n| field | type | meaning |\n|---|---|---|\n");
+        page.Append(CultureInfo.InvariantCulture, $"## {type.Subject}\n\n{XmlComments.Summary(type.Record)} *Published:* {XmlComments.Remarks(type.Record)}\n\n");
+        page.Append(CultureInfo.InvariantCulture, $"Stream `{type.Stream}`, record `{type.Record.Name}`, version {Versions(type)}.\n\n| field | type | meaning |\n|---|---|---|\n");
         foreach (var field in EventSchema.Fields(type))
-            page.Append($"| `{field.Path}` | {(field.Required ? "" : "optional ")}{field.Type} | {field.Meaning} |\n");
-        page.Append($"\n```json\n{JsonNode.Parse(EventExamples.Of(type))!.ToJsonString(Indented)}\n```\n\n");
+            page.Append(CultureInfo.InvariantCulture, $"| `{field.Path}` | {(field.Required ? "" : "optional ")}{field.Type} | {field.Meaning} |\n");
+        page.Append(CultureInfo.InvariantCulture, $"\n```json\n{JsonNode.Parse(EventExamples.Of(type))!.ToJsonString(Indented)}\n```\n\n");
     }
 
     private static string Versions(EventType type) => type.OldestVersion == type.SchemaVersion ? $"{type.SchemaVersion}" : $"{type.SchemaVersion} (reads from {type.OldestVersion})";

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Npgsql;
-using Watchword.Events.Outbox;
+using Watchword.Events.Enrichment;
 using Watchword.Events.Postgres;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
@@ -171,31 +171,17 @@ internal sealed class OptionsReader(IConfiguration configuration)
 
     private EnrichmentOptions Enrichment()
     {
-        var file = Text(Setting.GeoCidrFile);
+        var file = Text(Setting.CountryFile);
         var added = (Text(Setting.EventEnrichment) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         foreach (var name in added.Where(name => name is not ("country" or "device")))
             _errors.Add($"{Setting.EventEnrichment.Key} names '{name}': choose from country, device");
         var country = added.Contains("country");
         if (file is null && country)
-            _errors.Add($"{Setting.EventEnrichment.Key} names country: set {Setting.GeoCidrFile.Key} to a file of networks");
-        else if (file is not null)
-            _errors.AddRange(CountryFaults(file).Select(f => $"{Setting.GeoCidrFile.Key} ({file}) {f}"));
-        return new() { CountryFile = file, Country = country, Device = added.Contains("device") };
-    }
-
-    private static List<string> CountryFaults(string file)
-    {
-        var faults = new List<string>();
-        try
-        {
-            if (CountryTable.Read(File.ReadLines(file), faults).Networks == 0 && faults.Count == 0)
-                faults.Add("names no network: it needs lines such as 192.0.2.0/24,NL");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            faults.Add($"cannot be read: {e.Message}");
-        }
-        return faults;
+            _errors.Add($"{Setting.EventEnrichment.Key} names country: set {Setting.CountryFile.Key} to a MaxMind DB file (.mmdb)");
+        var options = new EnrichmentOptions { CountryFile = file, Country = country, Device = added.Contains("device") };
+        if (options.CountryFileFault() is { } fault)
+            _errors.Add($"{Setting.CountryFile.Key} ({file}) {fault}");
+        return options;
     }
 
     private PasswordOptions Passwords()

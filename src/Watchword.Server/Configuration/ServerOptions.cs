@@ -1,4 +1,4 @@
-using Watchword.Events.Outbox;
+using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
 

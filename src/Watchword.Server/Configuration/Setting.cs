@@ -33,7 +33,7 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting PasswordQueue = new("PASSWORD_QUEUE", "--password-queue", "Passwords that may wait for each thread; more are answered 503. Default 64.");
     public static readonly Setting EventSampling = new("EVENT_SAMPLING", "--event-sampling", "Part of the users whose events are published, auth.user.token_refreshed=10%, several separated by commas. Default: all.");
     public static readonly Setting EventEnrichment = new("EVENT_ENRICHMENT", "--event-enrichment", "What auth events get in data.context: country, device, separated by commas. Default: nothing.");
-    public static readonly Setting GeoCidrFile = new("GEO_CIDR_FILE", "--geo-cidr-file", "Networks and their countries, lines like 192.0.2.0/24,NL; read again when it changes.");
+    public static readonly Setting CountryFile = new("COUNTRY_FILE", "--country-file", "MaxMind DB (.mmdb) of countries, such as GeoLite2-Country; reloaded when it changes.");
     public static readonly Setting Samples = new("WATCHWORD_SAMPLES", "--samples", "Run the sample subscribers beside the server: ./run builds them. In the environment: their program.");
 
     /// <summary>In the order of <c>--help</c>.</summary>
@@ -42,6 +42,6 @@ internal sealed record Setting(string Key, string Option, string Help)
         Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey, NatsInboxPrefix,
         NatsPort, Data, Roles, Service, Environment,
         AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
-        EventSampling, EventEnrichment, GeoCidrFile, Samples,
+        EventSampling, EventEnrichment, CountryFile, Samples,
     ];
 }

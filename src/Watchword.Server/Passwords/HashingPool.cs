@@ -4,12 +4,12 @@ using System.Runtime.InteropServices;
 namespace Watchword.Server.Passwords;
 
 /// <summary>
-/// The threads that hash passwords, and the bounded queue before them. A free thread takes what waits of one cost, up to
-/// as many as the machine computes side by side, and never waits for more.
+/// The threads that hash passwords, and the bounded queue in front of them. A free thread takes waiting requests of one
+/// cost, up to as many as the machine computes side by side, and never waits for more to arrive.
 /// </summary>
 /// <remarks>
-/// The threads are dedicated and of lower priority than the rest of the process, so that a storm of logins neither
-/// blocks the thread pool nor starves the checking of tokens.
+/// The threads are dedicated, with a lower priority than the rest of the process, so that a storm of logins neither
+/// blocks the thread pool nor starves token checks.
 /// </remarks>
 internal sealed partial class HashingPool : IDisposable
 {
@@ -23,9 +23,9 @@ internal sealed partial class HashingPool : IDisposable
     private bool _stopping;
 
     /// <param name="threads">Number of threads.</param>
-    /// <param name="capacity">Requests that may wait, those being computed not counted.</param>
-    /// <param name="memoryPerThread">Bytes of memory for each thread's hashes; one hash is always computed.</param>
-    /// <param name="idle">How long a thread without work keeps its memory.</param>
+    /// <param name="capacity">Requests that may wait, not counting those being computed.</param>
+    /// <param name="memoryPerThread">Bytes of memory for each thread's hashes. One hash at a time is always computed.</param>
+    /// <param name="idle">How long an idle thread keeps its memory.</param>
     public HashingPool(int threads, int capacity, long memoryPerThread, TimeSpan idle)
     {
         _capacity = capacity;
@@ -39,13 +39,13 @@ internal sealed partial class HashingPool : IDisposable
         }
     }
 
-    /// <summary>Called on the hashing thread before it computes, with the number of requests that it took.</summary>
+    /// <summary>Called on a hashing thread before each batch, with the number of requests in it.</summary>
     public Action<int>? BatchStarting { get; set; }
 
-    /// <summary>Called on a hashing thread after it gave its memory back for want of work.</summary>
+    /// <summary>Called on a hashing thread after it released its memory for lack of work.</summary>
     public Action? Idled { get; set; }
 
-    /// <summary>Requests that wait at this moment.</summary>
+    /// <summary>Requests in the queue now.</summary>
     public int Waiting
     {
         get
@@ -55,10 +55,10 @@ internal sealed partial class HashingPool : IDisposable
         }
     }
 
-    /// <summary>Derives the job's key; completes when it is there.</summary>
+    /// <summary>Derives the job's key, and completes when it is there.</summary>
     /// <exception cref="HashingBusyException">The queue is full.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled before it was begun; what is begun is finished.</exception>
-    /// <exception cref="ObjectDisposedException">The pool is stopped.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled before hashing began. A hash that has begun is finished.</exception>
+    /// <exception cref="ObjectDisposedException">The pool was stopped.</exception>
     public async Task DeriveAsync(ScryptJob job, ScryptParameters cost, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -76,7 +76,7 @@ internal sealed partial class HashingPool : IDisposable
             await request.Completion;
     }
 
-    /// <summary>Stops the threads after what they compute now; what waits fails. Safe to call twice.</summary>
+    /// <summary>Stops the threads once their current batches are done; waiting requests fail. Safe to call twice.</summary>
     public void Dispose()
     {
         HashingRequest[] left;
@@ -103,7 +103,7 @@ internal sealed partial class HashingPool : IDisposable
             request.Cancel(cancellation);
     }
 
-    /// <summary>The time that what waits will take, at the pace of the last batch.</summary>
+    /// <summary>How long the queue will take at the pace of the last batch.</summary>
     private TimeSpan RetryAfter()
     {
         var seconds = _timePerHash.TotalSeconds * _waiting.Count / _threads.Length;
@@ -123,7 +123,7 @@ internal sealed partial class HashingPool : IDisposable
                 Scrypt.DeriveKeys(batch.ConvertAll(r => r.Job), batch[0].Cost, memory);
                 batch.ForEach(r => r.Complete());
             }
-#pragma warning disable CA1031 // Whatever it is, it is the answer to these requests, and the thread goes on.
+#pragma warning disable CA1031 // Any failure is the result of these requests, and the thread goes on.
             catch (Exception error)
 #pragma warning restore CA1031
             {
@@ -135,7 +135,7 @@ internal sealed partial class HashingPool : IDisposable
         }
     }
 
-    /// <summary>Waits for work and takes it; null when the pool stops.</summary>
+    /// <summary>Waits for a batch; null when the pool stops.</summary>
     private List<HashingRequest>? Take(ScryptMemory memory)
     {
         lock (_gate)
@@ -151,7 +151,7 @@ internal sealed partial class HashingPool : IDisposable
             if (_stopping)
                 return null;
 
-            // The oldest is always among those taken, so no cost can starve another.
+            // The oldest request is always taken, so no cost can starve another.
             var cost = _waiting.First!.Value.Cost;
             var lanes = memory.LanesFor(cost);
             var batch = new List<HashingRequest>(lanes);
@@ -171,7 +171,7 @@ internal sealed partial class HashingPool : IDisposable
         }
     }
 
-    /// <summary>Lowers the calling thread's priority where the system lets us.</summary>
+    /// <summary>Lowers the calling thread's priority, where the system allows it.</summary>
     private static void LowerPriority()
     {
         if (OperatingSystem.IsLinux())

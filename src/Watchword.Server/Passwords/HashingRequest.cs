@@ -1,6 +1,6 @@
 namespace Watchword.Server.Passwords;
 
-/// <summary>One key to derive, waiting in a <see cref="HashingPool"/> or being computed.</summary>
+/// <summary>A key to derive: queued in a <see cref="HashingPool"/>, or being computed.</summary>
 internal sealed class HashingRequest(ScryptJob job, ScryptParameters cost)
 {
     // Continuations must not run on, or hold up, a hashing thread.

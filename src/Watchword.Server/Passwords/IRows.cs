@@ -7,7 +7,7 @@ namespace Watchword.Server.Passwords;
 /// for each of <see cref="Lanes"/> independent hashes.
 /// </summary>
 /// <remarks>
-/// A row is a diagonal of the 4×4 matrix, so that a quarter round works on whole rows and only the turns move words.
+/// A row is a diagonal of the 4×4 matrix, so that a quarter round works on whole rows, and only turns move words.
 /// One generic mixing function over this interface serves 128, 256 and 512 bits.
 /// </remarks>
 internal interface IRows<T>
@@ -32,10 +32,10 @@ internal interface IRows<T>
     /// <summary>Moves each word two places within its row.</summary>
     static abstract T Turn2(T row);
 
-    /// <summary>Moves each word three places up, which is one place down.</summary>
+    /// <summary>Moves each word three places up, that is, one place down.</summary>
     static abstract T Turn3(T row);
 
-    /// <summary>Gathers one 64-byte chunk of each lane into four rows; <paramref name="lanes"/> holds a pointer a lane.</summary>
+    /// <summary>Gathers one 64-byte chunk of each lane into four rows; <paramref name="lanes"/> holds one pointer for each lane.</summary>
     static abstract unsafe void Load(byte** lanes, nint offset, out T row0, out T row1, out T row2, out T row3);
 
     /// <summary>The reverse of <see cref="Load"/>.</summary>

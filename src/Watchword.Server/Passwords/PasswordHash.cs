@@ -5,10 +5,10 @@ using System.Text;
 
 namespace Watchword.Server.Passwords;
 
-/// <summary>A password's hash as it is stored: cost, salt and derived key.</summary>
+/// <summary>A stored password hash: cost, salt and derived key.</summary>
 /// <remarks>
-/// At Better Auth's cost it is Better Auth's text, <c>saltHex:keyHex</c>, whose salt is the ASCII of the hexadecimal
-/// text itself. That text has no room for a cost, so any other cost is stored as a PHC string,
+/// A hash of Better Auth's cost has Better Auth's format, <c>saltHex:keyHex</c>, where the salt is the ASCII of the
+/// hexadecimal text itself. That format has no room for a cost, so any other cost is stored as a PHC string,
 /// <c>$scrypt$ln=15,r=8,p=1$salt$key</c>, in base64 without padding.
 /// </remarks>
 internal sealed record PasswordHash(ScryptParameters Cost, byte[] Salt, byte[] Key)
@@ -20,7 +20,7 @@ internal sealed record PasswordHash(ScryptParameters Cost, byte[] Salt, byte[] K
 
     private static readonly SearchValues<char> LowerHex = SearchValues.Create("0123456789abcdef");
 
-    /// <summary>A new hash to be, with a random salt and a key of zeros that is still to be derived.</summary>
+    /// <summary>A new hash with a random salt, and a key of zeros that is still to be derived.</summary>
     public static PasswordHash Prepare(ScryptParameters cost)
     {
         var random = RandomNumberGenerator.GetBytes(SaltBytes);
@@ -28,11 +28,11 @@ internal sealed record PasswordHash(ScryptParameters Cost, byte[] Salt, byte[] K
         return new PasswordHash(cost, salt, new byte[KeyBytes]);
     }
 
-    /// <summary>Whether a hash of this cost is computed at all: a hostile row must not take all memory or time.</summary>
+    /// <summary>Whether a hash of this cost is computed at all: a hostile row must not exhaust memory or time.</summary>
     public static bool IsAffordable(ScryptParameters cost) =>
         cost.Fault() is null && cost.Memory <= MaxMemory && cost.Work <= MaxWork;
 
-    /// <summary>Reads a stored hash; null if it is malformed or asks for more than <see cref="IsAffordable"/>.</summary>
+    /// <summary>Parses a stored hash; null if it is malformed or not <see cref="IsAffordable"/>.</summary>
     public static PasswordHash? TryParse(string? stored)
     {
         if (stored is null || stored.Length > MaxLength)
@@ -88,7 +88,7 @@ internal sealed record PasswordHash(ScryptParameters Cost, byte[] Salt, byte[] K
     {
         var bytes = new byte[text.Length];
         var padded = text.PadRight((text.Length + 3) / 4 * 4, '=');
-        // The comparison refuses padding, white space and stray trailing bits, which the decoder lets pass.
+        // The comparison refuses padding, white space and stray trailing bits, which the decoder accepts.
         return Convert.TryFromBase64String(padded, bytes, out var length) && ToBase64(bytes[..length]) == text
             ? bytes[..length]
             : null;

@@ -5,8 +5,8 @@ namespace Watchword.Server.Passwords;
 
 /// <summary>Hashes and verifies passwords, in Better Auth's format and off the threads that serve requests.</summary>
 /// <remarks>
-/// A password is normalized to NFKC and encoded as UTF-8, as Better Auth does; an unpaired surrogate becomes U+FFFD, as
-/// in JavaScript. No password and no hash is ever logged or part of an exception.
+/// A password is normalized (<see cref="PasswordText"/>) and encoded as UTF-8, as Better Auth does. No password and no
+/// hash is ever logged or part of an exception.
 /// </remarks>
 internal sealed class PasswordHasher : IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class PasswordHasher : IDisposable
     private readonly ScryptParameters _cost;
 
     /// <param name="options">The cost of new hashes, and the threads.</param>
-    /// <exception cref="ArgumentException">The options are not valid; says all that is wrong.</exception>
+    /// <exception cref="ArgumentException">The options are not valid; the message lists every fault.</exception>
     public PasswordHasher(PasswordOptions options)
         : this(options, KeepMemory)
     {
@@ -32,12 +32,12 @@ internal sealed class PasswordHasher : IDisposable
         Pool = new HashingPool(options.Threads, options.Threads * options.QueueLength, options.MemoryPerThread, idle);
     }
 
-    /// <summary>The threads and their queue.</summary>
+    /// <summary>The hashing threads and their queue.</summary>
     public HashingPool Pool { get; }
 
     /// <summary>A new hash of the password with a random salt, ready to store.</summary>
-    /// <exception cref="HashingBusyException">Too many wait; answer 503.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled before it was begun.</exception>
+    /// <exception cref="HashingBusyException">The queue is full: answer 503.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled before hashing began.</exception>
     public async Task<string> HashAsync(string password, CancellationToken cancellation)
     {
         var hash = PasswordHash.Prepare(_cost);
@@ -47,10 +47,10 @@ internal sealed class PasswordHasher : IDisposable
 
     /// <summary>
     /// Whether the password is the one that was hashed. Without a stored hash (no such user), or with a malformed one,
-    /// the answer is false after the same work, so that time tells nothing.
+    /// the result is false after the same work, so that the time taken reveals nothing.
     /// </summary>
-    /// <exception cref="HashingBusyException">Too many wait; answer 503.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled before it was begun.</exception>
+    /// <exception cref="HashingBusyException">The queue is full: answer 503.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled before hashing began.</exception>
     public async Task<bool> VerifyAsync(string password, string? storedHash, CancellationToken cancellation)
     {
         var stored = PasswordHash.TryParse(storedHash);
@@ -65,7 +65,7 @@ internal sealed class PasswordHasher : IDisposable
 
     private async Task DeriveAsync(string password, PasswordHash hash, byte[] key, CancellationToken cancellation)
     {
-        var bytes = Encoding.UTF8.GetBytes(Nfkc.Normalize(password));
+        var bytes = Encoding.UTF8.GetBytes(PasswordText.Normalize(password));
         try
         {
             await Pool.DeriveAsync(new ScryptJob(bytes, hash.Salt, key), hash.Cost, cancellation);

@@ -9,20 +9,20 @@ namespace Watchword.Server.Passwords;
 /// </summary>
 /// <remarks>
 /// A single hash is one long chain of dependent instructions, which leaves most of a core idle; independent hashes fill
-/// it. Blocks are in diagonal order (see <see cref="Salsa20{TRows, T}"/>) while they are here. Each lane has its own contiguous V, so
-/// that its random read is one contiguous block. The methods are compiled fully at first use: the first login after a
-/// start would else run for a second in unoptimized code.
+/// it. Blocks stay in diagonal order (see <see cref="Salsa20{TRows, T}"/>) throughout. Each lane has its own contiguous
+/// V, so that its random read is one contiguous block. The methods are fully optimized at first use; otherwise the first
+/// login after a start would take a second in unoptimized code.
 /// </remarks>
 internal static unsafe class RoMix<TRows, T>
     where TRows : IRows<T>
     where T : unmanaged
 {
-    /// <summary>Chunks ahead of their use at which a lane's random read is fetched into the cache.</summary>
+    /// <summary>How many chunks ahead a lane's random read is prefetched.</summary>
     private const int Ahead = 4;
 
     /// <summary>Mixes the block of each lane in place.</summary>
-    /// <param name="blocks">A pointer a lane to its block of 128·r bytes, in diagonal order.</param>
-    /// <param name="memory">A pointer a lane to its V: 128·r·N bytes, aligned to 64.</param>
+    /// <param name="blocks">For each lane a pointer to its block of 128·r bytes, in diagonal order.</param>
+    /// <param name="memory">For each lane a pointer to its V: 128·r·N bytes, aligned to 64.</param>
     /// <param name="scratch"><see cref="ScryptKernel.ScratchBytes"/> bytes, aligned to 64.</param>
     /// <param name="n">The cost N, a power of two above 1.</param>
     /// <param name="r">The block size r.</param>
@@ -69,7 +69,7 @@ internal static unsafe class RoMix<TRows, T>
         var v = stackalloc byte*[lanes];
         nint size = 128 * r;
 
-        // The second chain's rows lie behind the first's.
+        // The second chain's rows follow the first's.
         for (nint k = 0; k < 2 * r; k++)
         {
             TRows.Load(blocks, k * 64, out x[4 * k], out x[4 * k + 1], out x[4 * k + 2], out x[4 * k + 3]);
@@ -103,7 +103,7 @@ internal static unsafe class RoMix<TRows, T>
         }
     }
 
-    /// <summary>Points each lane at the block that lies <paramref name="offset"/> into its V.</summary>
+    /// <summary>Points each lane at the block at <paramref name="offset"/> in its V.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Place(byte** memory, byte** v, int lanes, nint offset)
     {
@@ -111,7 +111,7 @@ internal static unsafe class RoMix<TRows, T>
             v[lane] = memory[lane] + offset;
     }
 
-    /// <summary>Integerify: each lane's next block of V, named by the first word of its last chunk.</summary>
+    /// <summary>Integerify: each lane's next block of V, chosen by the first word of its last chunk.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Locate(T* x, byte** memory, byte** v, uint n, int r)
     {

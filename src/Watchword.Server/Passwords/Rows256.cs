@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Watchword.Server.Passwords;
 
-/// <summary>Two hashes in a 256-bit vector: AVX2, with AVX-512VL's rotation where there is one.</summary>
+/// <summary>Two hashes in a 256-bit vector: AVX2, with the rotation of AVX-512VL if available.</summary>
 internal readonly struct Rows256 : IRows<Vector256<uint>>
 {
     public static bool IsSupported => Avx2.IsSupported;

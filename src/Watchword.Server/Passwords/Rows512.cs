@@ -8,7 +8,7 @@ namespace Watchword.Server.Passwords;
 /// <summary>Four hashes in a 512-bit vector: AVX-512F.</summary>
 internal readonly struct Rows512 : IRows<Vector512<uint>>
 {
-    /// <summary>False also where the hardware has 512 bits but slows down to use them.</summary>
+    /// <summary>False also on hardware that has 512-bit vectors but slows down when it uses them.</summary>
     public static bool IsSupported => Avx512F.IsSupported && Vector512.IsHardwareAccelerated;
 
     public static int Lanes => 4;
@@ -55,7 +55,7 @@ internal readonly struct Rows512 : IRows<Vector512<uint>>
         row3.Store((uint*)(lanes[3] + offset));
     }
 
-    /// <summary>A 4×4 transposition in units of 128 bits, between "a vector a lane" and "a vector a row".</summary>
+    /// <summary>A 4×4 transposition in units of 128 bits, between one vector for each lane and one for each row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Transpose(
         ref Vector512<uint> a, ref Vector512<uint> b, ref Vector512<uint> c, ref Vector512<uint> d)

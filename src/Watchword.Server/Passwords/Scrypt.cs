@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 
 namespace Watchword.Server.Passwords;
 
-/// <summary>One key to derive: what goes in, and where the key goes.</summary>
+/// <summary>One key to derive: its input, and the buffer for the key.</summary>
 /// <param name="Password">The password's bytes; may be empty.</param>
 /// <param name="Salt">The salt's bytes; may be empty.</param>
 /// <param name="Key">Filled with the derived key; its length is RFC 7914's dkLen, 1 or more.</param>
@@ -13,12 +13,12 @@ internal sealed record ScryptJob(byte[] Password, byte[] Salt, byte[] Key);
 /// <summary>scrypt (RFC 7914): a password hash that costs memory as well as time.</summary>
 internal static unsafe class Scrypt
 {
-    /// <summary>The word of the RFC's order at each place of the diagonal order.</summary>
+    /// <summary>For each position of the diagonal order, the word's position in the RFC's order.</summary>
     private static ReadOnlySpan<byte> Diagonal => [0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11];
 
     private static ReadOnlySpan<byte> InOrder => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-    /// <summary>Derives one key on the calling thread, in memory taken and given back by this call.</summary>
+    /// <summary>Derives one key on the calling thread, in memory that is allocated and freed by this call.</summary>
     /// <exception cref="ArgumentException">The parameters are not valid.</exception>
     /// <exception cref="InvalidOperationException">The system has too little memory.</exception>
     public static void DeriveKey(byte[] password, byte[] salt, ScryptParameters parameters, byte[] key)
@@ -32,7 +32,7 @@ internal static unsafe class Scrypt
     /// </summary>
     /// <param name="jobs">What to derive; any number.</param>
     /// <param name="parameters">The cost of each.</param>
-    /// <param name="memory">Where the mixing happens; kept for the next call.</param>
+    /// <param name="memory">Working memory; kept for the next call.</param>
     /// <param name="kernel">The implementation to use, for tests; by default the best for the number of jobs.</param>
     /// <exception cref="ArgumentException">The parameters are not valid.</exception>
     /// <exception cref="InvalidOperationException">The system has too little memory.</exception>
@@ -41,7 +41,7 @@ internal static unsafe class Scrypt
     {
         parameters.ThrowIfInvalid();
 
-        // The p blocks of a hash are as independent of each other as those of different hashes: all are mixed alike.
+        // The p blocks of one hash are as independent of each other as those of different hashes: all are mixed alike.
         var mixings = jobs.Count * parameters.P;
         var jobBytes = parameters.BlockBytes * parameters.P;
         var blockBytes = (nuint)jobs.Count * (nuint)jobBytes;
@@ -75,14 +75,14 @@ internal static unsafe class Scrypt
         }
     }
 
-    /// <summary>Mixes <paramref name="count"/> adjoining blocks, at most as many as the kernel has lanes.</summary>
+    /// <summary>Mixes <paramref name="count"/> adjacent blocks, at most as many as the kernel has lanes.</summary>
     private static void Mix(byte* blocks, int count, ScryptParameters parameters, ScryptMemory memory, ScryptKernel kernel)
     {
         var order = kernel.IsDiagonal ? Diagonal : InOrder;
         for (var i = 0; i < count; i++)
             ToWords(new Span<byte>(blocks + (nint)i * parameters.BlockBytes, parameters.BlockBytes), order);
 
-        // A lane without a block of its own repeats the first one's, in the same memory: both write the same bytes.
+        // A lane without a block of its own repeats the first lane's in the same memory: both write the same bytes.
         var blockOf = stackalloc byte*[kernel.Lanes];
         var memoryOf = stackalloc byte*[kernel.Lanes];
         var whole = memory.Take((nuint)count * (nuint)parameters.Memory);

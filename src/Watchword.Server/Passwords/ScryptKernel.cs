@@ -2,10 +2,10 @@ using System.Runtime.Intrinsics;
 
 namespace Watchword.Server.Passwords;
 
-/// <summary>One implementation of scryptROMix: how many independent blocks it mixes at once, and with what.</summary>
+/// <summary>One implementation of scryptROMix, for a number of independent blocks at once.</summary>
 /// <remarks>
-/// Each kernel takes about as long as the one below it for twice to four times the hashes, so the smallest one that
-/// holds what is waiting is the right one.
+/// Each kernel computes two to four times the hashes of the one below it in about the same time, so the smallest one
+/// that holds every waiting hash is the right one.
 /// </remarks>
 internal sealed unsafe class ScryptKernel
 {
@@ -22,16 +22,16 @@ internal sealed unsafe class ScryptKernel
         _mix = mix;
     }
 
-    /// <summary>Plain code, for machines whose vectors .NET does not accelerate.</summary>
+    /// <summary>Plain code, for machines without vectors that .NET accelerates.</summary>
     public static ScryptKernel Scalar { get; } = new("scalar", 1, 16, isDiagonal: false, &ScalarRoMix.Mix);
 
-    /// <summary>What this machine supports, one entry a number of lanes, rising.</summary>
+    /// <summary>The kernels that this machine supports, by rising number of lanes.</summary>
     public static IReadOnlyList<ScryptKernel> Supported { get; } = Find();
 
     /// <summary>The most hashes that one call computes at once on this machine.</summary>
     public static int MaxLanes => Supported[^1].Lanes;
 
-    /// <summary>For messages and tests: the vector's width and the chains that run side by side.</summary>
+    /// <summary>Vector width and number of chains, for messages and tests.</summary>
     public string Name { get; }
 
     /// <summary>Blocks mixed in one call.</summary>
@@ -54,7 +54,7 @@ internal sealed unsafe class ScryptKernel
         return best;
     }
 
-    /// <summary>Bytes of working memory that <see cref="Mix"/> needs: two blocks a lane.</summary>
+    /// <summary>Bytes of working memory that <see cref="Mix"/> needs: two blocks for each lane.</summary>
     public nuint ScratchBytes(int r) => (nuint)r * 16 * (nuint)_rowBytes;
 
     /// <summary>Mixes <see cref="Lanes"/> blocks in place; see <see cref="RoMix{TRows, T}.One"/> for the arguments.</summary>

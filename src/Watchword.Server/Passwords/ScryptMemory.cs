@@ -3,13 +3,13 @@ using System.Runtime.InteropServices;
 namespace Watchword.Server.Passwords;
 
 /// <summary>
-/// The large memory of one hashing thread: taken at the first hash, used again by the next, given back by
-/// <see cref="Release"/>. Not safe for use by several threads at once.
+/// The working memory of one hashing thread: allocated at the first hash, reused by the next, freed by
+/// <see cref="Release"/>. Not thread-safe.
 /// </summary>
 /// <remarks>
-/// On Linux it is mapped straight from the kernel: <c>free</c> might keep it in the process, and the kernel zeroes it
-/// before anybody else can read it. Pages of 2 MiB are asked for, which makes first use cheaper, and the memory is kept
-/// out of core dumps. Only the lanes in use are ever touched, so a single hash costs a single hash's memory.
+/// On Linux it is mapped directly from the kernel: <c>free</c> might keep it in the process, and the kernel zeroes it
+/// before any other process can read it. It asks for pages of 2 MiB, which make first use cheaper, and stays out of core
+/// dumps. Only the lanes in use are ever touched, so a single hash costs a single hash's memory.
 /// </remarks>
 internal sealed unsafe partial class ScryptMemory(long maxBytes) : IDisposable
 {
@@ -18,15 +18,15 @@ internal sealed unsafe partial class ScryptMemory(long maxBytes) : IDisposable
     private byte* _mapping;
     private nuint _mapped;
 
-    /// <summary>Whether memory is held at this moment.</summary>
+    /// <summary>Whether memory is held now.</summary>
     public bool IsHeld => _mapping != null;
 
     /// <summary>How many mixings of this cost fit at once: at least 1, whatever the limit.</summary>
     public int LanesFor(ScryptParameters parameters) =>
         (int)Math.Clamp(maxBytes / Math.Max(1, parameters.Memory), 1, ScryptKernel.MaxLanes);
 
-    /// <summary>Memory of at least <paramref name="bytes"/>, aligned to 2 MiB, with whatever was in it before.</summary>
-    /// <exception cref="InvalidOperationException">The system has no more.</exception>
+    /// <summary>Uninitialized memory of at least <paramref name="bytes"/>, aligned to 2 MiB.</summary>
+    /// <exception cref="InvalidOperationException">The system is out of memory.</exception>
     public byte* Take(nuint bytes)
     {
         if (_mapped < bytes + HugePage)
@@ -39,7 +39,7 @@ internal sealed unsafe partial class ScryptMemory(long maxBytes) : IDisposable
         return (byte*)(((nuint)_mapping + HugePage - 1) & ~(HugePage - 1));
     }
 
-    /// <summary>Gives the memory back to the system. Safe to call twice.</summary>
+    /// <summary>Returns the memory to the system. Safe to call twice.</summary>
     public void Release()
     {
         if (_mapping == null)
@@ -68,7 +68,7 @@ internal sealed unsafe partial class ScryptMemory(long maxBytes) : IDisposable
         const int readWrite = 1 | 2, privateAnonymous = 2 | 32, hugePages = 14, dontDump = 16;
         var mapping = mmap(null, bytes, readWrite, privateAnonymous, -1, 0);
         if (mapping == (void*)-1)
-            throw new InvalidOperationException("No memory for password hashing: lower Passwords:Threads or its cost.");
+            throw new InvalidOperationException("No memory for password hashing: lower PASSWORD_THREADS, or the cost (PASSWORD_LOG_N, PASSWORD_R).");
         // Both are hints.
         _ = madvise(mapping, bytes, hugePages);
         _ = madvise(mapping, bytes, dontDump);

@@ -6,7 +6,7 @@ namespace Watchword.Server.Passwords;
 /// <summary>The cost of a scrypt hash (RFC 7914, section 2).</summary>
 /// <param name="LogN">Base-2 logarithm of N, the number of blocks in memory and the rounds of mixing: 1..24.</param>
 /// <param name="R">Block size: a block has 128·r bytes; 1 or more.</param>
-/// <param name="P">Parallel blocks, each mixed on its own: 1 or more, r·p below 2^30.</param>
+/// <param name="P">Number of independent blocks: 1 or more, r·p below 2^30.</param>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct ScryptParameters(int LogN, int R, int P)
 {
@@ -15,7 +15,7 @@ internal readonly record struct ScryptParameters(int LogN, int R, int P)
 
     private const int MaxLogN = 24;
 
-    /// <summary>What Better Auth uses: N = 16384, r = 16, p = 1; 32 MiB a hash.</summary>
+    /// <summary>Better Auth's cost: N = 16384, r = 16, p = 1; 32 MiB for each hash.</summary>
     public static ScryptParameters BetterAuth => new(14, 16, 1);
 
     /// <summary>The cost N.</summary>
@@ -30,8 +30,8 @@ internal readonly record struct ScryptParameters(int LogN, int R, int P)
     /// <summary>Work in units of one block's mixing, N·r·p; proportional to the time.</summary>
     public long Work => ((long)R * P) << LogN;
 
-    /// <summary>From a plain N.</summary>
-    /// <exception cref="ArgumentException">The parameters are not valid, with the reason.</exception>
+    /// <summary>Creates parameters from a plain N.</summary>
+    /// <exception cref="ArgumentException">The parameters are not valid; the message says why.</exception>
     public static ScryptParameters Create(long n, int r, int p)
     {
         if (n < 2 || !long.IsPow2(n))
@@ -56,7 +56,7 @@ internal readonly record struct ScryptParameters(int LogN, int R, int P)
     }
 
     /// <summary>Refuses parameters that cannot be used.</summary>
-    /// <exception cref="ArgumentException">With the reason.</exception>
+    /// <exception cref="ArgumentException">They cannot be used; the message says why.</exception>
     public void ThrowIfInvalid()
     {
         if (Fault() is { } fault)

@@ -88,9 +88,10 @@ public class OptionsReaderTests
     [InlineData("EVENT_SAMPLING", "auth.user.logged_in=200%")]
     [InlineData("EVENT_ENRICHMENT", "weather")]
     [InlineData("EVENT_ENRICHMENT", "device,country")]
-    [InlineData("GEO_CIDR_FILE", "/nowhere/countries.csv")]
-    [InlineData("GEO_CIDR_FILE", "/etc/hostname")]
-    [InlineData("GEO_CIDR_FILE", "/dev/null")]
+    [InlineData("COUNTRY_FILE", "/nowhere/countries.mmdb")]
+    [InlineData("COUNTRY_FILE", "/etc/hostname")]
+    [InlineData("COUNTRY_FILE", "/etc")]
+    [InlineData("COUNTRY_FILE", "/dev/null")]
     [InlineData("EVENT_SAMPLING", "auth.user.token_refresh=10%")]
     [InlineData("EVENT_SAMPLING", "auth.user.token_refreshed=NaN%")]
     [InlineData("FINER_SUBJECTS", "country")]
@@ -108,15 +109,15 @@ public class OptionsReaderTests
         var file = Path.GetTempFileName();
         try
         {
-            File.WriteAllText(file, "192.0.2.0/24,NL\n");
-            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("GEO_CIDR_FILE", file), ("FINER_SUBJECTS", "country"));
+            File.WriteAllBytes(file, CountryDatabase.Of(("192.0.2.0/24", "NL")));
+            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("COUNTRY_FILE", file), ("FINER_SUBJECTS", "country"));
             Assert.True(options.Sampling.LeavesOut("auth.user.token_refreshed", "u1"));
             Assert.Equal((file, true, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device, options.Enrichment.FinerSubjects));
 
-            File.WriteAllText(file, "192.0.2.0/24,NL\nfirst\n#\nsecond\n");
-            var faults = Assert.Throws<ConfigurationException>(() => Read(("GEO_CIDR_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"), ("FINER_SUBJECTS", "city"))).Errors;
-            Assert.Equal(6, faults.Count);
-            Assert.Equal([2, 4], faults.Where(f => f.StartsWith("GEO_CIDR_FILE", StringComparison.Ordinal)).Select(f => int.Parse(f.Split(" line ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
+            File.WriteAllText(file, "192.0.2.0/24,NL\n");
+            var faults = Assert.Throws<ConfigurationException>(() => Read(("COUNTRY_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"), ("FINER_SUBJECTS", "city"))).Errors;
+            Assert.Equal(5, faults.Count);
+            Assert.Equal($"COUNTRY_FILE ({file}) is not a MaxMind DB: provide an .mmdb file such as GeoLite2-Country or DB-IP Country Lite; a text file of networks is not accepted", Assert.Single(faults, f => f.StartsWith("COUNTRY_FILE", StringComparison.Ordinal)));
         }
         finally
         {

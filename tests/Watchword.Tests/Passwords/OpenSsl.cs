@@ -2,13 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace Watchword.Tests.Passwords;
 
-/// <summary>OpenSSL's own scrypt, to compare with.</summary>
+/// <summary>OpenSSL's scrypt, for comparison.</summary>
 internal static partial class OpenSsl
 {
     public static byte[] Scrypt(byte[] password, byte[] salt, int n, int r, int p, int length)
     {
         var key = new byte[length];
-        // A null pointer would mean "no password"; an empty array marshals as a pointer to nothing of length 0.
+        // A null pointer would mean "no password"; an empty array is marshalled as a valid pointer with length 0.
         var ok = EVP_PBE_scrypt(
             password.Length == 0 ? [0] : password, (nuint)password.Length,
             salt.Length == 0 ? [0] : salt, (nuint)salt.Length,

@@ -7,7 +7,7 @@ public class PasswordHashTests
     private static readonly string Key = new('a', 128);
 
     [Fact]
-    public void The_default_cost_is_written_as_Better_Auth_writes_it()
+    public void The_default_cost_has_the_format_of_Better_Auth()
     {
         var text = PasswordHash.Prepare(new PasswordOptions().Cost).ToString();
 
@@ -16,7 +16,7 @@ public class PasswordHashTests
     }
 
     [Fact]
-    public void Another_cost_is_carried_by_the_hash()
+    public void A_hash_of_another_cost_carries_its_cost()
     {
         var cost = new ScryptParameters(15, 8, 2);
 
@@ -31,7 +31,7 @@ public class PasswordHashTests
     [InlineData(14, 16, 1)]
     [InlineData(15, 8, 1)]
     [InlineData(14, 16, 2)]
-    public void What_is_written_is_read_back(int logN, int r, int p)
+    public void A_written_hash_is_read_back(int logN, int r, int p)
     {
         var hash = PasswordHash.Prepare(new ScryptParameters(logN, r, p));
         hash.Key.AsSpan().Fill(0xA7);
@@ -52,23 +52,23 @@ public class PasswordHashTests
         Phc("ln=15,r=8,p=1", salt: "AAAA"), Phc("ln=15,r=8,p=1", salt: "AAAAAAAAAAAAAAAAAAAAAA=="),
         Phc("ln=15,r=8,p=1", salt: "AAAAAAAAAAAAAAAAAAAAAB"), Phc("ln=15,r=8,p=1", salt: "AAAA AAAA AAAA AAAA"),
         Phc("ln=15,r=8,p=1", key: "AAAA"), Phc("ln=15,r=8,p=1") + "$", Phc("ln=15,r=8,p=1").Replace("scrypt", "argon2id"),
-        // Well formed, and a trap: gigabytes, or minutes.
+        // Well formed, but a trap: they would take gigabytes or minutes.
         Phc("ln=24,r=8,p=1"), Phc("ln=2,r=1000000,p=1"), Phc("ln=16,r=8,p=1000"), Phc("ln=15,r=8,p=1000000"),
     ];
 
     [Theory]
     [MemberData(nameof(Malformed))]
-    public void A_malformed_or_hostile_hash_is_none(string stored) => Assert.Null(PasswordHash.TryParse(stored));
+    public void A_malformed_or_hostile_hash_is_rejected(string stored) => Assert.Null(PasswordHash.TryParse(stored));
 
     [Fact]
-    public void The_form_that_the_malformed_ones_deviate_from_is_fine()
+    public void The_hash_that_the_malformed_ones_vary_is_valid()
     {
         Assert.NotNull(PasswordHash.TryParse("salt:" + Key));
         Assert.NotNull(PasswordHash.TryParse(Phc("ln=15,r=8,p=1")));
     }
 
     [Fact]
-    public void All_faults_of_the_options_are_told_at_once()
+    public void All_faults_of_the_options_are_reported_at_once()
     {
         var options = new PasswordOptions { LogN = 23, Threads = 0, QueueLength = 0, MemoryMiB = -1 };
 

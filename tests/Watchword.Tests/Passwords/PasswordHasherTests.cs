@@ -24,7 +24,7 @@ public class PasswordHasherTests
         Assert.False(await hasher.VerifyAsync(password + "x", stored, Cancel));
     }
 
-    // A fact of its own, as an attribute cannot hold an unpaired surrogate.
+    // Not a theory: an attribute cannot hold an unpaired surrogate.
     [Fact]
     public async Task An_unpaired_surrogate_is_hashed_as_in_Better_Auth()
     {
@@ -50,7 +50,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task A_hash_of_another_cost_is_verified_by_its_own()
+    public async Task A_hash_of_another_cost_is_verified_at_its_own_cost()
     {
         using var old = new PasswordHasher(Cheap);
         using var hasher = new PasswordHasher(Cheap with { LogN = 6, R = 3 });
@@ -73,7 +73,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task What_waits_together_is_computed_together()
+    public async Task Waiting_requests_are_computed_together()
     {
         using var hasher = new PasswordHasher(Cheap);
         using var storm = new Gate(hasher.Pool);
@@ -90,7 +90,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task Requests_of_different_cost_are_computed_apart_oldest_first()
+    public async Task Requests_of_different_cost_are_computed_separately_oldest_first()
     {
         using var hasher = new PasswordHasher(Cheap);
         using var storm = new Gate(hasher.Pool);
@@ -112,7 +112,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task A_full_queue_refuses_and_says_when_to_come_back()
+    public async Task A_full_queue_refuses_and_says_when_to_retry()
     {
         using var hasher = new PasswordHasher(Cheap with { QueueLength = 2 });
         using var storm = new Gate(hasher.Pool);
@@ -130,7 +130,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task A_request_cancelled_before_it_was_begun_is_skipped_and_frees_its_place()
+    public async Task A_request_cancelled_before_it_began_is_skipped_and_frees_its_place()
     {
         using var hasher = new PasswordHasher(Cheap with { QueueLength = 1 });
         using var storm = new Gate(hasher.Pool);
@@ -150,7 +150,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task A_request_cancelled_after_it_was_begun_is_finished()
+    public async Task A_request_cancelled_after_it_began_is_finished()
     {
         using var hasher = new PasswordHasher(Cheap);
         using var storm = new Gate(hasher.Pool);
@@ -165,7 +165,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task Stopping_fails_what_waits_and_what_comes_after()
+    public async Task Stopping_fails_waiting_and_later_requests()
     {
         var hasher = new PasswordHasher(Cheap);
         using var storm = new Gate(hasher.Pool);
@@ -184,7 +184,7 @@ public class PasswordHasherTests
     }
 
     [Fact]
-    public async Task An_idle_thread_gives_its_memory_back_and_works_on()
+    public async Task An_idle_thread_releases_its_memory_and_keeps_working()
     {
         using var hasher = new PasswordHasher(Cheap, idle: TimeSpan.FromMilliseconds(1));
         var idled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -213,7 +213,7 @@ public class PasswordHasherTests
     public void Wrong_options_are_refused() =>
         Assert.Throws<ArgumentException>(() => new PasswordHasher(Cheap with { Threads = 0 }));
 
-    /// <summary>Holds the pool's only thread at its first batch, and notes the size of each.</summary>
+    /// <summary>Blocks the pool's only thread in its first batch, and records the size of each batch.</summary>
     private sealed class Gate : IDisposable
     {
         private readonly ManualResetEventSlim _open = new();

@@ -20,7 +20,7 @@ public class ScryptTests
         "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887")]
     [InlineData("pleaseletmein", "SodiumChloride", 1048576, 8, 1,
         "2101cb9b6a511aaeaddbbe09cf70f881ec568d574a2ffd4dabe5ee9820adaa478e56fd8f4ba5d09ffa1c6d927c40f4c337304049e8a952fbcbf45c6fa77a41a4")]
-    public void The_vectors_of_the_RFC_come_out(string password, string salt, int n, int r, int p, string expected)
+    public void The_test_vectors_of_the_RFC_are_met(string password, string salt, int n, int r, int p, string expected)
     {
         var key = new byte[64];
 
@@ -37,7 +37,7 @@ public class ScryptTests
         using var memory = new ScryptMemory(ScryptParameters.MaxMemory);
         foreach (var (n, r, p) in new[] { (2, 1, 1), (16, 1, 3), (64, 3, 1), (1024, 8, 2), (256, 16, 5) })
         {
-            // One more than fits, so that a full call is followed by one with empty lanes.
+            // One more than fits, so that a call with empty lanes follows a full one.
             var jobs = Enumerable.Range(0, kernel.Lanes + 1)
                 .Select(i => new ScryptJob(Bytes("password " + i), Bytes("salt " + i * i), new byte[40])).ToList();
 
@@ -78,7 +78,7 @@ public class ScryptTests
     [InlineData(1000, "N must be")]
     [InlineData(1L << 40, "within 1..24")]
     [InlineData(1 << 24, "1 GiB")]
-    public void A_cost_that_cannot_be_is_refused(long n, string reason)
+    public void An_impossible_cost_is_refused(long n, string reason)
     {
         var error = Assert.Throws<ArgumentException>(() => ScryptParameters.Create(n, 8, 1));
 
@@ -95,11 +95,11 @@ public class ScryptTests
     [InlineData(20, 9, 1)]
     [InlineData(-1, 8, 1)]
     [InlineData(77, 8, 1)]
-    public void Parameters_out_of_their_ranges_are_refused(int logN, int r, int p) =>
+    public void Parameters_out_of_range_are_refused(int logN, int r, int p) =>
         Assert.NotNull(new ScryptParameters(logN, r, p).Fault());
 
     [Fact]
-    public void Scarce_memory_takes_fewer_lanes_and_the_same_results()
+    public void Scarce_memory_means_fewer_lanes_and_the_same_results()
     {
         var parameters = new ScryptParameters(8, 4, 1);
         using var memory = new ScryptMemory(2 * parameters.Memory);

@@ -2,11 +2,11 @@ using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;
 
-/// <summary>Alerts go out whatever a foreign publisher put into a login.</summary>
+/// <summary>Alerts are published whatever a foreign publisher puts into a login.</summary>
 public class AlertOutboxTests(PostgresFixture postgres, NatsFixture nats)
 {
     [Fact]
-    public async Task A_user_agent_beyond_all_bounds_is_cut_and_stops_no_alert()
+    public async Task A_huge_user_agent_is_cut_and_stops_no_alert()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         await host.PublishAsync("logged_in", "u", 1);
@@ -19,7 +19,7 @@ public class AlertOutboxTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task An_address_beyond_all_bounds_is_cut_and_counted_all_the_same()
+    public async Task A_huge_address_is_cut_and_still_counted()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         var random = new Random(1);
@@ -30,7 +30,7 @@ public class AlertOutboxTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task What_the_server_refuses_as_too_large_is_passed_over()
+    public async Task An_alert_that_the_server_refuses_as_too_large_is_skipped()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         await host.Database.ExecuteAsync("INSERT INTO security.alert (id, kind, about, at, payload) VALUES ('00000000-0000-0000-0000-000000000001', 'k', 'x', now(), convert_to(repeat('x', 2000000), 'UTF8'))");

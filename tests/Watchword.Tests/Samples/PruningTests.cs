@@ -3,11 +3,11 @@ using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;
 
-/// <summary>What the samples keep has an end, and what they need to work rightly stays.</summary>
+/// <summary>The samples delete expired rows, and keep the rows that they still need.</summary>
 public class PruningTests(PostgresFixture postgres, NatsFixture nats)
 {
     [Fact]
-    public async Task Security_forgets_what_it_needs_no_longer_soon_after_its_start()
+    public async Task Security_deletes_expired_rows_soon_after_its_start()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add, """
             INSERT INTO security.device (user_id, family, network, first_seen, last_seen) VALUES
@@ -30,7 +30,7 @@ public class PruningTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task A_known_device_is_kept_from_its_last_use_on()
+    public async Task A_known_device_is_kept_from_its_last_use()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add, """
             INSERT INTO security.device (user_id, family, network, first_seen, last_seen) VALUES
@@ -45,7 +45,7 @@ public class PruningTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task Analytics_forgets_who_was_active_and_keeps_how_many()
+    public async Task Analytics_deletes_the_active_users_and_keeps_their_number()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Analytics.Add, """
             INSERT INTO analytics.active_user (day, user_id) VALUES ('2020-01-01', 'u'), ('2020-01-01', 'v'), ('2020-01-02', 'u'), (current_date - 89, 'u'), (current_date - 89, 'v');
@@ -59,7 +59,7 @@ public class PruningTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task A_prune_that_fails_stops_nothing()
+    public async Task A_failed_prune_stops_nothing()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Analytics.Add, """
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
@@ -72,12 +72,12 @@ public class PruningTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public void How_long_is_a_setting()
+    public void Retention_is_a_setting()
     {
         Assert.Equal((TimeSpan.FromDays(90), TimeSpan.FromDays(365)), Kept());
         Assert.Equal((TimeSpan.FromDays(30), TimeSpan.FromDays(60)), Kept(("ANALYTICS_KEEP_DAYS", "30"), ("SECURITY_KEEP_DAYS", "60")));
         Assert.Equal("ANALYTICS_KEEP_DAYS is '0': expected a whole number from 1 to 1,000,000", Assert.Throws<FormatException>(() => Kept(("ANALYTICS_KEEP_DAYS", "0"))).Message);
-        Assert.StartsWith("SECURITY_KEEP_DAYS is '2': expected no less time than SECURITY_BRUTE_FORCE_SECONDS",
+        Assert.StartsWith("SECURITY_KEEP_DAYS is '2': expected at least SECURITY_BRUTE_FORCE_SECONDS",
             Assert.Throws<FormatException>(() => Kept(("SECURITY_KEEP_DAYS", "2"), ("SECURITY_BRUTE_FORCE_SECONDS", "172801"))).Message, StringComparison.Ordinal);
 
         static (TimeSpan, TimeSpan) Kept(params (string Name, string Value)[] environment)

@@ -18,7 +18,7 @@ namespace Watchword.Tests.Samples;
 /// <summary>One sample subscriber in this process, on a stream of its own, with low thresholds.</summary>
 internal sealed class SampleHost : IAsyncDisposable
 {
-    /// <summary>A day that has passed, and that no retention has got to.</summary>
+    /// <summary>A past day within every retention.</summary>
     public static readonly DateTime Day = DateTime.UtcNow.Date.AddDays(-2);
 
     private readonly IHost _host;
@@ -31,10 +31,10 @@ internal sealed class SampleHost : IAsyncDisposable
 
     public LogCapture Logs { get; }
 
-    /// <param name="postgres">Where its database is made.</param>
-    /// <param name="nats">Where its streams are made.</param>
-    /// <param name="add">The subscriber's own.</param>
-    /// <param name="found">SQL that is run before it starts: what it kept when it ran the last time.</param>
+    /// <param name="postgres">Creates its database.</param>
+    /// <param name="nats">Gives it an account of its own.</param>
+    /// <param name="add">Registers the subscriber.</param>
+    /// <param name="found">SQL that is run before the start: rows of an earlier run.</param>
     public static async Task<SampleHost> StartAsync(
         PostgresFixture postgres, NatsFixture nats, Action<IServiceCollection, SampleSettings, NpgsqlDataSource> add, string? found = null)
     {
@@ -55,7 +55,7 @@ internal sealed class SampleHost : IAsyncDisposable
         return new(host, jetStream, database, logs);
     }
 
-    /// <summary>An auth event of a second of <see cref="Day"/>.</summary>
+    /// <summary>Publishes an auth event with a time on <see cref="Day"/>.</summary>
     public async Task PublishAsync(string kind, string user, int second = 0, string ip = "203.0.113.7", string userAgent = "Firefox/1", bool replayed = false, string? id = null)
     {
         var at = Day.AddSeconds(second).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
@@ -70,7 +70,7 @@ internal sealed class SampleHost : IAsyncDisposable
             """), headers);
     }
 
-    /// <summary>The alerts in the stream once everything published is handled and every alert is out.</summary>
+    /// <summary>The alerts in the stream, after every event is handled and every alert published.</summary>
     public async Task<List<JsonElement>> AlertsAsync()
     {
         await SettledAsync(Security.Name);

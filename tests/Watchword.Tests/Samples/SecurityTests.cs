@@ -2,11 +2,11 @@ using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;
 
-/// <summary>Alerts are raised for what deserves a look, once, and for nothing else.</summary>
+/// <summary>Suspicious logins and refreshes raise one alert each, and nothing else does.</summary>
 public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
 {
     [Fact]
-    public async Task A_new_device_is_told_of_once_and_the_first_one_not()
+    public async Task A_new_device_raises_one_alert_and_the_first_device_none()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         await host.PublishAsync("registered", "u");
@@ -32,7 +32,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task Many_users_from_one_address_are_told_of_once_a_window()
+    public async Task Many_users_from_one_address_raise_one_alert_a_window()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         foreach (var (user, second) in ((string, int)[])[("a", 0), ("a", 1), ("b", 2), ("b", 3)])
@@ -48,7 +48,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task A_burst_of_refreshes_is_told_of_once_a_minute()
+    public async Task A_burst_of_refreshes_raises_one_alert_a_minute()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         for (var i = 0; i < 6; i++)
@@ -60,7 +60,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task Hours_apart_is_not_at_once_in_whatever_order_it_comes()
+    public async Task Logins_hours_apart_raise_no_alert_in_any_order()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
         for (var hour = 9; hour > 0; hour--)
@@ -70,7 +70,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
         }
         Assert.Empty(await host.AlertsAsync());
 
-        // What comes late belongs to the alert that is raised already, and an alert of another time keeps none back.
+        // A late event belongs to the alert that was raised already; an alert of another time suppresses none.
         foreach (var (user, second) in ((string, int)[])[("a", 40_000), ("b", 40_001), ("c", 40_002), ("d", 40_001), ("e", 100), ("f", 101), ("g", 102)])
             await host.PublishAsync("logged_in", user, second);
         Assert.Equal(["c", "g"], (await host.AlertsAsync()).ConvertAll(a => a.GetProperty("data").GetProperty("userId").GetString()));
@@ -84,7 +84,7 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
         for (var i = 0; i < Logins; i++)
             await host.PublishAsync("logged_in", $"u{i}", i / 10);
         await host.SettledAsync(Security.Name);
-        // The server counts with some delay.
+        // PostgreSQL reports its statistics with some delay.
         await Eventually.TrueAsync(async () => await host.Database.ScalarAsync<long>("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'device'") == Logins);
         Assert.InRange(await host.Database.ScalarAsync<long>("SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE schemaname = 'security' AND relname LIKE '%login'"), 1, Logins * 10);
         Assert.Equal("at least 3 users logged in from 203.0.113.7 within 300 seconds", Assert.Single(await host.AlertsAsync()).GetProperty("data").GetProperty("detail").GetString());

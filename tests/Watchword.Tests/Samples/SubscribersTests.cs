@@ -8,7 +8,7 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Samples;
 
-/// <summary>The sample subscribers as <c>./run --samples</c> has them: beside a server, fed by what people do over HTTP.</summary>
+/// <summary>The sample subscribers as <c>./run --samples</c> starts them: beside a server, fed by requests over HTTP.</summary>
 public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixture nats)
 {
     private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "Watchword.Samples.Subscribers.dll");
@@ -16,7 +16,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task What_people_do_becomes_a_mail_a_count_an_alert_and_a_row_of_the_audit_log_that_can_be_proven()
+    public async Task User_actions_become_a_mail_a_count_an_alert_and_a_provable_row_of_the_audit_log()
     {
         await using var identity = await postgres.IdentityAsync();
         await using var target = await postgres.TargetAsync();
@@ -35,7 +35,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
         await Eventually.TrueAsync(async () => await target.ScalarAsync<bool>("SELECT to_regclass('analytics.daily_count') IS NOT NULL")
             && await target.ScalarAsync<long?>("SELECT sum(count)::bigint FROM analytics.daily_count") == 3);
         Assert.Equal(1, await target.ScalarAsync<long>("SELECT users FROM analytics.daily_active_users"));
-        // Registered, two logins, and the user's own change.
+        // The registration, two logins, and the user's own change.
         await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT position FROM watchword.audit_head") == 4);
         await using (var connection = await account.ConnectAsync(Ct))
         {
@@ -44,7 +44,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
             Assert.Equal(("new_device", "curl/8"), (alert.GetProperty("kind").GetString(), alert.GetProperty("userAgent").GetString()));
         }
 
-        // The database is the running server's target, found by itself.
+        // Finds the running server's target database by itself.
         var (code, output, _) = await AuditAsync("verify", "--data", server.DataFolder);
         Assert.Equal((0, true), (code, output.StartsWith("The audit log is whole: 4 rows.\nHead: ", StringComparison.Ordinal)));
         var head = output.Trim().Split(' ')[^1];
@@ -66,7 +66,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
     }
 
     [Fact]
-    public async Task They_come_back_when_they_die_and_end_with_a_server_that_is_killed()
+    public async Task They_restart_when_they_die_and_end_with_a_killed_server()
     {
         await using var identity = await postgres.IdentityAsync();
         await using var target = await postgres.TargetAsync();
@@ -87,7 +87,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
     }
 
     [Fact]
-    public async Task Without_being_asked_the_server_runs_none_and_a_wrong_program_is_refused()
+    public async Task The_server_runs_none_by_default_and_refuses_a_wrong_program()
     {
         await using var server = new ServerProcess(("DATABASE_URL", "postgres://nobody@127.0.0.1/none"), ("NATS_URL", "nats://127.0.0.1:1"), ("WATCHWORD_SAMPLES", "/nowhere.dll"));
         Assert.NotEqual(0, await server.RunToEndAsync());
@@ -95,7 +95,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
     }
 
     [Fact]
-    public async Task An_audit_log_that_cannot_be_read_is_neither_whole_nor_broken()
+    public async Task An_unreadable_audit_log_is_neither_intact_nor_broken()
     {
         await using var empty = await postgres.EmptyAsync();
         var (code, output, errors) = await AuditAsync("verify", "--database-url", empty.ConnectionString);
@@ -113,7 +113,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
     [InlineData("--help", 0, "SECURITY_BRUTE_FORCE_USERS")]
     [InlineData("email-servise", 64, "choose from email-service, analytics, security, audit-log")]
     [InlineData("email-service", 78, "NATS_URL is not set: expected nats://user:password@host:4222\n  - DATABASE_URL is not set")]
-    public async Task They_say_what_they_want(string argument, int exit, string words)
+    public async Task Wrong_arguments_and_settings_are_explained(string argument, int exit, string words)
     {
         var (code, output, errors) = await RunAsync(Program, argument);
         Assert.Equal(exit, code);
@@ -144,7 +144,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
 
     private static int SamplesPid(ServerProcess server) => int.Parse(Started().Match(server.Output).Groups["pid"].Value, CultureInfo.InvariantCulture);
 
-    // One that ended and was not waited for yet runs no more.
+    // A zombie has ended, although nobody has waited for it yet.
     private static bool IsRunning(int pid)
     {
         try

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Watchword.Events.Enrichment;
 using Watchword.Events.Outbox;
 using NATS.Client.Core;
 using Watchword.Events.JetStream;

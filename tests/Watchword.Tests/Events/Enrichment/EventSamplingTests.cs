@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
-using Watchword.Events.Outbox;
+using Watchword.Events.Enrichment;
+using Watchword.Tests.Events.Outbox;
 
-namespace Watchword.Tests.Events.Outbox;
+namespace Watchword.Tests.Events.Enrichment;
 
 public class EventSamplingTests(PostgresFixture postgres, NatsFixture nats)
 {
@@ -31,7 +32,7 @@ public class EventSamplingTests(PostgresFixture postgres, NatsFixture nats)
     public void The_same_users_are_chosen_for_ever_and_a_larger_share_keeps_those_of_a_smaller()
     {
         var (small, large) = (Parse($"{Refreshed}=10%"), Parse($"{Refreshed}=50%"));
-        // SHA-256 of "user-3" begins with 0x1a…: what another implementation must find too.
+        // SHA-256 of "user-3" begins with 0x1a…: another implementation must come to the same result.
         Assert.Equal(Expected("user-3") >= 0.1, small.LeavesOut(Refreshed, "user-3"));
         Assert.All(Enumerable.Range(0, 1000).Select(i => $"user-{i}"), id =>
         {

@@ -1,14 +1,15 @@
 using System.Buffers;
 using System.Text.Json;
 
-namespace Watchword.Events.Outbox;
+namespace Watchword.Events.Enrichment;
 
-/// <summary>What enrichment needs of an auth event's body, and where its data ends.</summary>
+/// <summary>What enrichment needs from an auth event's body.</summary>
 /// <param name="Ip"><c>data.ip</c>; null when absent.</param>
 /// <param name="UserAgent"><c>data.userAgent</c>; null when absent.</param>
-/// <param name="DataEnd">The place of the brace that closes <c>data</c>; -1 when nothing can be added.</param>
+/// <param name="DataEnd">Offset in bytes of the brace that closes <c>data</c>; -1 when nothing can be added.</param>
 internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int DataEnd)
 {
+    /// <exception cref="JsonException">The body is not JSON.</exception>
     public static AuthEventBody Read(ReadOnlySpan<byte> payload)
     {
         string? ip = null, userAgent = null;
@@ -30,7 +31,7 @@ internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int
                 var (isIp, isAgent, isContext) = (json.ValueTextEquals("ip"u8), json.ValueTextEquals("userAgent"u8), json.ValueTextEquals("context"u8));
                 json.Read();
                 if (isContext)
-                    return new(ip, userAgent, -1);   // somebody's own
+                    return new(ip, userAgent, -1);   // the publisher's own stays
                 if (isIp && json.TokenType == JsonTokenType.String)
                     ip = json.GetString();
                 else if (isAgent && json.TokenType == JsonTokenType.String)
@@ -43,7 +44,7 @@ internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int
         return new(ip, userAgent, -1);
     }
 
-    /// <summary>The body with <c>data.context</c> as its data's last member; all else stays byte for byte.</summary>
+    /// <summary>The body with <c>data.context</c> as the last member of <c>data</c>. Every other byte stays the same.</summary>
     public byte[] WithContext(byte[] payload, IReadOnlyDictionary<string, string> context)
     {
         if (DataEnd < 0)

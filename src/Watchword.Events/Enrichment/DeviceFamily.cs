@@ -1,9 +1,9 @@
-namespace Watchword.Events.Outbox;
+namespace Watchword.Events.Enrichment;
 
-/// <summary>What kind of device a user agent speaks of.</summary>
+/// <summary>Tells the kind of device from a user agent.</summary>
 internal static class DeviceFamily
 {
-    // In this order: an iPad says "Mac OS X" too, Android and Chrome OS say "Linux", and a bot says anything.
+    // The order matters: an iPad also says "Mac OS X", Android and Chrome OS also say "Linux", and a bot may say anything.
     private static readonly (string Mark, string Family)[] Marks =
     [
         ("bot", "bot"), ("crawler", "bot"), ("spider", "bot"), ("slurp", "bot"),

@@ -6,11 +6,11 @@ using System.Security.Cryptography;
 using System.Text;
 using Watchword.Events.Contracts;
 
-namespace Watchword.Events.Outbox;
+namespace Watchword.Events.Enrichment;
 
 /// <summary>
-/// Which part of the users has its events of a subject published: <c>auth.user.token_refreshed=10%</c>, several
-/// separated by commas. Decided by the user's id, alike on every node, so that a user's history is whole or absent.
+/// Publishes the events of a subject for a share of the users only: <c>auth.user.token_refreshed=10%</c>, several rules
+/// separated by commas. The user's id decides, the same way on every node, so a user's history is complete or absent.
 /// </summary>
 public sealed class EventSampling
 {
@@ -28,7 +28,7 @@ public sealed class EventSampling
     /// <summary>Whether every event is published.</summary>
     public bool IsOff => _shares.Count == 0;
 
-    /// <summary>Reads the setting's text; adds a line for every fault.</summary>
+    /// <summary>Parses the setting. Adds a line to <paramref name="faults"/> for every faulty rule.</summary>
     public static EventSampling Parse(string text, ICollection<string> faults)
     {
         var shares = new Dictionary<string, double>(StringComparer.Ordinal);
@@ -41,7 +41,7 @@ public sealed class EventSampling
                 || parts[0].AsSpan("auth.user.".Length).ContainsAnyExcept(Letters))
                 faults.Add($"has '{rule}': only subjects auth.user.… can be sampled, {Example}");
             else if (!EventCatalogue.All.Any(t => t.Subject == parts[0]))
-                faults.Add($"has '{rule}': there is no such event, choose from {string.Join(", ", EventCatalogue.All.Select(t => t.Subject).Where(Streams.IsAuthEvent))}");
+                faults.Add($"has '{rule}': no such event exists; choose from {string.Join(", ", EventCatalogue.All.Select(t => t.Subject).Where(Streams.IsAuthEvent))}");
             else if (!parts[1].EndsWith('%') || !double.TryParse(parts[1].AsSpan(0, parts[1].Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var percent)
                 || percent is not (>= 0 and <= 100))
                 faults.Add($"has '{rule}': expected a share from 0% to 100%, {Example}");
@@ -51,11 +51,11 @@ public sealed class EventSampling
         return shares.Count == 0 ? None : new(shares);
     }
 
-    /// <summary>Whether an event stays unpublished.</summary>
+    /// <summary>Whether an event is left unpublished.</summary>
     public bool LeavesOut(string subject, string userId) =>
         _shares.Count > 0 && _shares.TryGetValue(subject, out var share) && Point(userId) >= share;
 
-    // 53 bits of SHA-256 as a number from 0 to below 1: the same for ever, whatever the version.
+    // 53 bits of SHA-256 as a number in [0, 1). It must never change: another choice of users would tear their histories.
     private static double Point(string userId)
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];

@@ -1,13 +1,15 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Watchword.Events.Outbox;
 
-namespace Watchword.Events.Outbox;
+namespace Watchword.Events.Enrichment;
 
-/// <summary>
-/// Adds <c>data.context</c> to auth events. The outbox keeps each event as it was
-/// written: what is added belongs to the message alone, and never fails or holds up a publish.
-/// </summary>
+/// <summary>Adds <c>data.context</c> to auth events.</summary>
+/// <remarks>
+/// Only the published message changes; the outbox keeps the event as it was written. Enrichment never fails a publish,
+/// and delays it by at most <see cref="EnrichmentOptions.TimeLimit"/> for each enricher.
+/// </remarks>
 public sealed class EventEnrichment : IDisposable
 {
     private readonly EnrichmentOptions _options;
@@ -15,8 +17,11 @@ public sealed class EventEnrichment : IDisposable
     private readonly CountryFile? _countries;
     private readonly bool _addsContext;
 
-    /// <exception cref="FormatException">The country file has bad lines.</exception>
-    /// <exception cref="IOException">It cannot be read.</exception>
+    /// <param name="options">The relay's options.</param>
+    /// <param name="enrichers">The operator's, called in this order.</param>
+    /// <param name="logger">Told of enrichers that fail, and of reloads of the country file.</param>
+    /// <exception cref="FormatException">The country file is not a database of countries.</exception>
+    /// <exception cref="IOException">The country file cannot be read.</exception>
     public EventEnrichment(RelayOptions options, IEnumerable<IEventEnricher> enrichers, ILogger<EventEnrichment> logger)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -26,18 +31,13 @@ public sealed class EventEnrichment : IDisposable
         _addsContext = _options.Country || _options.Device || _enrichers.Length > 0;
     }
 
-    /// <summary>Whether events stay as they are.</summary>
+    /// <summary>Whether every event is published as it was written.</summary>
     public bool IsOff => !_addsContext;
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _countries?.Dispose();
-        foreach (var enricher in _enrichers)
-            enricher.Dispose();
-    }
+    public void Dispose() => _countries?.Dispose();
 
-    /// <summary>An auth event's body as it is published; unchanged where it cannot be read.</summary>
+    /// <summary>The body to publish for an auth event. A body that cannot be parsed is not changed.</summary>
     internal async ValueTask<byte[]> ApplyAsync(OutboxRow row)
     {
         try
@@ -60,7 +60,7 @@ public sealed class EventEnrichment : IDisposable
             ip ??= Text(context.RootElement, "ip");
             userAgent ??= Text(context.RootElement, "userAgent");
         }
-        var country = IPAddress.TryParse(ip, out var address) ? _countries?.Current.Find(address) : null;
+        var country = IPAddress.TryParse(ip, out var address) ? _countries?.Find(address) : null;
 
         var added = new SortedDictionary<string, string>(StringComparer.Ordinal);
         if (_options.Country && country is not null)
