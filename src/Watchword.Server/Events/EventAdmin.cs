@@ -14,7 +14,7 @@ internal static class EventAdmin
 
     public static void MapEventAdmin(this IEndpointRouteBuilder app)
     {
-        var admin = app.MapGroup("/admin");
+        var admin = app.MapGroup("/admin").RequireAuthorization(Caller.AdminPolicy);
         admin.MapPost("/events/replay", ReplayAsync);
         admin.MapGet("/events", DownloadAsync);
         admin.MapGet("/streams", StreamsAsync);
@@ -22,20 +22,12 @@ internal static class EventAdmin
     }
 
     private static async Task<IResult> ReplayAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        var admin = await authenticate(context);
-        var body = await RequestBody.ReadAsync(context.Request);
+        var admin = context.User;
+        var body = await JsonBody.ReadAsync(context.Request);
         body.Only("stream", "fromSequence", "toSequence", "since", "until", "user", "type", "to");
-        var filter = new ReplayFilter(body.Text("stream", 1, MaxText))
-        {
-            FromSequence = body.WholeIfAny("fromSequence"),
-            ToSequence = body.WholeIfAny("toSequence"),
-            Since = Moment(body, "since"),
-            Until = Moment(body, "until"),
-            User = body.TextIfAny("user", 1, MaxText),
-            Type = body.TextIfAny("type", 1, MaxText),
-        };
+        var filter = Filter(body);
         var to = body.Object("to");
         to?.Only("subject", "consumer");
         var (subject, consumer) = (to?.TextIfAny("subject", 1, MaxText), to?.TextIfAny("consumer", 1, MaxText));
@@ -65,10 +57,13 @@ internal static class EventAdmin
     }
 
     private static async Task DownloadAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] NatsConnection nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        var admin = await authenticate(context);
-        var filter = Filter(context.Request.Query);
+        var admin = context.User;
+        var query = RequestFields.Of(context.Request.Query);
+        query.Only("stream", "fromSequence", "toSequence", "since", "until", "user", "type");
+        var filter = Filter(query);
+        query.ThrowIfInvalid();
         var replay = new EventReplay(nats, database);
         var plan = await RefusedAs400Async(() => replay.PlanAsync(filter, context.RequestAborted));
         logger.EventsDownloaded(admin.Subject, filter.Stream, plan.From, plan.To, filter.User ?? "any", filter.Type ?? "any");
@@ -81,55 +76,37 @@ internal static class EventAdmin
     }
 
     private static async Task<IResult> StreamsAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        logger.StatusAsked((await authenticate(context)).Subject, "streams");
+        logger.StatusAsked(context.User.Subject, "streams");
         return Results.Json(await new EventStatus(jetStream, database).StreamsAsync(context.RequestAborted), EventAdminJson.Default.ListStreamStatus);
     }
 
     private static async Task<IResult> ConsumersAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStream jetStream, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        logger.StatusAsked((await authenticate(context)).Subject, "consumers");
+        logger.StatusAsked(context.User.Subject, "consumers");
         return Results.Json(await new EventStatus(jetStream, database).ConsumersAsync(context.RequestAborted), EventAdminJson.Default.ListConsumerStatus);
     }
 
-    private static DateTimeOffset? Moment(RequestBody body, string field)
+    private static ReplayFilter Filter(RequestFields fields) => new(fields.Text("stream", 1, MaxText))
     {
-        if (body.TextIfAny(field, 1, MaxText) is not { } text)
+        FromSequence = fields.WholeIfAny("fromSequence"),
+        ToSequence = fields.WholeIfAny("toSequence"),
+        Since = Moment(fields, "since"),
+        Until = Moment(fields, "until"),
+        User = fields.TextIfAny("user", 1, MaxText),
+        Type = fields.TextIfAny("type", 1, MaxText),
+    };
+
+    private static DateTimeOffset? Moment(RequestFields fields, string field)
+    {
+        if (fields.TextIfAny(field, 1, MaxText) is not { } text)
             return null;
         if (Moments.TryParse(text, out var moment))
             return moment;
-        body.Fault(field, $"is '{text}': {Moments.Expected}");
+        fields.Fault(field, $"is '{text}': {Moments.Expected}");
         return null;
-    }
-
-    private static ReplayFilter Filter(IQueryCollection asked)
-    {
-        var query = new RequestQuery(asked, "stream", "fromSequence", "toSequence", "since", "until", "user", "type");
-        if (query.Text("stream") is null)
-            query.Fault("stream", "is missing");
-        var filter = new ReplayFilter(query.Text("stream") ?? "")
-        {
-            FromSequence = query.Whole("fromSequence"),
-            ToSequence = query.Whole("toSequence"),
-            Since = Moment("since"),
-            Until = Moment("until"),
-            User = query.Text("user"),
-            Type = query.Text("type"),
-        };
-        query.ThrowIfInvalid();
-        return filter;
-
-        DateTimeOffset? Moment(string field)
-        {
-            if (query.Text(field) is not { } text)
-                return null;
-            if (Moments.TryParse(text, out var moment))
-                return moment;
-            query.Fault(field, $"is '{text}': {Moments.Expected}");
-            return null;
-        }
     }
 
     /// <summary>A refusal names the field of the request; where none is to blame, it stands alone.</summary>

@@ -5,7 +5,7 @@ using Watchword.Nats;
 
 namespace Watchword.Server.Operations;
 
-/// <summary>Whether the process lives, and whether it can serve.</summary>
+/// <summary>Health endpoints: <c>/health/live</c>, the process runs; <c>/health/ready</c>, it can serve.</summary>
 internal static class Health
 {
     public static void MapHealth(this IEndpointRouteBuilder app)
@@ -14,10 +14,10 @@ internal static class Health
         app.MapGet("/health/ready", ReadyAsync);
     }
 
-    // NATS is told, not asked for: nobody waits for the broker.
+    // NATS is reported but does not decide: no request waits for the broker.
     private static async Task<IResult> ReadyAsync(NpgsqlDataSource database, NatsConnection nats, CancellationToken ct)
     {
-        var broker = nats.State == NatsConnectionState.Open ? "connected" : "away: events wait in the outbox";
+        var broker = nats.State == NatsConnectionState.Open ? "connected" : "disconnected: events wait in the outbox";
         try
         {
             await using var command = database.CreateCommand("SELECT count(*) FROM watchword.publisher");

@@ -46,7 +46,6 @@ public class ForgedTokenTests(ServerFixture fixture)
     [InlineData("aud", "[]")]
     [InlineData("aud", null)]
     [InlineData("exp", null)]
-    [InlineData("exp", "\"9999999999\"")]
     [InlineData("exp", "1e999")]
     [InlineData("nbf", "9999999999")]
     [InlineData("iat", "9999999999")]

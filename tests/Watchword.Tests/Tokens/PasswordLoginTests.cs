@@ -1,11 +1,9 @@
 using System.Net;
-using Microsoft.AspNetCore.Http;
 using Watchword.Events.Outbox;
 using Watchword.Server.Http;
 using Watchword.Server.Passwords;
 using Watchword.Server.Store;
 using Watchword.Server.Tokens;
-using Watchword.Tokens;
 
 namespace Watchword.Tests.Tokens;
 
@@ -84,19 +82,19 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
         using var hasher = new PasswordHasher(Cheap);
         var hashed = 0;
         hasher.Pool.BatchStarting = size => hashed += size;
-        var service = new TokenService(new IdentityStore(database.Source, new OutboxSignal()), hasher, new AccessTokenIssuer(TokenFixture.Options, TimeProvider.System),
+        var service = new TokenService(new IdentityStore(database.Source, new OutboxSignal()), hasher, new TokenFixture().Issuer,
             new RefreshTokens(TokenFixture.Secret), _ => { }, new TokenOptions(TimeSpan.FromDays(7)));
-        await service.RegisterAsync(new DefaultHttpContext(), "ada@example.com", "password123", "Ada");
+        await service.RegisterAsync(default, "ada@example.com", "password123", "Ada", Cancel);
         Assert.Equal(1, hashed);
 
-        await service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password123");
+        await service.LoginAsync(default, "ada@example.com", "password123", Cancel);
         Assert.Equal(2, hashed);
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password124"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "ada@example.com", "password124", Cancel));
         Assert.Equal(3, hashed);
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "eve@example.com", "password123"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "eve@example.com", "password123", Cancel));
         Assert.Equal(4, hashed);
         await database.ExecuteAsync("""UPDATE "user" SET banned = true""");
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password124"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "ada@example.com", "password124", Cancel));
         Assert.Equal(5, hashed);
     }
 
