@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -12,6 +13,10 @@ internal static class AccessTokenRules
 
     // The last second that DateTime can hold, in the year 9999.
     private const long MaxSeconds = 253_402_300_799;
+
+    // Of base64url and the dots between its parts; the library also decodes padding and white space.
+    private static readonly SearchValues<char> Alphabet =
+        SearchValues.Create(".ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 
     private static readonly string[] RequiredTexts =
         [JwtRegisteredClaimNames.Sub, JwtRegisteredClaimNames.Sid, JwtRegisteredClaimNames.Jti, JwtRegisteredClaimNames.Email];
@@ -41,13 +46,13 @@ internal static class AccessTokenRules
 
     // RFC 7515, section 4.1.9, leaves typ optional; the library's list of types does not.
     private static string Type(string? type, SecurityToken token, TokenValidationParameters rules) =>
-        type is null || type.Equals(JwtConstants.HeaderType, StringComparison.OrdinalIgnoreCase)
+        string.IsNullOrEmpty(type) || type.Equals(JwtConstants.HeaderType, StringComparison.OrdinalIgnoreCase)
             ? JwtConstants.HeaderType
             : throw new SecurityTokenInvalidTypeException("The token's type must be JWT.") { InvalidType = type };
 
-    // What RFC 7515 and our contract ask for and the library does not check. It is called after the signature was verified.
+    // What RFC 7515 and our contract require and the library does not check. Called after the signature was verified.
     private static bool IsWellFormed(JsonWebToken token) =>
-        !token.EncodedToken.Contains('=', StringComparison.Ordinal)
+        !token.EncodedToken.AsSpan().ContainsAnyExcept(Alphabet)
         && !token.TryGetHeaderValue<object>("crit", out _)
         && RequiredTexts.All(claim => token.TryGetPayloadValue<object>(claim, out var value) && value is string)
         && RequiredTimes.All(claim => token.TryGetPayloadValue<long>(claim, out var seconds) && seconds is >= 0 and <= MaxSeconds);

@@ -1,8 +1,6 @@
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -100,7 +98,6 @@ public class BackendTests
         builder.Logging.ClearProviders();
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["URLS"] = "http://127.0.0.1:0",
             ["BETTER_AUTH_SECRET"] = TokenFixture.Secret,
             ["BETTER_AUTH_URL"] = TokenFixture.Origin + "/any/path",
         });
@@ -108,6 +105,7 @@ public class BackendTests
         builder.Services.AddAuthentication().AddWatchword(configure);
         builder.Services.AddAuthorization();
         var app = builder.Build();
+        app.Urls.Add("http://127.0.0.1:0");
         app.MapGet("/open", () => "open");
         app.MapGet("/me", (HttpContext context) => Results.Json(context.User.Claims.GroupBy(c => c.Type).ToDictionary(g => g.Key, g => string.Join('|', g.Select(c => c.Value)))))
             .RequireAuthorization();
@@ -118,7 +116,7 @@ public class BackendTests
 
     private static async Task<Answer> GetAsync(WebApplication backend, string path, string? token)
     {
-        using var http = new HttpClient { BaseAddress = new Uri(backend.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single()) };
+        using var http = new HttpClient { BaseAddress = new Uri(backend.Urls.Single()) };
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
         if (token is not null)
             request.Headers.Authorization = new("Bearer", token);

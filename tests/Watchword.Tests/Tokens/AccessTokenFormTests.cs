@@ -13,7 +13,7 @@ public class AccessTokenFormTests
     [InlineData("{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}")]   // as RFC 7515, appendix A.1, writes it
     [InlineData("""{"alg":"HS256","kid":"1","x":{"y":[1,{"z":null}]}}""")]
     [InlineData("""{"\u0061lg":"HS256"}""")]
-    public async Task An_honest_header_is_accepted(string header) =>
+    public async Task A_valid_header_is_accepted(string header) =>
         Assert.Equal(TokenStatus.Valid, await _fixture.StatusOfAsync(header, TokenFixture.Payload()));
 
     [Theory]
@@ -50,7 +50,7 @@ public class AccessTokenFormTests
     [InlineData("exp", "253402300799")]
     [InlineData("role", "null")]
     [InlineData("more", """{"a":[1,2,{"b":"c"}]}""")]
-    public async Task A_lawful_variant_of_a_claim_is_accepted(string name, string json) =>
+    public async Task A_valid_variant_of_a_claim_is_accepted(string name, string json) =>
         Assert.Equal(TokenStatus.Valid, await _fixture.StatusOfAsync(TokenFixture.Header, TokenFixture.Payload((name, json))));
 
     [Theory]
@@ -112,7 +112,7 @@ public class AccessTokenFormTests
     public async Task Base64url_is_strict_also_where_the_signature_is_right()
     {
         var header = TokenFixture.Encode(Encoding.ASCII.GetBytes(TokenFixture.Header));
-        // Three lengths: with padding, they would end in no, one and two characters of it.
+        // Three lengths, which padding would extend by none, one and two characters.
         var payloads = Enumerable.Range(1, 3)
             .Select(n => TokenFixture.Encode(Encoding.ASCII.GetBytes(TokenFixture.Payload(("name", $"\"{new string('n', n)}\"")))))
             .ToList();

@@ -12,7 +12,7 @@ internal enum TokenStatus
     Invalid, Expired, Valid,
 }
 
-/// <summary>An issuer and the rules of the scheme, on a clock that the test sets, and a forge for tokens that the issuer never makes.</summary>
+/// <summary>An issuer and the rules of the scheme on a clock that the test sets, and a way to forge tokens that the issuer never makes.</summary>
 internal sealed class TokenFixture : TimeProvider
 {
     public const string Secret = "a secret of thirty-two characters, or more";
@@ -40,7 +40,7 @@ internal sealed class TokenFixture : TimeProvider
     public Task<TokenValidationResult> ValidateAsync(string token) =>
         AccessTokenRules.Handler().ValidateTokenAsync(token, AccessTokenRules.Parameters(Options, this));
 
-    /// <summary>What a client would be told.</summary>
+    /// <summary>Which of the three answers a client would get.</summary>
     public async Task<TokenStatus> StatusOfAsync(string token) => await ValidateAsync(token) switch
     {
         { IsValid: true } => TokenStatus.Valid,
