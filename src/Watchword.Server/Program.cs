@@ -53,7 +53,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     if (options.Roles.HasFlag(Roles.Api))
     {
         builder.Services.AddPasswords(options.Passwords);
-        builder.Services.AddSessions();
+        builder.Services.AddSessions(options);
         builder.Services.AddTokenApi(options);
     }
     builder.Services.AddOutbox(new RelayOptions { Source = options.Url.OriginalString, Sampling = options.Sampling, Enrichment = options.Enrichment }, carry: options.Roles.HasFlag(Roles.Relay));
@@ -71,6 +71,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     app.MapCatalogue();
     if (options.Roles.HasFlag(Roles.Api))
     {
+        app.UseAuthentication();
+        app.UseAuthorization();
         app.MapTokenApi();
         app.MapEventAdmin();
         if (target is not null)

@@ -13,13 +13,13 @@ internal static class DeadLetterAdmin
 
     public static void MapDeadLetterAdmin(this IEndpointRouteBuilder app, DeadLetters letters)
     {
-        var admin = app.MapGroup("/admin/dead-letters");
+        var admin = app.MapGroup("/admin/dead-letters").RequireAuthorization(Caller.AdminPolicy);
 
-        admin.MapGet("", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate) =>
+        admin.MapGet("", async (HttpContext context) =>
         {
-            await authenticate(context);
-            var query = new RequestQuery(context.Request.Query, "consumer", "key");
-            var (consumer, key) = (query.Text("consumer"), query.Text("key"));
+            var query = RequestFields.Of(context.Request.Query);
+            query.Only("consumer", "key");
+            var (consumer, key) = (query.TextIfAny("consumer", 1, MaxText), query.TextIfAny("key", 1, MaxText));
             query.ThrowIfInvalid();
             var found = await letters.ListAsync(consumer, key, MostLetters, context.RequestAborted);
             var all = found.Count < MostLetters ? found.Count : await letters.CountAsync(consumer, key, context.RequestAborted);
@@ -27,18 +27,17 @@ internal static class DeadLetterAdmin
             return Results.Json(found, DeadLetterJson.Default.IReadOnlyListDeadLetter);
         });
 
-        admin.MapGet("/{id:long}", async (HttpContext context, long id, [FromServices] AuthenticateAdmin authenticate) =>
+        admin.MapGet("/{id:long}", async (HttpContext context, long id) =>
         {
-            await authenticate(context);
             return await letters.FindAsync(id, context.RequestAborted) is { } letter
                 ? Results.Json(letter, DeadLetterJson.Default.ParkedEventDetails)
                 : throw NotFound(id);
         });
 
-        admin.MapPost("/redrive", async (HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] ILogger<DeadLetters> logger) =>
+        admin.MapPost("/redrive", async (HttpContext context, [FromServices] ILogger<DeadLetters> logger) =>
         {
-            var actor = (await authenticate(context)).Subject;
-            var body = await RequestBody.ReadAsync(context.Request);
+            var actor = context.User.Subject;
+            var body = await JsonBody.ReadAsync(context.Request);
             body.Only("consumer", "key", "id");
             var (consumer, key) = (body.TextIfAny("consumer", 1, MaxText), body.TextIfAny("key", 1, MaxText));
             var id = body.WholeIfAny("id");
@@ -53,10 +52,10 @@ internal static class DeadLetterAdmin
             return Results.Json(asked, DeadLetterJson.Default.IReadOnlyListDeadLetter, statusCode: StatusCodes.Status202Accepted);
         });
 
-        admin.MapPost("/{id:long}/discard", async (HttpContext context, long id, [FromServices] AuthenticateAdmin authenticate, [FromServices] ILogger<DeadLetters> logger) =>
+        admin.MapPost("/{id:long}/discard", async (HttpContext context, long id, [FromServices] ILogger<DeadLetters> logger) =>
         {
-            var actor = (await authenticate(context)).Subject;
-            var body = await RequestBody.ReadAsync(context.Request);
+            var actor = context.User.Subject;
+            var body = await JsonBody.ReadAsync(context.Request);
             body.Only("reason");
             var reason = body.Text("reason", 1, MaxText);
             if (string.IsNullOrWhiteSpace(reason) && body.IsValid)

@@ -15,7 +15,7 @@ internal static class EventAdmin
 
     public static void MapEventAdmin(this IEndpointRouteBuilder app)
     {
-        var admin = app.MapGroup("/admin");
+        var admin = app.MapGroup("/admin").RequireAuthorization(Caller.AdminPolicy);
         admin.MapPost("/events/replay", ReplayAsync);
         admin.MapGet("/events", DownloadAsync);
         admin.MapGet("/streams", StreamsAsync);
@@ -23,12 +23,12 @@ internal static class EventAdmin
     }
 
     private static async Task<IResult> ReplayAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        var admin = await authenticate(context);
-        var body = await RequestBody.ReadAsync(context.Request);
+        var admin = context.User;
+        var body = await JsonBody.ReadAsync(context.Request);
         body.Only([.. FilterFields, "to"]);
-        var filter = Filter(body.Text("stream", 1, MaxText), field => body.TextIfAny(field, 1, MaxText), body.WholeIfAny, body.Fault);
+        var filter = Filter(body);
         var to = body.Object("to");
         to?.Only("subject");
         var subject = to?.Text("subject", 1, MaxText) ?? "";
@@ -54,14 +54,12 @@ internal static class EventAdmin
     }
 
     private static async Task DownloadAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        var admin = await authenticate(context);
-        var query = new RequestQuery(context.Request.Query, FilterFields);
-        var stream = query.Text("stream");
-        if (stream is null)
-            query.Fault("stream", "is missing");
-        var filter = Filter(stream ?? "", query.Text, query.Whole, query.Fault);
+        var admin = context.User;
+        var query = RequestFields.Of(context.Request.Query);
+        query.Only(FilterFields);
+        var filter = Filter(query);
         query.ThrowIfInvalid();
         var replay = new EventReplay(nats, database);
         var plan = await RefusedAs400Async(() => replay.PlanAsync(filter, context.RequestAborted));
@@ -75,40 +73,37 @@ internal static class EventAdmin
     }
 
     private static async Task<IResult> StreamsAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        logger.StatusAsked((await authenticate(context)).Subject, "streams");
+        logger.StatusAsked(context.User.Subject, "streams");
         return Results.Json(await new EventStatus(nats, database).StreamsAsync(context.RequestAborted), EventAdminJson.Default.ListStreamStatus);
     }
 
     private static async Task<IResult> ConsumersAsync(
-        HttpContext context, [FromServices] AuthenticateAdmin authenticate, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
+        HttpContext context, [FromServices] JetStreamClient nats, [FromServices] NpgsqlDataSource database, [FromServices] ILogger<AdminLog> logger)
     {
-        logger.StatusAsked((await authenticate(context)).Subject, "consumers");
+        logger.StatusAsked(context.User.Subject, "consumers");
         return Results.Json(await new EventStatus(nats, database).ConsumersAsync(context.RequestAborted), EventAdminJson.Default.ListConsumerStatus);
     }
 
-    private static ReplayFilter Filter(string stream, Func<string, string?> text, Func<string, ulong?> whole, Action<string, string> fault)
+    private static ReplayFilter Filter(RequestFields fields) => new(fields.Text("stream", 1, MaxText))
     {
-        return new(stream)
-        {
-            FromSequence = whole("fromSequence"),
-            ToSequence = whole("toSequence"),
-            Since = Moment("since"),
-            Until = Moment("until"),
-            User = text("user"),
-            Type = text("type"),
-        };
+        FromSequence = fields.WholeIfAny("fromSequence"),
+        ToSequence = fields.WholeIfAny("toSequence"),
+        Since = Moment(fields, "since"),
+        Until = Moment(fields, "until"),
+        User = fields.TextIfAny("user", 1, MaxText),
+        Type = fields.TextIfAny("type", 1, MaxText),
+    };
 
-        DateTimeOffset? Moment(string field)
-        {
-            if (text(field) is not { } given)
-                return null;
-            if (Moments.TryParse(given, out var moment))
-                return moment;
-            fault(field, $"is '{given}': {Moments.Expected}");
+    private static DateTimeOffset? Moment(RequestFields fields, string field)
+    {
+        if (fields.TextIfAny(field, 1, MaxText) is not { } text)
             return null;
-        }
+        if (Moments.TryParse(text, out var moment))
+            return moment;
+        fields.Fault(field, $"is '{text}': {Moments.Expected}");
+        return null;
     }
 
     /// <summary>Answers a refusal under the field of the request that is at fault; without one, as the message alone.</summary>

@@ -12,7 +12,7 @@ internal static class Listening
     public static void ListenOn(this WebApplicationBuilder builder, ServerOptions options) => builder.WebHost.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = RequestBody.MaxBytes;
+        kestrel.Limits.MaxRequestBodySize = JsonBody.MaxBytes;
         if (options.Host == "localhost")
             kestrel.ListenLocalhost(options.Port);
         else if (options.Host is "*" or "0.0.0.0")

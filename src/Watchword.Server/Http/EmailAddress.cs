@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Watchword.Server.Http;
 
-/// <summary>What passes for an e-mail address: the dot-atom form of RFC 5321 that mail systems accept from each other.</summary>
+/// <summary>Which e-mail addresses are accepted: the dot-atom form of RFC 5321, which all mail systems accept.</summary>
 internal static partial class EmailAddress
 {
     // RFC 5321, section 4.5.3.1, with RFC 3696's erratum 1690.

@@ -8,7 +8,7 @@ using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Http;
 
-/// <summary>Turns every failure into an answer, once, at the edge.</summary>
+/// <summary>Turns every failure into an answer: the only place that does.</summary>
 internal static class ErrorHandling
 {
     public static void UseErrorBodies(this WebApplication app)
@@ -18,18 +18,18 @@ internal static class ErrorHandling
             try
             {
                 context.AnswerCorrelationId();
-                // Also where the endpoint reads no body.
-                if (context.Request.ContentLength > RequestBody.MaxBytes)
-                    throw RequestBody.TooLarge();
+                // Also for endpoints that read no body.
+                if (context.Request.ContentLength > JsonBody.MaxBytes)
+                    throw JsonBody.TooLarge();
                 await next(context);
             }
             catch (Exception e) when (!context.Response.HasStarted)
             {
                 if (context.RequestAborted.IsCancellationRequested)
-                    return;   // nobody is there to read an answer
+                    return;   // the client has gone
                 var error = Translate(e);
                 if (error.Status == StatusCodes.Status503ServiceUnavailable)
-                    app.Logger.RequestPutOff(context.Request.Method, context.Request.Path, e.Message);
+                    app.Logger.RequestUnavailable(context.Request.Method, context.Request.Path, e.Message);
                 else if (error.Status >= 500)
                     app.Logger.RequestFailed(e, context.Request.Method, context.Request.Path);
                 context.Response.Clear();
@@ -48,24 +48,22 @@ internal static class ErrorHandling
     private static ApiException Translate(Exception exception) => exception switch
     {
         ApiException e => e,
-        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => RequestBody.TooLarge(),
+        BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => JsonBody.TooLarge(),
         BadHttpRequestException e => new(e.StatusCode, e.Message),
-        // Kestrel tells the reader of a body that its sender has gone before it tells the request.
+        // When a client disconnects, reading its body fails before RequestAborted is cancelled.
         IOException => new(StatusCodes.Status400BadRequest, "The request was cut off"),
-        // Tried again it would begin anew: the caller has to go on from the place that is named.
+        // Not 503: a retry would start over. The message names the sequence to continue from.
         ReplayStoppedException e => new(StatusCodes.Status502BadGateway, e.Message),
         HashingBusyException e => new(StatusCodes.Status503ServiceUnavailable, "Too many sign-ins at once, try again shortly") { RetryAfter = e.RetryAfter },
-        NpgsqlException e when IsPassing(e) => Unavailable(),
-        NatsException e when e.IsTransient() => new(StatusCodes.Status503ServiceUnavailable, "NATS does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) },
-        TimeoutException or SocketException or OperationCanceledException => Unavailable(),
+        NpgsqlException e when IsTransient(e) => ApiException.Unavailable("The database does not answer"),
+        NatsException e when e.IsTransient() => ApiException.Unavailable("NATS does not answer"),
+        // These do not say who failed to answer; the log line has the exception's message.
+        TimeoutException or SocketException or OperationCanceledException => ApiException.Unavailable("The request could not be completed in time"),
         _ => new(StatusCodes.Status500InternalServerError, "Something went wrong"),
     };
 
-    private static ApiException Unavailable() =>
-        new(StatusCodes.Status503ServiceUnavailable, "The database does not answer, try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) };
-
-    // Beyond Npgsql's own view: a server that stops or cancels (57), and one that was demoted and takes no writes (25006).
-    private static bool IsPassing(NpgsqlException exception) => exception.IsTransient
+    // More than Npgsql's own view: also a server that stops or cancels the statement (class 57), or was demoted to a standby (25006).
+    private static bool IsTransient(NpgsqlException exception) => exception.IsTransient
         || exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction }
         || exception.SqlState?.StartsWith("57", StringComparison.Ordinal) == true;
 

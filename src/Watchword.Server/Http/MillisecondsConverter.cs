@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace Watchword.Server.Http;
 
-/// <summary>Times in UTC with milliseconds, as JavaScript's toISOString writes them.</summary>
+/// <summary>Writes times in UTC with milliseconds, as JavaScript's toISOString does.</summary>
 internal sealed class MillisecondsConverter : JsonConverter<DateTime>
 {
     public override DateTime Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

@@ -5,7 +5,7 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Server.Operations;
 
-/// <summary>Whether the process lives, and whether it can serve.</summary>
+/// <summary>Health endpoints: <c>/health/live</c>, the process runs; <c>/health/ready</c>, it can serve.</summary>
 internal static class Health
 {
     public static void MapHealth(this IEndpointRouteBuilder app)
@@ -14,10 +14,10 @@ internal static class Health
         app.MapGet("/health/ready", ReadyAsync);
     }
 
-    // NATS is only reported: without it the server stays ready, and events wait in the outbox.
+    // NATS is reported but does not decide: no request waits for the broker.
     private static async Task<IResult> ReadyAsync(NpgsqlDataSource database, JetStreamClient nats, CancellationToken ct)
     {
-        var broker = nats.IsOpen ? "connected" : "away: events wait in the outbox";
+        var broker = nats.IsOpen ? "connected" : "disconnected: events wait in the outbox";
         try
         {
             await using var command = database.CreateCommand("SELECT count(*) FROM watchword.publisher");

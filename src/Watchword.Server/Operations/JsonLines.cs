@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Watchword.Server.Operations;
 
-/// <summary>Log lines as flat JSON objects, the shape that spec 1 shows: level, the line's own members, msg.</summary>
+/// <summary>Writes each log line as one flat JSON object, as spec 1 shows: level, the line's own members, msg.</summary>
 internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
 {
     public const string FormatterName = "json-lines";

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Watchword.Server.Operations;
 
-/// <summary>Lines for people on a terminal, JSON everywhere else.</summary>
+/// <summary>Console logs: plain lines on a terminal, JSON everywhere else.</summary>
 internal static class Logs
 {
     public static void AddWatchwordLogs(this ILoggingBuilder logging)
@@ -16,7 +16,8 @@ internal static class Logs
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("System", LogLevel.Warning);
-        // Each failure is told by whoever deals with it.
+        // Whoever handles a failure logs it; these would log it a second time.
         logging.AddFilter("Npgsql", LogLevel.None);
+        logging.AddFilter("Microsoft.AspNetCore.Authentication", LogLevel.None);
     }
 }

@@ -7,32 +7,32 @@ using Watchword.Events.JetStream;
 namespace Watchword.Server.Sessions;
 
 /// <summary>
-/// The sessions that ended while an access token of theirs may still be alive, mirrored in this process: checking a
-/// token costs a local look-up.
+/// The ended sessions whose access tokens may not have expired yet, mirrored in memory: checking a token is a local
+/// look-up.
 /// </summary>
 /// <remarks>
-/// The rows are written in the transaction that ends the session; reading them again is the truth, the
-/// <c>logged_out</c> events are hints to do so at once. A mirror older than its bound is not asked: the database is.
-/// Rows become visible at their commit, not at their time: what is read next is told by transaction ids, so that no
-/// transaction is too long to be seen.
+/// The transaction that ends a session writes its row. The mirror reads new rows twice a second, and at once on a
+/// <c>logged_out</c> event. If the last read is older than <see cref="Bound"/>, each check asks the database instead.
+/// Rows become visible when they are committed, not at their timestamp. The mirror therefore reads on by transaction id,
+/// and misses no row however long its transaction took.
 /// </remarks>
 internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
 {
-    /// <summary>The oldest that the mirror may be to be believed.</summary>
+    /// <summary>How old the last read may be before the mirror is no longer trusted.</summary>
     internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
 
-    // The longest lifetime of an access token, and some.
+    // A little more than the longest lifetime of an access token.
     private static readonly TimeSpan Kept = TimeSpan.FromHours(25);
 
     private readonly ConcurrentDictionary<string, DateTime> _ended = new(StringComparer.Ordinal);
     private readonly Signal _hint = new();
     private long _readAt = long.MinValue;
-    private ulong? _next;   // the oldest transaction that the last read may not have seen
-    private bool _interrupted;
+    private ulong? _next;   // the oldest transaction that the last read may have missed
+    private bool _failing;
 
-    /// <summary>Whether a session has ended. Asks the database only while the mirror is older than its bound.</summary>
+    /// <summary>Whether a session has ended. Asks the database only if the mirror is older than <see cref="Bound"/>.</summary>
     public async ValueTask<bool> HasEndedAsync(string sessionId, CancellationToken ct)
     {
         if (_ended.ContainsKey(sessionId))
@@ -45,7 +45,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Known at once in the process that ended it.</summary>
+    /// <summary>Adds a session that this process has just ended, without waiting for the next read.</summary>
     public void Add(string sessionId) => _ended[sessionId] = clock.GetUtcNow().UtcDateTime;
 
     protected override TimeSpan RetryDelayMax => Interval;
@@ -70,7 +70,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
         }
     }
 
-    // Twice a second also while the database is away, but told once.
+    // Retries twice a second while the database is unreachable, and logs that once.
     private async Task TryCatchUpAsync(CancellationToken ct)
     {
         try
@@ -79,9 +79,9 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
         {
-            if (!_interrupted)
-                logger.MirrorInterrupted(e.Message);
-            _interrupted = true;
+            if (!_failing)
+                logger.EndedSessionsNotRead(e.Message);
+            _failing = true;
         }
     }
 
@@ -93,7 +93,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
             _hint.Pulse();
     }
 
-    /// <summary>Reads what ended since the last time.</summary>
+    /// <summary>Reads the sessions that ended since the last read.</summary>
     internal async Task CatchUpAsync(CancellationToken ct)
     {
         var started = clock.GetTimestamp();
@@ -111,10 +111,10 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
             if (!reader.IsDBNull(1))
                 _ended.TryAdd(reader.GetString(1), now);
         }
-        // Only after the last row: a read that breaks off is begun anew.
+        // Only after the last row: a read that fails halfway is repeated.
         _next = unseen;
         Interlocked.Exchange(ref _readAt, started);
-        _interrupted = false;
+        _failing = false;
         foreach (var (id, knownSince) in _ended)
         {
             if (knownSince < now - Kept)

@@ -3,12 +3,12 @@ using Watchword.Events;
 
 namespace Watchword.Server.Sessions;
 
-/// <summary>Forgets refresh tokens and ended sessions that nobody can present any more.</summary>
+/// <summary>Deletes refresh tokens and ended sessions that can no longer matter.</summary>
 internal sealed class SessionMaintenance(NpgsqlDataSource database, ILogger<SessionMaintenance> logger) : HourlyLoop(logger)
 {
     protected override async Task RunOnceAsync(CancellationToken ct)
     {
-        // An expired token is told so for a day: "expired" helps its owner more than "invalid".
+        // For a day an expired token is answered with "Token expired", which tells its owner more than "Invalid token".
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(new("DELETE FROM watchword.refresh_token WHERE expires_at < now() - interval '1 day'"));
         batch.BatchCommands.Add(new("DELETE FROM watchword.ended_session WHERE ended_at < now() - interval '2 days'"));

@@ -1,20 +1,26 @@
+using Microsoft.AspNetCore.Authorization;
+using Watchword.Authentication;
+using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 using Watchword.Server.Store;
 
 namespace Watchword.Server.Sessions;
 
-/// <summary>Registers authentication by access token, of users and of administrators.</summary>
+/// <summary>Registers authentication by access token, and the policy for administrators.</summary>
 internal static class SessionServices
 {
-    public static void AddSessions(this IServiceCollection services)
+    public static void AddSessions(this IServiceCollection services, ServerOptions options)
     {
         services.AddSingleton<EndedSessions>();
         services.AddHostedService(s => s.GetRequiredService<EndedSessions>());
         services.AddHostedService<SessionMaintenance>();
         services.AddSingleton<SessionEnded>(s => s.GetRequiredService<EndedSessions>().Add);
-        services.AddSingleton<AccessTokenAuthentication>();
-        services.AddSingleton<Authenticate>(s => s.GetRequiredService<AccessTokenAuthentication>().AuthenticateAsync);
-        services.AddSingleton<AdminAuthentication>();
-        services.AddSingleton<AuthenticateAdmin>(s => s.GetRequiredService<AdminAuthentication>().AuthenticateAsync);
+
+        var origin = options.Url.GetLeftPart(UriPartial.Authority);
+        services.AddAuthentication().AddWatchword(o => (o.Secret, o.Issuer, o.Audience) = (options.Secret, origin, origin));
+        services.AddOptions<WatchwordAuthenticationOptions>().Configure<EndedSessions>((o, ended) => o.IsEnded = ended.HasEndedAsync);
+        services.AddAuthorization();
+        services.AddOptions<AuthorizationOptions>().Configure<IdentityStore>((o, store) =>
+            o.AddPolicy(Caller.AdminPolicy, policy => policy.RequireAuthenticatedUser().AddRequirements(new AdminRequirement(store))));
     }
 }

@@ -7,19 +7,19 @@ using Watchword.Events.Outbox;
 
 namespace Watchword.Server.Store;
 
-/// <summary>Who changes something, and why; travels into the headers of the events that the change leaves.</summary>
-/// <param name="CorrelationId">Of the request; null when unknown.</param>
-/// <param name="Actor">The user who acts; null before anyone is signed in.</param>
-/// <param name="Origin">The service that causes it, as it calls itself; null when it does not say.</param>
+/// <summary>Who makes a change, and on whose behalf. The events of the change carry it in their headers.</summary>
+/// <param name="CorrelationId">The correlation id of the request; null if unknown.</param>
+/// <param name="Actor">The user who acts; null before anyone has signed in.</param>
+/// <param name="Origin">The service that causes the change, by the name that it gives itself; null if it gives none.</param>
 /// <param name="ClientIp">The client's address; kept in the outbox for enrichment, never published as a header.</param>
-/// <param name="UserAgent">The client's program; likewise.</param>
+/// <param name="UserAgent">The client's User-Agent; likewise.</param>
 internal readonly record struct ChangeContext(
     string? CorrelationId, string? Actor = null, string? Origin = null, string? ClientIp = null, string? UserAgent = null);
 
-/// <summary>The identity database: one round trip a write, in one transaction, which wakes the relay.</summary>
+/// <summary>The identity database. A write is one transaction in one round trip, and wakes the relay.</summary>
 internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outbox)
 {
-    // Two writers of one user can deadlock, or lose their turn to a migration: the statement is simply run again.
+    // Two writers of one user can deadlock, also with a migration. PostgreSQL rolls one of them back, and it is retried.
     private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
         .AddRetry(new RetryStrategyOptions
         {
@@ -35,9 +35,9 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
     public NpgsqlDataSource Database => database;
 
     /// <summary>
-    /// Runs the statements in one transaction and one round trip, then wakes the relay. Answers what
-    /// <paramref name="read"/> makes of the last statement's first row, or the default when it has none. No other
-    /// statement may answer rows.
+    /// Runs the statements in one transaction and one round trip, then wakes the relay. Returns what
+    /// <paramref name="read"/> makes of the last statement's first row, or the default if there is none. No other
+    /// statement may return rows.
     /// </summary>
     public async Task<T?> WriteAsync<T>(ChangeContext context, IReadOnlyList<Statement> statements, Func<NpgsqlDataReader, T> read, CancellationToken ct)
     {
@@ -46,7 +46,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
         return answer;
     }
 
-    /// <summary>What <paramref name="read"/> makes of the first row, or the default when there is none.</summary>
+    /// <summary>Returns what <paramref name="read"/> makes of the first row, or the default if there is none.</summary>
     public async Task<T?> ReadAsync<T>(Statement statement, Func<NpgsqlDataReader, T> read, CancellationToken ct)
     {
         await using var command = database.CreateCommand(statement.Sql);
@@ -58,7 +58,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
 
     private async ValueTask<T?> RunAsync<T>(ChangeContext context, IReadOnlyList<Statement> statements, Func<NpgsqlDataReader, T> read, CancellationToken ct)
     {
-        // Statements of one batch share one implicit transaction, and the settings end with it.
+        // A batch is one implicit transaction; the settings end with it.
         await using var batch = database.CreateBatch();
         batch.BatchCommands.Add(Command(new("""
             SELECT set_config('watchword.notify', 'off', true), set_config('watchword.correlation_id', $1, true),
@@ -71,16 +71,16 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
             batch.BatchCommands.Add(Command(statement));
 
         await using var reader = await batch.ExecuteReaderAsync(ct);
-        await reader.NextResultAsync(ct);   // from the settings' row to the last statement's: none between answers rows
+        await reader.NextResultAsync(ct);   // skips the row of the settings; only the last statement returns rows
         var answer = await reader.ReadAsync(ct) ? read(reader) : default;
-        // Errors of the commit itself surface here.
+        // An error of the commit itself surfaces here.
         while (await reader.NextResultAsync(ct))
         {
         }
         return answer;
     }
 
-    // What a client sends as traceparent and is none would be its own text in everybody's headers.
+    // Only a W3C id: a malformed traceparent would put the client's own text into event headers.
     private static string? TraceParent() => Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity ? activity.Id : null;
 
     private static NpgsqlBatchCommand Command(Statement statement)

@@ -1,9 +1,9 @@
 namespace Watchword.Server.Store;
 
-/// <summary>Told of a session that this process has just ended.</summary>
+/// <summary>Called with the id of a session that this process has just ended.</summary>
 internal delegate void SessionEnded(string sessionId);
 
-/// <summary>Statements on sessions, and on the family of refresh tokens that hangs on each.</summary>
+/// <summary>Statements on sessions and their refresh tokens.</summary>
 internal static class SessionStatements
 {
     public static Statement Insert(string id, string userId, TimeSpan lifetime, string? ip, string? userAgent) => new("""
@@ -16,12 +16,12 @@ internal static class SessionStatements
         """, hash, sessionId, userId, lifetime);
 
     /// <summary>
-    /// Spends a live token for its successor, in one statement: of two concurrent uses one finds a row. Answers the
-    /// user, the session and the event's position; no row for a banned user.
+    /// Spends a live token for its successor, in one statement: of two concurrent uses, one gets a row. Returns the user,
+    /// the session and the event's position; no row for a banned user.
     /// </summary>
     /// <remarks>
-    /// The session is locked before its token, as its end locks them: a refresh and a logout cannot deadlock. A wait for
-    /// the session lets the token change meanwhile, so the token's own update asks again whether it is unspent.
+    /// The session is locked before its token, in the same order as at its end, so that a refresh and a logout cannot
+    /// deadlock. The token can change while this waits for the session: its update checks again that it is unspent.
     /// </remarks>
     public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($"""
         WITH live AS (
@@ -45,8 +45,8 @@ internal static class SessionStatements
         """, hash, successor, lifetime);
 
     /// <summary>
-    /// A token that <see cref="Rotate"/> refused. Answers the user, the session, how long ago it was spent (null: it
-    /// was not), and whether it or its session has expired.
+    /// A token that <see cref="Rotate"/> refused. Returns the user, the session, how long ago the token was spent (null
+    /// if it was not), and whether the token or its session has expired.
     /// </summary>
     public static Statement FindRefreshToken(byte[] hash) => new($"""
         SELECT {UserRow.Columns}, t.session_id, clock_timestamp() - t.spent_at,
@@ -56,8 +56,8 @@ internal static class SessionStatements
         """, hash);
 
     /// <summary>
-    /// Ends a session; its trigger ends the family and records the revocation. Answers the position of the
-    /// <c>logged_out</c> event, or no row when the session had ended already.
+    /// Ends a session; a trigger deletes its refresh tokens and records the revocation. Returns the position of the
+    /// <c>logged_out</c> event, or no row if the session had ended already.
     /// </summary>
     public static Statement End(string id) => new("""
         WITH ended AS (DELETE FROM session WHERE id = $1 RETURNING "userId")

@@ -3,16 +3,16 @@ using Npgsql;
 namespace Watchword.Server.Store;
 
 /// <summary>A row of table <c>user</c>.</summary>
-/// <param name="Banned">With the ban's end already considered.</param>
-/// <param name="BanIsOver">Marked as banned, and the ban's end has passed.</param>
+/// <param name="Banned">Whether the user is banned now: an expired ban does not count.</param>
+/// <param name="BanIsOver">Whether the row still says banned although the ban has expired.</param>
 internal sealed record UserRow(
     string Id, string Name, string Email, bool EmailVerified, string? Image, DateTime CreatedAt, DateTime UpdatedAt, string? Role,
     bool Banned, bool BanIsOver)
 {
-    /// <summary>Whether the user aliased <c>u</c> is banned at this moment.</summary>
+    /// <summary>The condition that the user aliased <c>u</c> is banned now.</summary>
     public const string IsBanned = """coalesce(u.banned, false) AND coalesce(u."banExpires" > now(), true)""";
 
-    /// <summary>What <see cref="Read"/> expects, of a user aliased <c>u</c>.</summary>
+    /// <summary>The columns that <see cref="Read"/> expects, of a user aliased <c>u</c>.</summary>
     public const string Columns = $"""
         u.id, u.name, u.email, u."emailVerified", u.image, u."createdAt", u."updatedAt", u.role,
         {IsBanned}, coalesce(u.banned AND u."banExpires" <= now(), false)
@@ -40,18 +40,24 @@ internal static class UserStatements
         WHERE u.email = $1 LIMIT 1
         """, email);
 
-    /// <summary>Violates <c>user_email_key</c> when the address is taken.</summary>
+    /// <summary>A user by id; the last column is the newest version.</summary>
+    public static Statement FindWithVersion(string id) => new($"""
+        SELECT {UserRow.Columns}, v.version FROM "user" u JOIN watchword.entity_version v ON v.kind = 'user' AND v.id = u.id
+        WHERE u.id = $1
+        """, id);
+
+    /// <summary>Violates <c>user_email_key</c> if the address is taken.</summary>
     public static Statement Insert(string id, string name, string email) => new("""
         INSERT INTO "user" (id, name, email, "emailVerified", role, banned) VALUES ($1, $2, $3, false, 'user', false)
         """, id, name, email);
 
-    /// <summary>The password of a user, as Better Auth keeps it: an account of provider "credential".</summary>
+    /// <summary>Stores a user's password hash as Better Auth does: an account of provider "credential".</summary>
     public static Statement InsertCredential(string userId, string passwordHash) => new("""
         INSERT INTO account (id, "accountId", "providerId", "userId", password, "updatedAt")
         VALUES ($1, $2, 'credential', $2, $3, now())
         """, Ids.New(), userId, passwordHash);
 
-    /// <summary>As Better Auth does when the user signs in again; others learn of it as of every change.</summary>
+    /// <summary>Clears an expired ban, as Better Auth does at the next login. Like every change it leaves an event.</summary>
     public static Statement LiftEndedBan(string userId) => new("""
         UPDATE "user" SET banned = false, "banReason" = NULL, "banExpires" = NULL, "updatedAt" = now()
         WHERE id = $1 AND banned AND "banExpires" <= now()
@@ -61,4 +67,8 @@ internal static class UserStatements
         INSERT INTO watchword.user_login (user_id, last_login_at) VALUES ($1, now())
         ON CONFLICT (user_id) DO UPDATE SET last_login_at = EXCLUDED.last_login_at
         """, userId);
+
+    /// <summary>Appends the <c>logged_in</c> event. Returns its position.</summary>
+    public static Statement AppendLoggedIn(string userId, string email, string? ip, string? userAgent) =>
+        new("SELECT watchword.append_auth_event('logged_in', $1, p_email => $2, p_ip => $3, p_user_agent => $4)", userId, email, ip, userAgent);
 }

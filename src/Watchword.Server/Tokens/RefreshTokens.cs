@@ -5,11 +5,11 @@ using System.Text;
 namespace Watchword.Server.Tokens;
 
 /// <summary>
-/// Opaque refresh tokens: 32 bytes in base64url. Stored as SHA-256, which needs no salt at 256 random bits.
+/// Opaque refresh tokens: 32 random bytes in base64url. Stored as SHA-256; 256 random bits need no salt.
 /// </summary>
 internal sealed class RefreshTokens(string secret)
 {
-    /// <summary>Characters of a token.</summary>
+    /// <summary>The length of a token, in characters.</summary>
     public const int Length = 43;
 
     private readonly byte[] _key = HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(secret), 32, info: "watchword refresh token successor"u8.ToArray());
@@ -19,8 +19,8 @@ internal sealed class RefreshTokens(string secret)
     public static byte[] Hash(string token) => SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
     /// <summary>
-    /// The token that follows this one. Derived, so that a second use within the grace period can be given the same
-    /// successor although only hashes are stored; without the secret nobody can compute it.
+    /// The token that replaces this one. It is derived, so that a second use within the grace period gets the same
+    /// successor although only hashes are stored. Nobody can compute it without the secret.
     /// </summary>
     public string Successor(string token) => Base64Url.EncodeToString(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(token)));
 }

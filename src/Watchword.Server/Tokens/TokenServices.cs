@@ -1,5 +1,4 @@
 using Watchword.Server.Configuration;
-using Watchword.Tokens;
 
 namespace Watchword.Server.Tokens;
 
@@ -8,12 +7,10 @@ internal static class TokenServices
 {
     public static void AddTokenApi(this IServiceCollection services, ServerOptions options)
     {
-        var origin = options.Url.GetLeftPart(UriPartial.Authority);
         // An access token must not outlive its session.
         var lifetime = options.AccessTokenLifetime < options.SessionLifetime ? options.AccessTokenLifetime : options.SessionLifetime;
-        services.AddSingleton(new AccessTokenOptions { Secret = options.Secret!, Issuer = origin, Audience = origin, Lifetime = lifetime });
-        services.AddSingleton<AccessTokenIssuer>();
-        services.AddSingleton<AccessTokenVerifier>();
+        services.AddSingleton(s => new AccessTokenIssuer(
+            options.Secret!, options.Url.GetLeftPart(UriPartial.Authority), lifetime, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new RefreshTokens(options.Secret!));
         services.AddSingleton(new TokenOptions(options.SessionLifetime));
         services.AddSingleton<TokenService>();

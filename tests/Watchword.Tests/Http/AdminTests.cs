@@ -6,14 +6,14 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>What administrators may do with events over HTTP, and that nobody else may.</summary>
+/// <summary>Events over HTTP: what administrators can do, and that nobody else can.</summary>
 public class AdminTests(ServerFixture fixture)
 {
     private static readonly (HttpMethod Method, string Path)[] Doors =
         [(HttpMethod.Post, "/admin/events/replay"), (HttpMethod.Get, "/admin/events?stream=auth-events"), (HttpMethod.Get, "/admin/streams"), (HttpMethod.Get, "/admin/consumers")];
 
     [Fact]
-    public async Task Every_door_is_shut_to_strangers_and_to_users()
+    public async Task Only_administrators_are_let_in()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -34,7 +34,7 @@ public class AdminTests(ServerFixture fixture)
     [InlineData("Admin", false)]
     [InlineData("user", false)]
     [InlineData(null, false)]
-    public async Task The_role_in_the_row_counts(string? role, bool allowed)
+    public async Task The_role_in_the_user_row_decides(string? role, bool allowed)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -48,7 +48,7 @@ public class AdminTests(ServerFixture fixture)
     [Theory]
     [InlineData("""UPDATE "user" SET role = 'user' WHERE id = @Id""")]
     [InlineData("""UPDATE "user" SET banned = true WHERE id = @Id""")]
-    public async Task Who_is_demoted_or_banned_stops_at_once(string sql)
+    public async Task A_demotion_or_a_ban_counts_at_once(string sql)
     {
         var (server, admin) = await AdminAsync();
         await fixture.Identity.ExecuteAsync(sql, admin);
@@ -59,7 +59,7 @@ public class AdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_replay_reaches_the_official_client_with_its_mark_and_is_logged()
+    public async Task A_replay_reaches_the_official_client_with_its_replay_id_and_is_logged()
     {
         var (server, admin) = await AdminAsync();
         await using var nats = await fixture.Account.ConnectAsync();
@@ -80,7 +80,7 @@ public class AdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_consumer_is_made_and_shown()
+    public async Task A_replay_to_a_consumer_creates_it_and_it_is_listed()
     {
         var (server, admin) = await AdminAsync();
         await PublishedAsync(server, admin);
@@ -146,7 +146,7 @@ public class AdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task What_only_the_command_line_can_is_not_advised()
+    public async Task Error_texts_do_not_recommend_options_of_the_command_line()
     {
         var (server, admin) = await AdminAsync();
         await PublishedAsync(server, admin);
@@ -181,7 +181,7 @@ public class AdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_replay_that_stops_half_way_says_where_and_does_not_ask_to_be_tried_again()
+    public async Task A_replay_that_stops_halfway_answers_502_and_the_sequence_to_continue_from()
     {
         var (server, admin) = await AdminAsync();
         await using var nats = await fixture.Account.ConnectAsync();
@@ -210,7 +210,7 @@ public class AdminTests(ServerFixture fixture)
         return (server, person);
     }
 
-    /// <summary>Waits until the stream has what happened to this user.</summary>
+    /// <summary>Waits until every event of this user was published.</summary>
     private async Task PublishedAsync(ServerProcess server, Person person)
     {
         Assert.Equal(HttpStatusCode.OK, (await server.MeAsync(person.AccessToken)).Status);

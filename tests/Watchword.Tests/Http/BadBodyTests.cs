@@ -4,7 +4,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>Bodies that are no JSON object of at most 64 KiB.</summary>
+/// <summary>Bodies that are not a JSON object of at most 64 KiB.</summary>
 public class BadBodyTests(ServerFixture fixture)
 {
     private static readonly string[] Endpoints = ["/auth/register", "/auth/login", "/auth/refresh"];
@@ -24,7 +24,7 @@ public class BadBodyTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task What_is_no_JSON_object_is_400()
+    public async Task A_body_that_is_not_a_JSON_object_is_400()
     {
         var server = await fixture.StartedAsync();
         foreach (var endpoint in Endpoints)
@@ -66,7 +66,7 @@ public class BadBodyTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Sixty_four_KiB_are_read_and_one_byte_more_is_413_also_in_chunks()
+    public async Task A_body_of_64_KiB_is_read_and_one_byte_more_is_413_also_when_chunked()
     {
         var server = await fixture.StartedAsync();
         foreach (var endpoint in Endpoints)
@@ -82,7 +82,7 @@ public class BadBodyTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_body_of_megabytes_is_answered_413_and_the_answer_arrives()
+    public async Task A_body_of_megabytes_is_413_and_the_client_receives_the_answer()
     {
         var server = await fixture.StartedAsync();
         foreach (var endpoint in (string[])[.. Endpoints, "/auth/logout", "/auth/unknown"])
@@ -100,7 +100,7 @@ public class BadBodyTests(ServerFixture fixture)
     [InlineData("Content-Length: 2\r\nContent-Length: 3\r\n")]
     [InlineData("Transfer-Encoding: chunked\r\nContent-Length: 2\r\n")]
     [InlineData("Transfer-Encoding: gzip\r\n")]
-    public async Task A_body_of_a_false_length_is_a_client_s_fault(string headers)
+    public async Task A_wrong_content_length_is_a_client_error(string headers)
     {
         var server = await fixture.StartedAsync();
         var answer = await RawHttp.PostAsync(server.Port, "/auth/login", headers, "{}"u8.ToArray(), withLength: false);

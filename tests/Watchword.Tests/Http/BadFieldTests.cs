@@ -4,7 +4,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>A field that is at fault is named, with 400, and nothing is written.</summary>
+/// <summary>An invalid field is named, with 400, and nothing is written.</summary>
 public class BadFieldTests(ServerFixture fixture)
 {
     private const string Email = "\"email\":\"ada@example.com\"";
@@ -14,7 +14,7 @@ public class BadFieldTests(ServerFixture fixture)
     public static TheoryData<string, string, string> Bad()
     {
         var data = new TheoryData<string, string, string>();
-        // What is wrong with each field, wherever it is asked for.
+        // Values that are wrong for every field of every endpoint.
         foreach (var json in (string[])["null", "7", "true", "[]", "{}", "[\"x\"]", "1e400", "12345678901234567890123456789", "\"\"", "\"a\\u0000b\"", "\"\\u0000\"", "\"\\ud800\"", "\"\\udc00x\""])
         {
             data.Add("register", "email", $"{{\"email\":{json},{Password},{Name}}}");
@@ -45,7 +45,7 @@ public class BadFieldTests(ServerFixture fixture)
         data.Add("login", "password", $"{{{Email}}}");
         data.Add("refresh", "refreshToken", "{}");
         data.Add("refresh", "refreshToken", "{\"RefreshToken\":\"x\"}");
-        // Readers differ in which of the two they believe.
+        // Parsers differ in which of the two values they take.
         data.Add("register", "email", $"{{{Email},{Password},{Name},\"email\":\"eve@example.com\"}}");
         data.Add("login", "password", $"{{{Email},{Password},{Password}}}");
         data.Add("login", "email", $"{{{Email},{Password},\"\\u0065mail\":\"eve@example.com\"}}");
@@ -83,7 +83,7 @@ public class BadFieldTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_password_is_never_part_of_the_answer_that_refuses_it()
+    public async Task A_refusal_never_repeats_the_password()
     {
         var server = await fixture.StartedAsync();
         var password = "hunter2-" + new string('x', 130);
@@ -100,7 +100,7 @@ public class BadFieldTests(ServerFixture fixture)
 
     [Theory]
     [MemberData(nameof(AtTheLimits))]
-    public async Task What_is_just_allowed_is_taken_as_it_is(string password, string name, string local)
+    public async Task Values_at_the_limits_are_stored_unchanged(string password, string name, string local)
     {
         var server = await fixture.StartedAsync();
         var email = local + "@" + Guid.NewGuid().ToString("N") + ".example.com";

@@ -5,7 +5,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>Which request caused an event, who acted, and from where: on every event, and nothing more than that.</summary>
+/// <summary>Every event names its request, its actor and its origin, and nothing else of the request.</summary>
 public class CorrelationTests(ServerFixture fixture)
 {
     private const string Trace = "0af7651916cd43dd8448eb211c80319c";
@@ -53,7 +53,7 @@ public class CorrelationTests(ServerFixture fixture)
     [InlineData("a/b", false)]
     [InlineData("umläut", false)]
     [InlineData("", false)]
-    public async Task An_origin_is_a_plain_name_or_ignored(string origin, bool taken)
+    public async Task An_origin_that_is_not_a_plain_name_is_ignored(string origin, bool taken)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -71,7 +71,7 @@ public class CorrelationTests(ServerFixture fixture)
     [InlineData("|theirs.1.")]
     [InlineData("umläut")]
     [InlineData("{2000}")]
-    public async Task What_is_no_trace_context_begins_a_trace_of_our_own(string sent)
+    public async Task A_malformed_traceparent_starts_a_new_trace(string sent)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();

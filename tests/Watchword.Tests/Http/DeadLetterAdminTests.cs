@@ -4,13 +4,13 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>What administrators may do with dead letters over HTTP, and that nobody else may.</summary>
+/// <summary>Dead letters over HTTP: what administrators can do, and that nobody else can.</summary>
 public class DeadLetterAdminTests(ServerFixture fixture)
 {
     private const string Root = "/admin/dead-letters";
 
     [Fact]
-    public async Task Every_door_is_shut_to_strangers_and_to_users()
+    public async Task Only_administrators_are_let_in()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -23,7 +23,7 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task They_are_listed_shown_redriven_once_and_the_name_is_kept()
+    public async Task Dead_letters_are_listed_shown_and_redriven_once_and_the_administrator_is_recorded()
     {
         var (server, admin) = await AdminAsync();
         await using var user = await RefusedUser.CreateAsync(fixture);
@@ -53,7 +53,7 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_discard_is_kept_with_its_reason_and_happens_once()
+    public async Task A_discard_happens_once_and_records_its_reason()
     {
         var (server, admin) = await AdminAsync();
         await using var user = await RefusedUser.CreateAsync(fixture);
@@ -90,7 +90,7 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task What_is_not_there_is_not_found()
+    public async Task An_unknown_dead_letter_is_404()
     {
         var (server, admin) = await AdminAsync();
 
@@ -102,7 +102,7 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     [InlineData("?consumre=user-sync", "consumre")]
     [InlineData("?key=%00", "key")]
     [InlineData("?key=", "key")]
-    public async Task A_filter_that_is_not_understood_does_not_list_everything(string query, string field)
+    public async Task An_invalid_filter_is_refused_instead_of_listing_everything(string query, string field)
     {
         var (server, admin) = await AdminAsync();
 

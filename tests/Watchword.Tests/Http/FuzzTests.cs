@@ -5,7 +5,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>No input yields a 500: what nobody thought of, by the hundreds.</summary>
+/// <summary>No input yields a 500: hundreds of random bodies, headers, paths and tokens.</summary>
 public class FuzzTests(ServerFixture fixture)
 {
     private const string Valid = """{"email":"EMAIL","password":"password123","name":"Ada","refreshToken":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}""";
@@ -16,7 +16,7 @@ public class FuzzTests(ServerFixture fixture)
     private static Gen<string> Text =>
         Gen.Choose(0, 12).SelectMany(n => Gen.ArrayOf(Gen.OneOf(Gen.Elements(Pieces), Gen.Choose(0, 0xD7FF).Select(c => ((char)c).ToString())), n)).Select(string.Concat);
 
-    /// <summary>A good body with some of its bytes replaced, doubled, left out, or other text thrown in.</summary>
+    /// <summary>A valid body with some bytes replaced, doubled or removed, or with other text inserted.</summary>
     private static Gen<byte[]> Mutated =>
         from cuts in Gen.Choose(1, 4).SelectMany(n => Gen.ArrayOf(Gen.Choose(0, 999), n))
         from what in Gen.Choose(0, 3)

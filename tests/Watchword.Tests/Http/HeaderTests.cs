@@ -4,7 +4,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>Headers, as strange as they come.</summary>
+/// <summary>Unusual, malformed and oversized headers.</summary>
 public class HeaderTests(ServerFixture fixture)
 {
     [Theory]
@@ -26,7 +26,7 @@ public class HeaderTests(ServerFixture fixture)
     [InlineData("Authorization: Bearer ..\r\n")]
     [InlineData("Authorization: Bearer éé.éé.éé\r\n")]
     [InlineData("Cookie: token={token}\r\n")]
-    public async Task Without_one_bearer_token_nobody_is_known(string headers)
+    public async Task A_request_without_exactly_one_bearer_token_is_401(string headers)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -39,7 +39,7 @@ public class HeaderTests(ServerFixture fixture)
     [InlineData("Authorization: Bearer {token}\r\n")]
     [InlineData("authorization: bearer {token}\r\n")]
     [InlineData("Authorization: BEARER   {token}  \r\n")]
-    public async Task The_scheme_is_read_without_case_and_spaces_around_the_token_do_not_count(string headers)
+    public async Task The_scheme_is_case_insensitive_and_spaces_around_the_token_are_ignored(string headers)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -47,7 +47,7 @@ public class HeaderTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Very_long_headers_are_a_client_s_fault_or_harmless()
+    public async Task Very_long_headers_are_a_client_error()
     {
         var server = await fixture.StartedAsync();
         foreach (var length in (int[])[8_000, 9_000, 20_000, 31_000, 40_000, 1_000_000])
@@ -57,11 +57,11 @@ public class HeaderTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_user_agent_is_cut_to_512_and_never_through_a_character()
+    public async Task A_user_agent_is_cut_to_512_code_units_and_never_within_a_character()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
-        // At an odd place, so that the cut would fall between the halves of a pair.
+        // At an odd index, so that the cut would fall between the halves of a surrogate pair.
         var agent = "x" + string.Concat(Enumerable.Repeat("😀", 400));
 
         var (status, text) = await RawHttp.PostAsync(server.Port, "/auth/login", $"User-Agent: {agent}\r\n", RawHttp.Login(person));
@@ -77,7 +77,7 @@ public class HeaderTests(ServerFixture fixture)
     [InlineData("", "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
     [InlineData("traceparent: garbage é \"x\"\r\n", "^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})?$")]
     [InlineData("Request-Id: |abc.1.\r\ntraceparent: 00-zz\r\n", "^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2})?$")]
-    public async Task A_trace_goes_on_into_the_event_and_a_malformed_one_does_not(string headers, string expected)
+    public async Task The_event_continues_the_trace_of_the_request_unless_it_is_malformed(string headers, string expected)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -94,7 +94,7 @@ public class HeaderTests(ServerFixture fixture)
     [InlineData("two words", false)]
     [InlineData("umläut", false)]
     [InlineData("{129}", false)]
-    public async Task A_correlation_id_is_taken_over_where_a_header_can_hold_it(string id, bool taken)
+    public async Task A_correlation_id_is_kept_if_a_message_header_can_carry_it(string id, bool taken)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -110,7 +110,7 @@ public class HeaderTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_refusal_too_says_its_correlation_id()
+    public async Task A_refusal_also_answers_the_correlation_id()
     {
         var server = await fixture.StartedAsync();
         var refused = await server.PostAsync("/auth/login", new { }, ("X-Correlation-Id", "c-400"));
@@ -132,7 +132,7 @@ public class HeaderTests(ServerFixture fixture)
     [InlineData("POST", "/auth/me", 405)]
     [InlineData("PATCH", "/auth/me", 405)]
     [InlineData("FOO", "/auth/me", 405)]
-    public async Task An_unknown_endpoint_or_method_is_said_in_the_form_of_every_refusal(string method, string path, int status)
+    public async Task An_unknown_endpoint_or_method_gets_the_usual_error_body(string method, string path, int status)
     {
         var server = await fixture.StartedAsync();
         var answer = await server.SendAsync(new(method), path);

@@ -5,7 +5,7 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>What is away for a while is 503 with Retry-After, never 500.</summary>
+/// <summary>A dependency that is down for a while yields 503 with Retry-After, never 500.</summary>
 public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IAsyncLifetime
 {
     private TestDatabase _identity = null!;
@@ -17,7 +17,7 @@ public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IA
         _identity = await postgres.IdentityAsync();
         var direct = new NpgsqlConnectionStringBuilder(_identity.ConnectionString);
         _way = new(direct.Port);
-        // Small and impatient, so that what takes long elsewhere is seen at once.
+        // A small pool and short timeouts, so that the test sees within seconds what takes longer in production.
         var url = new NpgsqlConnectionStringBuilder(_identity.ConnectionString) { Port = _way.Port, MaxPoolSize = 4, Timeout = 1, CommandTimeout = 3 };
         _server = new(("DATABASE_URL", url.ConnectionString), ("NATS_URL", nats.TakeAccount().Url), ("WATCHWORD_ROLES", "api"),
             ("PASSWORD_THREADS", "1"), ("PASSWORD_QUEUE", "1"));
@@ -32,18 +32,18 @@ public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IA
     }
 
     [Fact]
-    public async Task Without_PostgreSQL_each_endpoint_asks_to_come_back_and_with_it_goes_on()
+    public async Task Without_PostgreSQL_every_endpoint_answers_503_and_recovers_with_it()
     {
         var person = await _server.RegisterAsync();
         _way.Cut();
 
         for (var i = 0; i < 3; i++)
         {
-            AssertComeBack(await _server.PostAsync("/auth/register", new { email = TokenApiCalls.NewEmail(), password = "password123", name = "A" }));
-            AssertComeBack(await _server.LoginAsync(person.Email, person.Password));
-            AssertComeBack(await _server.RefreshAsync(person.RefreshToken));
-            AssertComeBack(await _server.MeAsync(person.AccessToken));
-            AssertComeBack(await _server.LogoutAsync(person.AccessToken));
+            AssertUnavailable(await _server.PostAsync("/auth/register", new { email = TokenApiCalls.NewEmail(), password = "password123", name = "A" }));
+            AssertUnavailable(await _server.LoginAsync(person.Email, person.Password));
+            AssertUnavailable(await _server.RefreshAsync(person.RefreshToken));
+            AssertUnavailable(await _server.MeAsync(person.AccessToken));
+            AssertUnavailable(await _server.LogoutAsync(person.AccessToken));
         }
         Assert.Equal(HttpStatusCode.BadRequest, (await _server.PostAsync("/auth/login", new { })).Status);
 
@@ -53,13 +53,13 @@ public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IA
     }
 
     [Fact]
-    public async Task A_pool_without_a_free_connection_asks_to_come_back()
+    public async Task An_exhausted_connection_pool_answers_503()
     {
         var person = await _server.RegisterAsync();
         await using (await LockAsync("session"))
         {
             var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => _server.RefreshAsync(person.RefreshToken)));
-            Assert.All(answers, AssertComeBack);
+            Assert.All(answers, AssertUnavailable);
         }
         await Eventually.TrueAsync(async () => (await _server.RefreshAsync(person.RefreshToken)).Status == HttpStatusCode.OK);
     }
@@ -67,18 +67,18 @@ public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IA
     [Theory]
     [InlineData("pg_cancel_backend")]
     [InlineData("pg_terminate_backend")]
-    public async Task A_statement_that_an_operator_ends_asks_to_come_back(string end)
+    public async Task A_statement_that_an_operator_cancels_answers_503(string end)
     {
         var person = await _server.RegisterAsync();
         await using var held = await LockAsync("\"user\"");
         var me = _server.MeAsync(person.AccessToken);
         await Eventually.TrueAsync(async () => await _identity.ScalarAsync<int>(
             $"SELECT count({end}(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0);
-        AssertComeBack(await me);
+        AssertUnavailable(await me);
     }
 
     [Fact]
-    public async Task More_passwords_than_may_wait_are_told_when_to_come_back()
+    public async Task Logins_beyond_the_hashing_queue_are_told_when_to_retry()
     {
         var person = await _server.RegisterAsync();
 
@@ -87,12 +87,12 @@ public sealed class OutageTests(PostgresFixture postgres, NatsFixture nats) : IA
         Assert.Contains(logins, a => a.Status == HttpStatusCode.OK);
         var refused = logins.Where(a => a.Status != HttpStatusCode.OK).ToList();
         Assert.NotEmpty(refused);
-        Assert.All(refused, AssertComeBack);
+        Assert.All(refused, AssertUnavailable);
         Assert.Contains("Too many sign-ins", refused[0].Message, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, (await _server.LoginAsync(person.Email, person.Password)).Status);
     }
 
-    private static void AssertComeBack(Answer answer)
+    private static void AssertUnavailable(Answer answer)
     {
         Assert.True(answer.Status == HttpStatusCode.ServiceUnavailable, $"{answer.Status}: {answer.Text}");
         Assert.Equal("Service Unavailable", answer.Json.GetProperty("error").GetString());

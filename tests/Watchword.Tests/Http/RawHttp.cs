@@ -6,10 +6,10 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;
 
-/// <summary>HTTP by hand: what no well-behaved client can be made to send.</summary>
+/// <summary>Raw HTTP, for requests that HttpClient refuses to send.</summary>
 internal static class RawHttp
 {
-    /// <summary>Sends the bytes and reads to the end of the answer, which closes the connection.</summary>
+    /// <summary>Sends the bytes and reads the answer until the server closes the connection.</summary>
     public static async Task<(int Status, string Text)> SendAsync(int port, byte[] request)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
@@ -24,7 +24,7 @@ internal static class RawHttp
         }
         catch (IOException) when (answer.Length > 0)
         {
-            // It answered, and closed on the rest.
+            // The server answered, and closed before it read the rest.
         }
         await sending;
         var text = Encoding.UTF8.GetString(answer.ToArray());
@@ -32,7 +32,7 @@ internal static class RawHttp
         return (int.Parse(text.AsSpan(9, 3), CultureInfo.InvariantCulture), text);
     }
 
-    /// <summary>A POST of JSON with more header lines, each ending in CRLF.</summary>
+    /// <summary>Posts JSON with further header lines, each ending in CRLF.</summary>
     public static Task<(int Status, string Text)> PostAsync(int port, string path, string headers, byte[] body, bool withLength = true) => SendAsync(port,
     [
         .. Encoding.UTF8.GetBytes($"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}"),
@@ -40,7 +40,7 @@ internal static class RawHttp
         .. body,
     ]);
 
-    /// <summary><c>GET /auth/me</c> with these header lines.</summary>
+    /// <summary>Sends <c>GET /auth/me</c> with these header lines.</summary>
     public static Task<(int Status, string Text)> MeAsync(int port, string headers) =>
         SendAsync(port, Encoding.UTF8.GetBytes($"GET /auth/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"));
 
@@ -54,7 +54,7 @@ internal static class RawHttp
         }
         catch (IOException)
         {
-            // The server has heard enough.
+            // The server closed before it read everything.
         }
     }
 }

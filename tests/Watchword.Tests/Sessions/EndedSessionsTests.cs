@@ -6,32 +6,32 @@ using Watchword.Server.Sessions;
 
 namespace Watchword.Tests.Sessions;
 
-/// <summary>The mirror: believed while it is fresh, never while it is stale, and no transaction escapes it.</summary>
+/// <summary>The mirror is trusted only while it is fresh, and misses no transaction.</summary>
 public class EndedSessionsTests(PostgresFixture postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_fresh_mirror_is_asked_and_a_stale_one_is_not()
+    public async Task A_fresh_mirror_decides_and_a_stale_one_asks_the_database()
     {
         await using var room = await Room.OpenAsync(postgres);
-        // Tells the two apart: not in the mirror, and not in the database either.
+        // Neither in the mirror nor in the database: the answer shows which of the two was asked.
         const string nowhere = "nowhere";
 
-        Assert.True(await room.Mirror.HasEndedAsync(nowhere, Cancel), "before the first read, the database is asked");
+        Assert.True(await room.Mirror.HasEndedAsync(nowhere, Cancel), "before the first read, the mirror asks the database");
         await room.Mirror.CatchUpAsync(Cancel);
         Assert.False(await room.Mirror.HasEndedAsync(nowhere, Cancel));
         room.Clock.Advance(EndedSessions.Bound - TimeSpan.FromTicks(1));
         Assert.False(await room.Mirror.HasEndedAsync(nowhere, Cancel));
         room.Clock.Advance(TimeSpan.FromTicks(1));
         Assert.True(await room.Mirror.HasEndedAsync(nowhere, Cancel));
-        Assert.False(await room.Mirror.HasEndedAsync("s1", Cancel), "a living session is alive by the database too");
+        Assert.False(await room.Mirror.HasEndedAsync("s1", Cancel), "the database says that this session is alive");
         await room.Mirror.CatchUpAsync(Cancel);
         Assert.False(await room.Mirror.HasEndedAsync(nowhere, Cancel));
     }
 
     [Fact]
-    public async Task A_stale_mirror_without_a_database_lets_nobody_in()
+    public async Task A_stale_mirror_without_a_database_fails_the_check()
     {
         await using var room = await Room.OpenAsync(postgres);
         await room.Mirror.CatchUpAsync(Cancel);
@@ -41,7 +41,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task An_end_is_seen_by_the_next_read_and_kept_although_the_database_forgets_it()
+    public async Task The_next_read_finds_an_ended_session_and_keeps_it_after_the_row_is_deleted()
     {
         await using var room = await Room.OpenAsync(postgres);
         await room.Mirror.CatchUpAsync(Cancel);
@@ -55,7 +55,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_transaction_that_ended_a_session_long_before_it_committed_is_not_missed()
+    public async Task A_session_ended_long_before_its_transaction_committed_is_not_missed()
     {
         await using var room = await Room.OpenAsync(postgres);
         await using var slow = await room.Database.Source.OpenConnectionAsync(Cancel);
@@ -64,7 +64,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
             await delete.ExecuteNonQueryAsync(Cancel);
         await using (var age = new NpgsqlCommand("UPDATE watchword.ended_session SET ended_at = now() - interval '10 minutes'", slow, transaction))
             await age.ExecuteNonQueryAsync(Cancel);
-        // Others end meanwhile, and are read.
+        // Another session ends meanwhile, and is read.
         await room.Database.ExecuteAsync("DELETE FROM session WHERE id = 's2'");
         await room.Mirror.CatchUpAsync(Cancel);
         await room.Mirror.CatchUpAsync(Cancel);
@@ -78,12 +78,12 @@ public class EndedSessionsTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_read_does_not_go_over_the_past_again()
+    public async Task A_read_skips_the_transactions_of_earlier_reads()
     {
         await using var room = await Room.OpenAsync(postgres);
         await room.Database.ExecuteAsync("DELETE FROM session WHERE id = 's1'");
         await room.Mirror.CatchUpAsync(Cancel);
-        // A row of a past transaction: what reads on does not come by here again.
+        // A row of an earlier transaction: a read that continues skips it.
         await room.Database.ExecuteAsync("INSERT INTO watchword.ended_session (session_id, ended_by) VALUES ('s2', '3')");
         await room.Mirror.CatchUpAsync(Cancel);
         Assert.False(await room.Mirror.HasEndedAsync("s2", Cancel));
@@ -91,7 +91,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_new_process_knows_what_ended_before_it_started()
+    public async Task A_new_process_knows_the_sessions_that_ended_before_it_started()
     {
         await using var room = await Room.OpenAsync(postgres);
         await room.Database.ExecuteAsync("DELETE FROM session WHERE id = 's1'; UPDATE watchword.ended_session SET ended_at = now() - interval '24 hours'");
@@ -100,7 +100,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task What_no_token_can_outlive_is_forgotten()
+    public async Task A_session_is_forgotten_once_all_its_tokens_have_expired()
     {
         await using var room = await Room.OpenAsync(postgres);
         room.Mirror.Add("s2");

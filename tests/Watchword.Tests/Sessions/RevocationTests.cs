@@ -5,13 +5,13 @@ using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Sessions;
 
-/// <summary>Ended is ended: in this process at once, in every other within the mirror's bound.</summary>
+/// <summary>The tokens of an ended session are refused: at once in this process, within the mirror's bound in others.</summary>
 public class RevocationTests(ServerFixture fixture)
 {
     [Theory]
     [InlineData("DELETE FROM session WHERE id = @SessionId")]
     [InlineData("""DELETE FROM "user" WHERE id = @Id""")]
-    public async Task A_row_deleted_by_hand_ends_its_tokens(string sql)
+    public async Task Deleting_the_row_by_hand_revokes_its_tokens(string sql)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -24,7 +24,7 @@ public class RevocationTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_deleted_user_is_not_found_as_long_as_the_token_is_believed()
+    public async Task A_deleted_user_is_404_until_the_token_is_refused()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -50,7 +50,7 @@ public class RevocationTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_logout_at_one_server_is_honoured_by_the_other()
+    public async Task A_logout_at_one_server_counts_at_the_other()
     {
         var first = await fixture.StartedAsync();
         await using var second = new ServerProcess(("DATABASE_URL", fixture.Identity.ConnectionString), ("NATS_URL", fixture.Account.Url),
@@ -69,7 +69,7 @@ public class RevocationTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_ban_refuses_login_and_refresh_and_its_end_allows_them_and_is_told_to_others()
+    public async Task A_ban_refuses_login_and_refresh_until_it_expires_and_its_end_leaves_an_event()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -78,7 +78,7 @@ public class RevocationTests(ServerFixture fixture)
         foreach (var refused in (Answer[])[await server.LoginAsync(person.Email, person.Password), await server.RefreshAsync(person.RefreshToken)])
             refused.AssertRefused(HttpStatusCode.Forbidden, "Forbidden", "This account is banned");
         Assert.Equal(HttpStatusCode.Unauthorized, (await server.LoginAsync(person.Email, "wrong-password")).Status);
-        // Neither spent nor told.
+        // The token was not spent, and no event was written.
         Assert.Equal(1, await fixture.Identity.ScalarAsync<int>("SELECT count(*) FROM watchword.refresh_token WHERE user_id = @Id AND spent_at IS NULL", person));
         Assert.Equal(0, await fixture.Identity.ScalarAsync<int>("SELECT count(*) FROM watchword.outbox WHERE key = @Id AND subject = 'auth.user.token_refreshed'", person));
 
@@ -92,7 +92,7 @@ public class RevocationTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_ban_without_end_has_none()
+    public async Task A_ban_without_an_expiry_stays()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -101,7 +101,7 @@ public class RevocationTests(ServerFixture fixture)
         Assert.Equal(HttpStatusCode.Forbidden, (await server.RefreshAsync(person.RefreshToken)).Status);
     }
 
-    // Not "soon": no request that starts later than the bound after the end may be let in, however slow the machine.
+    // However slow the machine, no request that starts later than the bound after the end may be accepted.
     private static async Task AssertEndedWithinTheBoundAsync(ServerProcess server, string accessToken)
     {
         var ended = Stopwatch.StartNew();
@@ -114,7 +114,7 @@ public class RevocationTests(ServerFixture fixture)
                 answer.AssertInvalidToken();
                 return true;
             }
-            Assert.True(asked < EndedSessions.Bound, $"let in {asked} after its end");
+            Assert.True(asked < EndedSessions.Bound, $"accepted {asked} after the session ended");
             return false;
         });
     }

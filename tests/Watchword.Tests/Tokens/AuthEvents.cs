@@ -5,10 +5,10 @@ using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>The events of one user as they lie in the stream <c>auth-events</c>.</summary>
+/// <summary>Reads the events of one user from the stream <c>auth-events</c>.</summary>
 internal static class AuthEvents
 {
-    /// <summary>All of the user's events up to the first of <paramref name="last"/>, which must come within 30 s.</summary>
+    /// <summary>The user's events up to the first with subject <paramref name="last"/>, which must arrive within 30 s.</summary>
     public static async Task<List<StoredEvent>> AuthEventsOfAsync(this NatsAccount account, string userId, string last)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));

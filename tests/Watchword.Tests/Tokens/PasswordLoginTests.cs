@@ -1,22 +1,20 @@
 using System.Net;
-using Microsoft.AspNetCore.Http;
 using Watchword.Events.Outbox;
 using Watchword.Server.Http;
 using Watchword.Server.Passwords;
 using Watchword.Server.Store;
 using Watchword.Server.Tokens;
-using Watchword.Tokens;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>Which passwords open which accounts, and at which cost.</summary>
+/// <summary>Which passwords sign in to which accounts, and how much work each attempt takes.</summary>
 public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
 {
     private static readonly PasswordOptions Cheap = new() { LogN = 4, R = 1, Threads = 1 };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    // Made by better-auth 1.7.7's own hashPassword.
+    // Hashed by better-auth 1.7.7.
     [Theory]
     [InlineData("correct horse battery staple",
         "cf6e8e34c42802b0503c9184c53b1a3a:46fe51a3aa0895aa0a07f0de4b8f23dc780ae306adf623d3827f737d92f5fce26492030e3d57c017e3d93bb2701d650f3392bf25b500d8416826c6da40220ad4")]
@@ -31,7 +29,7 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_hash_of_another_cost_is_verified_by_the_cost_it_carries()
+    public async Task A_hash_is_verified_with_the_cost_that_it_names()
     {
         var server = await fixture.StartedAsync();
         using var other = new PasswordHasher(Cheap);
@@ -47,7 +45,7 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
     [InlineData("")]
     [InlineData("no hash")]
     [InlineData("$scrypt$ln=24,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA")]
-    public async Task An_account_without_a_usable_hash_opens_to_nobody(string? hash)
+    public async Task Nobody_can_sign_in_to_an_account_without_a_usable_hash(string? hash)
     {
         var server = await fixture.StartedAsync();
         var email = await UserOfBetterAuthAsync(hash, "Ada");
@@ -55,7 +53,7 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Better_Auth_s_names_of_any_length_sign_in_too()
+    public async Task A_user_with_a_very_long_name_can_sign_in()
     {
         var server = await fixture.StartedAsync();
         using var hasher = new PasswordHasher(Cheap);
@@ -69,7 +67,7 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task One_password_typed_on_two_keyboards_is_one_password()
+    public async Task Two_Unicode_spellings_of_a_password_are_the_same_password()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync("Zo\u00EB-\uFB01x-\uFF11\uFF12\uFF13");
@@ -78,25 +76,25 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task A_right_a_wrong_and_an_unknown_sign_in_are_the_same_work()
+    public async Task A_right_password_a_wrong_one_and_an_unknown_address_take_the_same_work()
     {
         await using var database = await postgres.IdentityAsync();
         using var hasher = new PasswordHasher(Cheap);
         var hashed = 0;
         hasher.Pool.BatchStarting = size => hashed += size;
-        var service = new TokenService(new IdentityStore(database.Source, new OutboxSignal()), hasher, new AccessTokenIssuer(TokenFixture.Options, TimeProvider.System),
+        var service = new TokenService(new IdentityStore(database.Source, new OutboxSignal()), hasher, new TokenFixture().Issuer,
             new RefreshTokens(TokenFixture.Secret), _ => { }, new TokenOptions(TimeSpan.FromDays(7)));
-        await service.RegisterAsync(new DefaultHttpContext(), "ada@example.com", "password123", "Ada");
+        await service.RegisterAsync(default, "ada@example.com", "password123", "Ada", Cancel);
         Assert.Equal(1, hashed);
 
-        await service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password123");
+        await service.LoginAsync(default, "ada@example.com", "password123", Cancel);
         Assert.Equal(2, hashed);
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password124"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "ada@example.com", "password124", Cancel));
         Assert.Equal(3, hashed);
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "eve@example.com", "password123"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "eve@example.com", "password123", Cancel));
         Assert.Equal(4, hashed);
         await database.ExecuteAsync("""UPDATE "user" SET banned = true""");
-        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(new DefaultHttpContext(), "ada@example.com", "password124"));
+        await Assert.ThrowsAsync<ApiException>(() => service.LoginAsync(default, "ada@example.com", "password124", Cancel));
         Assert.Equal(5, hashed);
     }
 

@@ -2,13 +2,13 @@ using System.Net;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>Rotation, the grace for two tabs, and what a thief gets.</summary>
+/// <summary>Rotation, the grace period for two tabs, and the reuse of a stolen token.</summary>
 public class RefreshTests(ServerFixture fixture)
 {
     private const string SpentLongAgo = "UPDATE watchword.refresh_token SET spent_at = spent_at - interval '10.5 seconds' WHERE session_id = @SessionId AND spent_at IS NOT NULL";
 
     [Fact]
-    public async Task Tabs_that_refresh_at_once_are_given_the_same_successor_and_stay_signed_in()
+    public async Task Tabs_that_refresh_at_once_get_the_same_successor_and_stay_signed_in()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -25,7 +25,7 @@ public class RefreshTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_slow_tab_is_given_the_live_end_of_the_chain()
+    public async Task A_slow_tab_gets_the_live_end_of_the_chain()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -39,7 +39,7 @@ public class RefreshTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_spent_token_after_the_grace_ends_the_whole_family()
+    public async Task A_spent_token_after_the_grace_period_ends_the_session_and_all_its_tokens()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -53,14 +53,14 @@ public class RefreshTests(ServerFixture fixture)
         (await server.MeAsync(refreshed.AccessToken)).AssertInvalidToken();
         (await server.MeAsync(person.AccessToken)).AssertInvalidToken();
         Assert.Equal(0, await fixture.Identity.ScalarAsync<int>("SELECT count(*) FROM session WHERE id = @SessionId", person));
-        // One family a login: the other device is not concerned.
+        // Another login is another session: it goes on.
         Assert.Equal(HttpStatusCode.OK, (await server.RefreshAsync(other.RefreshToken)).Status);
         var events = await fixture.Account.AuthEventsOfAsync(person.Id, "auth.user.logged_out");
         Assert.Equal(["registered", "logged_in", "token_refreshed", "logged_out"], events.Select(e => e.Subject.Split('.')[2]));
     }
 
     [Fact]
-    public async Task The_grace_is_ten_seconds_from_the_first_use_not_from_the_last()
+    public async Task The_grace_period_is_ten_seconds_from_the_first_use_not_the_last()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -74,7 +74,7 @@ public class RefreshTests(ServerFixture fixture)
     [Theory]
     [InlineData("UPDATE watchword.refresh_token SET expires_at = now() WHERE session_id = @SessionId")]
     [InlineData("""UPDATE session SET "expiresAt" = now() WHERE id = @SessionId""")]
-    public async Task An_expired_token_is_told_so_and_rotates_nothing(string age)
+    public async Task An_expired_token_gets_Token_expired_and_is_not_rotated(string age)
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -86,7 +86,7 @@ public class RefreshTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task A_refresh_prolongs_the_session()
+    public async Task A_refresh_extends_the_session()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -98,7 +98,7 @@ public class RefreshTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Refresh_and_logout_at_once_never_leave_a_session_behind_nor_wait_for_each_other_in_a_circle()
+    public async Task A_concurrent_refresh_and_logout_leave_no_session_behind_and_never_deadlock()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -124,7 +124,7 @@ public class RefreshTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Tokens_that_were_never_handed_out_are_refused()
+    public async Task Tokens_that_were_never_issued_are_refused()
     {
         var server = await fixture.StartedAsync();
         foreach (var token in (string[])["x", new('x', 43), new('x', 44), new('é', 43), new('x', 4096), "' OR 1=1 --"])

@@ -4,11 +4,11 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>No password, hash or token in an event, a stream or a line of the log.</summary>
+/// <summary>No password, hash or token is in an event, a stream or the log.</summary>
 public class SecrecyTests(ServerFixture fixture)
 {
     [Fact]
-    public async Task What_is_secret_is_nowhere_but_where_it_belongs()
+    public async Task No_secret_is_in_the_outbox_the_streams_or_the_log()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync("Sesame-öffne-dich-7f3a");
@@ -37,7 +37,7 @@ public class SecrecyTests(ServerFixture fixture)
             foreach (var secret in secrets)
                 Assert.False(text.Contains(secret, StringComparison.Ordinal), $"{secret[..Math.Min(8, secret.Length)]}… stands in the {place}");
 
-        // Nor in the database, but for the hashes.
+        // Nor in the database, which holds the hash alone.
         Assert.Equal(0, await fixture.Identity.ScalarAsync<int>("SELECT count(*) FROM watchword.refresh_token WHERE hash = convert_to(@RefreshToken, 'UTF8')", person));
         Assert.Equal(32, await fixture.Identity.ScalarAsync<int>("SELECT length(hash) FROM watchword.refresh_token WHERE session_id = @SessionId", person));
     }

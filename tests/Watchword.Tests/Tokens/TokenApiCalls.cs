@@ -6,7 +6,7 @@ using System.Text.Json;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>What came back.</summary>
+/// <summary>The answer to a request.</summary>
 internal sealed record Answer(HttpStatusCode Status, HttpResponseHeaders Headers, string Text)
 {
     public JsonElement Json => JsonDocument.Parse(Text).RootElement;
@@ -19,7 +19,7 @@ internal sealed record Answer(HttpStatusCode Status, HttpResponseHeaders Headers
 
     public string? Header(string name) => Headers.TryGetValues(name, out var values) ? string.Join(',', values) : null;
 
-    /// <summary>The refusal of spec 2's table, and nothing else.</summary>
+    /// <summary>Asserts the status, error and message of a refusal (spec 2).</summary>
     public Answer AssertRefused(HttpStatusCode status, string error, string message)
     {
         Assert.Equal((status, error, message), (Status, Json.GetProperty("error").GetString(), Message));
@@ -31,7 +31,7 @@ internal sealed record Answer(HttpStatusCode Status, HttpResponseHeaders Headers
     public void AssertExpired() => AssertRefused(HttpStatusCode.Unauthorized, "Unauthorized", "Token expired");
 }
 
-/// <summary>A registered user, signed in.</summary>
+/// <summary>A registered user who is signed in.</summary>
 internal sealed record Person(string Id, string Email, string Password, string AccessToken, string RefreshToken)
 {
     public string SessionId => TokenApiCalls.SessionOf(AccessToken);
@@ -87,7 +87,7 @@ internal static class TokenApiCalls
         }
         catch (HttpRequestException e)
         {
-            // Where it died, its last words say why.
+            // If the server died, its last lines of output say why.
             throw new InvalidOperationException($"{method} {path} was not answered: {e.Message}\n{string.Join('\n', server.Output.Split('\n').TakeLast(20))}", e);
         }
     }

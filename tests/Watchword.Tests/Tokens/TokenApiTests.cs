@@ -3,13 +3,13 @@ using System.Text.Json;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>The token API, walked as a client walks it.</summary>
+/// <summary>The token API as a client uses it.</summary>
 public class TokenApiTests(ServerFixture fixture)
 {
     private const string Browser = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101";
 
     [Fact]
-    public async Task A_user_registers_signs_in_refreshes_and_signs_out_and_each_step_is_in_the_stream()
+    public async Task A_user_registers_signs_in_refreshes_and_signs_out_and_each_step_leaves_its_event()
     {
         var server = await fixture.StartedAsync();
         var email = TokenApiCalls.NewEmail();
@@ -59,7 +59,7 @@ public class TokenApiTests(ServerFixture fixture)
             Assert.Equal(e.MessageId, Metadata(e.Json, "eventId"));
             Assert.Equal(1, e.Json.GetProperty("metadata").GetProperty("schemaVersion").GetInt32());
         });
-        // Each write told its version, and that is the version of what it left.
+        // Each write answered its version, which is the version of its event.
         Assert.Equal(events.Skip(1).Select(e => e.Headers.Find("Watchword-Version")),
             new[] { login, refreshed, loggedOut }.Select(a => a.Header("Watchword-Version")));
         Assert.Equal(
@@ -68,7 +68,7 @@ public class TokenApiTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task An_address_is_one_address_in_upper_and_lower_case()
+    public async Task Addresses_are_case_insensitive()
     {
         var server = await fixture.StartedAsync();
         var email = TokenApiCalls.NewEmail();
@@ -82,7 +82,7 @@ public class TokenApiTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Of_twenty_registrations_of_one_address_at_once_one_is_made_and_nothing_of_the_others_is_left()
+    public async Task Of_twenty_concurrent_registrations_of_one_address_one_succeeds_and_the_others_leave_nothing()
     {
         var server = await fixture.StartedAsync();
         var email = TokenApiCalls.NewEmail();
@@ -101,7 +101,7 @@ public class TokenApiTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task The_last_login_is_kept()
+    public async Task The_last_login_is_recorded()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
@@ -113,7 +113,7 @@ public class TokenApiTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task An_unknown_address_and_a_wrong_password_are_one_answer()
+    public async Task An_unknown_address_and_a_wrong_password_get_the_same_answer()
     {
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();

@@ -1,47 +1,62 @@
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
-using Watchword.Tokens;
+using Microsoft.IdentityModel.Tokens;
+using Watchword.Authentication;
+using Watchword.Server.Tokens;
 
 namespace Watchword.Tests.Tokens;
 
-/// <summary>An issuer and a verifier with a clock that stands, and a forge for tokens that the issuer never makes.</summary>
+internal enum TokenStatus
+{
+    Invalid, Expired, Valid,
+}
+
+/// <summary>An issuer and the rules of the scheme on a clock that the test sets, and a way to forge tokens that the issuer never makes.</summary>
 internal sealed class TokenFixture : TimeProvider
 {
     public const string Secret = "a secret of thirty-two characters, or more";
+    public const string Origin = "https://id.example";
     public const string Header = """{"alg":"HS256","typ":"JWT"}""";
 
     // 2026-01-01T00:00:00Z
     public const long Now = 1_767_225_600;
 
-    public TokenFixture()
-    {
-        Issuer = new AccessTokenIssuer(Options, this);
-        Verifier = new AccessTokenVerifier(Options, this);
-    }
+    private const string OriginJson = "\"" + Origin + "\"";
 
-    public static AccessTokenOptions Options { get; } =
-        new() { Secret = Secret, Issuer = "https://id.example", Audience = "https://api.example" };
+    public TokenFixture() => Issuer = new(Secret, Origin, TimeSpan.FromMinutes(15), this);
+
+    public WatchwordAuthenticationOptions Options { get; } = new() { Secret = Secret, Issuer = Origin, Audience = Origin };
 
     public DateTimeOffset Time { get; set; } = DateTimeOffset.FromUnixTimeSeconds(Now);
 
     public AccessTokenIssuer Issuer { get; }
 
-    public AccessTokenVerifier Verifier { get; }
-
     public override DateTimeOffset GetUtcNow() => Time;
 
-    public AccessTokenClaims Claims() => Issuer.Prepare("user-1", "session-1", "zoë@example.com", "Zoë \"Z\" <z>", "admin");
+    /// <summary>A token for Zoë, with every claim.</summary>
+    public string Issue() => Issuer.Issue("user-1", "session-1", "zoë@example.com", "Zoë \"Z\" <z>", "admin");
 
-    public AccessTokenStatus StatusOf(string header, string payload) => Verifier.Verify(Forge(header, payload)).Status;
+    public Task<TokenValidationResult> ValidateAsync(string token) =>
+        AccessTokenRules.Handler().ValidateTokenAsync(token, AccessTokenRules.Parameters(Options, this));
 
-    /// <summary>A payload like the issuer's, with more or other members; null leaves a member out.</summary>
+    /// <summary>Which of the three answers a client would get.</summary>
+    public async Task<TokenStatus> StatusOfAsync(string token) => await ValidateAsync(token) switch
+    {
+        { IsValid: true } => TokenStatus.Valid,
+        { Exception: SecurityTokenExpiredException } => TokenStatus.Expired,
+        _ => TokenStatus.Invalid,
+    };
+
+    public Task<TokenStatus> StatusOfAsync(string header, string payload) => StatusOfAsync(Forge(header, payload));
+
+    /// <summary>A payload like the issuer's, with other or further members; null leaves a member out.</summary>
     public static string Payload(params (string Name, string? Json)[] changes)
     {
         var members = new List<(string Name, string? Json)>
         {
             ("sub", "\"u\""), ("sid", "\"s\""), ("jti", "\"j\""), ("email", "\"e\""), ("iat", $"{Now}"),
-            ("exp", $"{Now + 60}"), ("iss", "\"https://id.example\""), ("aud", "\"https://api.example\""),
+            ("exp", $"{Now + 60}"), ("iss", OriginJson), ("aud", OriginJson),
         };
         foreach (var change in changes)
         {
