@@ -1,16 +1,15 @@
 using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
-using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 
 namespace Watchword.Samples.Subscribers;
 
 /// <summary>What can be set, in the environment; validated, with every fault at once.</summary>
 internal sealed record SampleSettings
 {
-    public required NatsOptions Nats { get; init; }
+    public required NatsSettings Nats { get; init; }
 
     /// <summary>Npgsql connection string of where the subscribers keep their things.</summary>
     public required string Database { get; init; }
@@ -43,14 +42,7 @@ internal sealed record SampleSettings
         List<string> faults = [];
         var settings = new SampleSettings
         {
-            Nats = new()
-            {
-                Url = Text("NATS_URL") ?? Missing("NATS_URL", "nats://user:password@host:4222"),
-                CredentialsFile = Text("NATS_CREDS"),
-                InboxPrefix = Text("NATS_INBOX_PREFIX") ?? "_INBOX",
-                Name = "watchword samples",
-                RetryRefusedCredentials = true,
-            },
+            Nats = (NatsSettings.Read(configuration) ?? new() { Url = Missing("NATS_URL", "nats://user:password@host:4222") }) with { Name = "watchword samples" },
             Database = Database(),
             MailFolder = Path.GetFullPath(Text("MAIL_FOLDER") ?? Path.Combine(Text("WATCHWORD_DATA") ?? ".", "mail")),
             Smtp = Smtp(),
@@ -62,7 +54,7 @@ internal sealed record SampleSettings
             SecurityKept = TimeSpan.FromDays(Number("SECURITY_KEEP_DAYS", 365)),
         };
         if (Text("NATS_URL") is not null)
-            faults.AddRange(settings.Nats.Validate().Select(f => "NATS_URL, NATS_CREDS, NATS_INBOX_PREFIX: " + f));
+            faults.AddRange(settings.Nats.Faults());
         if (settings.SecurityKept < settings.BruteForceWindow)
             faults.Add($"SECURITY_KEEP_DAYS is '{settings.SecurityKept.Days}': expected no less time than SECURITY_BRUTE_FORCE_SECONDS, within which an alert is not raised again");
         if (!System.Net.Mail.MailAddress.TryCreate(settings.MailFrom, out _))
