@@ -1,6 +1,4 @@
 using System.Threading.Channels;
-using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Watchword.Events.Subscribing;
 
