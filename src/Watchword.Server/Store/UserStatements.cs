@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace Watchword.Server.Store;
 
 /// <summary>Statements on users and their credentials.</summary>
