@@ -9,23 +9,14 @@ var scrypt = new Command("scrypt", "Password hashing against OpenSSL, alone.");
 scrypt.SetAction(_ => ScryptBench.Print());
 
 return await new RootCommand("""
-    Measures Watchword on this machine: real PostgreSQL with its default durability, real nats-server.
+    Measures Watchword on this machine, with a real PostgreSQL at its default durability and a real nats-server.
 
-    Figures are figures: the exit code is 0 also when a goal is missed.
+    The exit code is 0 even when a goal is missed.
     """)
 {
-    FigureCommand.Create("main", "Every figure with its goal, in one table; some five minutes.", MainBench.Parts, MainBench.RunAsync),
-    FigureCommand.Create("nats", """
-        The NATS client beside the official JavaScript client, on one nats-server; some two minutes.
-
-        Examples:
-          bench/run nats                          every figure, with its goal
-          bench/run nats --only publish,consume   JetStream's rates alone
-          bench/run nats --only memory            bytes allocated per message, as BenchmarkDotNet counts them
-          bench/run nats --json | jq '.figures[] | {name, values}'
-        """, NatsBench.Parts, NatsBench.RunAsync),
+    FigureCommand.Create("main", "Every figure with its goal, in one table; about five minutes.", MainBench.Parts, MainBench.RunAsync),
     FigureCommand.Create("events", """
-        The event backbone: subscribers, dead letters, replay, the audit of the stream; some three minutes.
+        Subscribers, dead letters, replay and the audit of the stream; about three minutes.
 
         Examples:
           bench/run events                     every figure, with its goal

@@ -3,32 +3,28 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Console;
 using Npgsql;
-using Watchword.Events.Contracts;
-using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Outbox;
 using Watchword.Server.Operations;
 
 namespace Watchword.Bench;
 
-/// <summary>The real relay on a filled outbox and empty streams, in this process.</summary>
+/// <summary>Runs the relay in this process, on a filled outbox and empty streams.</summary>
 internal static class RelayRun
 {
-    /// <summary>Carries everything, from the moment the relay leads to the last mark; answers events a second.</summary>
-    /// <param name="outbox">Filled.</param>
-    /// <param name="server">Its streams are emptied first.</param>
-    /// <param name="count">Events in the outbox.</param>
-    /// <param name="logs">Where the lines go that auth events leave.</param>
-    /// <param name="ct">Gives up.</param>
+    /// <summary>Publishes everything. The clock runs from the moment the relay leads until the last row is marked. Returns events a second.</summary>
+    /// <param name="outbox">The database with the filled outbox.</param>
+    /// <param name="server">The URL of NATS, whose streams are deleted first.</param>
+    /// <param name="count">The number of events in the outbox.</param>
+    /// <param name="logs">Takes the log lines that auth events cause; null: none are written.</param>
+    /// <param name="ct">Cancels.</param>
     public static async Task<double> CarryAsync(NpgsqlDataSource outbox, string server, int count, ILoggerFactory? logs, CancellationToken ct)
     {
-        await using var nats = new NatsConnection(new() { Url = server });
-        await nats.ConnectAsync(ct);
-        var jetStream = new JetStream(nats);
-        foreach (var stream in Streams.All)
-            await jetStream.DeleteStreamAsync(stream.Name, ct);   // the ids that it would refuse as duplicates go with it
+        await using var nats = JetStreamClient.Connect(new() { Url = server });
+        await nats.WaitUntilOpenAsync(ct);
+        await nats.DeleteStreamsAsync(ct);   // and with them the message ids, which would be refused as duplicates
         using var relay = new OutboxRelay(
-            outbox, nats, jetStream, new OutboxSignal(), new(), logs?.CreateLogger<OutboxRelay>() ?? NullLogger<OutboxRelay>.Instance);
+            outbox, nats, new OutboxSignal(), new(), logs?.CreateLogger<OutboxRelay>() ?? NullLogger<OutboxRelay>.Instance);
         await relay.StartAsync(ct);
         await relay.Ready;
         var start = Stopwatch.GetTimestamp();
@@ -42,7 +38,7 @@ internal static class RelayRun
         return count / seconds;
     }
 
-    /// <summary>The server's own JSON lines, formatted and written, to nowhere.</summary>
+    /// <summary>Formats and writes the server's JSON log lines, to /dev/null.</summary>
     public static ILoggerFactory JsonToNowhere()
     {
         var console = Console.Out;
@@ -52,7 +48,7 @@ internal static class RelayRun
             var logs = LoggerFactory.Create(logging => logging
                 .AddConsoleFormatter<JsonLines, ConsoleFormatterOptions>()
                 .AddConsole(o => o.FormatterName = JsonLines.FormatterName));
-            logs.CreateLogger("bench");   // it keeps the writer that stands here now
+            logs.CreateLogger("bench");   // the console logger keeps the writer that is set now
             return logs;
         }
         finally

@@ -4,10 +4,10 @@ using Spectre.Console;
 
 namespace Watchword.Bench;
 
-/// <summary>The figures as a table for people, and as JSON for programs.</summary>
+/// <summary>Prints figures as a table for people, or as JSON for programs.</summary>
 internal static class Report
 {
-    /// <summary>A pipe has none: what is read there later should not be cut to 80 columns.</summary>
+    /// <summary>A pipe has no width, and its text should not be cut to 80 columns.</summary>
     private const int PipeWidth = 150;
 
     private static readonly JsonSerializerOptions Readable = new(JsonSerializerDefaults.Web)
@@ -33,8 +33,6 @@ internal static class Report
         if (Console.IsOutputRedirected)
             console.Profile.Width = PipeWidth;
         console.Write(table);
-        foreach (var appendix in figures.Select(f => f.Appendix).OfType<string>())
-            console.WriteLine(appendix);
     }
 
     public static string Json(IReadOnlyList<Figure> figures) => JsonSerializer.Serialize(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 using Watchword.Server.Local;
 using Watchword.Server.Store;
@@ -54,10 +55,18 @@ internal sealed class Workbench : IAsyncDisposable
         }
     }
 
+    /// <summary>A connection to <see cref="Nats"/>, open.</summary>
+    public async Task<JetStreamClient> ConnectAsync(CancellationToken ct)
+    {
+        var nats = JetStreamClient.Connect(new() { Url = Nats.Url });
+        await nats.WaitUntilOpenAsync(ct);
+        return nats;
+    }
+
     public string ConnectionString(string database) =>
         new NpgsqlConnectionStringBuilder(DatabaseUrl.ToConnectionString(_postgres.DatabaseUrl!)) { Database = database }.ConnectionString;
 
-    /// <summary>A pool with the settings of a server; closed with the workbench.</summary>
+    /// <summary>A connection pool with the server's settings; the workbench closes it.</summary>
     public NpgsqlDataSource Open(string database)
     {
         var source = IdentityDatabase.Open(ConnectionString(database), "watchword-bench");
@@ -84,7 +93,7 @@ internal sealed class Workbench : IAsyncDisposable
     /// <summary>A new database with nothing in it.</summary>
     public Task<NpgsqlDataSource> EmptyAsync(string name, CancellationToken ct) => CreateAsync(name, "template1", ct);
 
-    /// <summary>A copy of a database of this workbench, whose connections are closed for it.</summary>
+    /// <summary>A copy of one of the workbench's databases, whose connections are closed first.</summary>
     public async Task<NpgsqlDataSource> CopyAsync(NpgsqlDataSource original, string name, CancellationToken ct)
     {
         original.Clear();
@@ -122,10 +131,10 @@ internal sealed class Workbench : IAsyncDisposable
     }
 }
 
-/// <summary>Deleted with all that is in it.</summary>
+/// <summary>A folder that is deleted with its content.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    // Not CreateTempSubdirectory: it keeps other users out, and PostgreSQL may have to run as one.
+    // Not CreateTempSubdirectory: that keeps other users out, and PostgreSQL may run as another user.
     public TemporaryFolder() => Directory.CreateDirectory(Path);
 
     public string Path { get; } = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "watchword-bench-" + Guid.NewGuid().ToString("N")[..12]);

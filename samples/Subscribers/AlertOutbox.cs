@@ -1,10 +1,10 @@
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Events;
 using Watchword.Events.Contracts;
-using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Outbox;
 
 namespace Watchword.Samples.Subscribers;
 
@@ -12,23 +12,20 @@ namespace Watchword.Samples.Subscribers;
 /// Publishes committed alerts. If the process dies between publishing and marking an alert, the alert is published again
 /// under the same <c>Nats-Msg-Id</c>, which the stream drops as a duplicate within two minutes.
 /// </summary>
-internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream, ILogger<AlertOutbox> logger) : BackgroundLoop(logger)
+internal sealed class AlertOutbox(NpgsqlDataSource database, JetStreamClient jetStream, ILogger<AlertOutbox> logger) : BackgroundLoop(logger)
 {
-    // The message exceeds the stream's limit; its headers exceed the server's.
-    private static readonly int[] TooLarge = [10054, 10097];
-
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
 
     protected override async Task RunAsync(CancellationToken ct)
     {
-        await jetStream.Connection.WaitUntilOpenAsync(ct);
+        await jetStream.WaitUntilOpenAsync(ct);
         try
         {
             await StreamSetup.EnsureAsync(jetStream, [Streams.SecurityAlerts], logger, ct);
         }
-        catch (NatsPermissionException e)
+        catch (NatsDeniedException e)
         {
-            throw new NatsException($"stream {Streams.SecurityAlerts.Name} is missing, and this NATS user may not create it. Create it with: ./run stream create {Streams.SecurityAlerts.Name}", isTransient: false, e);
+            throw new NatsDeniedException($"stream {Streams.SecurityAlerts.Name} is missing, and this NATS user may not create it. Create it with: ./run stream create {Streams.SecurityAlerts.Name}", e);
         }
         while (true)
         {
@@ -40,7 +37,7 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
                     await MarkAsync("UPDATE security.alert SET published_at = clock_timestamp() WHERE id = $1", id, ct);
                     logger.AlertRaised(id);
                 }
-                catch (NatsException e) when (e is NatsPayloadTooLargeException || (e is JetStreamApiException { ErrorCode: var code } && TooLarge.Contains(code)))
+                catch (NatsException e) when (e.IsTooLarge())
                 {
                     // It would be refused for ever and block every later alert.
                     await MarkAsync("UPDATE security.alert SET skipped_at = clock_timestamp() WHERE id = $1", id, ct);
@@ -53,9 +50,7 @@ internal sealed class AlertOutbox(NpgsqlDataSource database, JetStream jetStream
 
     private async Task PublishAsync(Guid id, byte[] payload, CancellationToken ct)
     {
-        var headers = new NatsHeaders();
-        headers.Add(EventHeaders.MessageId, id.ToString());
-        headers.Add(EventHeaders.EventId, id.ToString());
+        var headers = new NatsHeaders { [EventHeaders.MessageId] = id.ToString(), [EventHeaders.EventId] = id.ToString() };
         await jetStream.PublishAsync(Security.AlertSubject, payload, headers, ct);
     }
 

@@ -5,9 +5,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Auditing;
-using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 using Watchword.Samples.Subscribers;
 
 const int ExitUsage = 64;
@@ -67,9 +66,7 @@ try
         builder.Logging.AddJsonConsole();
     else
         builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "HH:mm:ss "));
-    builder.Services
-        .AddSingleton(s => new NatsConnection(settings.Nats with { LoggerFactory = s.GetRequiredService<ILoggerFactory>() }))
-        .AddSingleton(s => new JetStream(s.GetRequiredService<NatsConnection>()));
+    builder.Services.AddSingleton(s => JetStreamClient.Connect(settings.Nats, s.GetRequiredService<ILoggerFactory>()));
     foreach (var name in names.Length > 0 ? names : [.. subscribers.Keys])
         subscribers[name](builder.Services, settings, database);
 
@@ -83,7 +80,6 @@ try
         });
     var log = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Watchword.Samples.Subscribers");
     await PrepareAsync(database, log, stopping.ApplicationStopping);
-    host.Services.GetRequiredService<NatsConnection>().Start();
     await host.RunAsync();
     return 0;
 }

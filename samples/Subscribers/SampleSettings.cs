@@ -2,16 +2,15 @@ using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using MimeKit;
 using Npgsql;
-using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 
 namespace Watchword.Samples.Subscribers;
 
 /// <summary>The settings, read from the environment. Every fault is reported at once.</summary>
 internal sealed record SampleSettings
 {
-    public required NatsOptions Nats { get; init; }
+    public required NatsSettings Nats { get; init; }
 
     /// <summary>Npgsql connection string of the database in which the subscribers keep their data.</summary>
     public required string Database { get; init; }
@@ -44,14 +43,7 @@ internal sealed record SampleSettings
         List<string> faults = [];
         var settings = new SampleSettings
         {
-            Nats = new()
-            {
-                Url = Text("NATS_URL") ?? Missing("NATS_URL", "nats://user:password@host:4222"),
-                CredentialsFile = Text("NATS_CREDS"),
-                InboxPrefix = Text("NATS_INBOX_PREFIX") ?? "_INBOX",
-                Name = "watchword samples",
-                RetryRefusedCredentials = true,
-            },
+            Nats = (NatsSettings.Read(configuration) ?? new() { Url = Missing("NATS_URL", "nats://user:password@host:4222") }) with { Name = "watchword samples" },
             Database = Database(),
             MailFolder = Path.GetFullPath(Text("MAIL_FOLDER") ?? Path.Combine(Text("WATCHWORD_DATA") ?? ".", "mail")),
             Smtp = Smtp(),
@@ -63,7 +55,7 @@ internal sealed record SampleSettings
             SecurityKept = TimeSpan.FromDays(Number("SECURITY_KEEP_DAYS", 365)),
         };
         if (Text("NATS_URL") is not null)
-            faults.AddRange(settings.Nats.Validate().Select(f => "NATS_URL, NATS_CREDS, NATS_INBOX_PREFIX: " + f));
+            faults.AddRange(settings.Nats.Faults());
         if (settings.SecurityKept < settings.BruteForceWindow)
             faults.Add($"SECURITY_KEEP_DAYS is '{settings.SecurityKept.Days}': expected at least SECURITY_BRUTE_FORCE_SECONDS, within which an alert is not raised again");
         if (!MailboxAddress.TryParse(settings.MailFrom, out var from) || from.Domain.Length == 0)

@@ -12,7 +12,7 @@ internal static partial class LogMessages
     [LoggerMessage(1103, LogLevel.Warning, "The database is not ready; trying again: {Reason}")]
     public static partial void DatabaseNotReady(this ILogger logger, string reason);
 
-    [LoggerMessage(1140, LogLevel.Information, "Started the sample subscribers (pid {Pid}); they write mails to {Folder}")]
+    [LoggerMessage(1140, LogLevel.Information, "The sample subscribers were started (pid {Pid}); they write mails to {Folder}")]
     public static partial void SamplesStarted(this ILogger logger, int pid, string folder);
 
     [LoggerMessage(1104, LogLevel.Warning, "{Method} {Path} answered 503: {Reason}")]

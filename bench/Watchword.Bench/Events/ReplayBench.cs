@@ -1,12 +1,11 @@
 using System.Diagnostics;
+using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
 using Watchword.Events.Replay;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Bench;
 
-/// <summary>How fast events are played again: to a file, to whoever listens, and into a stream.</summary>
+/// <summary>Measures how fast events are replayed: to a file, to current subscribers, and into a stream.</summary>
 internal static class ReplayBench
 {
     private const int Users = 20_000;
@@ -22,9 +21,7 @@ internal static class ReplayBench
         await Fill.UpdateAsync(identity, Users, Changes, ct);
         await RelayRun.CarryAsync(identity, bench.Nats.Url, Events, null, ct);
         await bench.DropAsync(identity, ct);
-        await using var nats = new NatsConnection(new() { Url = bench.Nats.Url });
-        await nats.ConnectAsync(ct);
-        var jetStream = new JetStream(nats);
+        await using var nats = await bench.ConnectAsync(ct);
         using var folder = new TemporaryFolder();
 
         List<double> file = [], core = [], stored = [];
@@ -32,26 +29,26 @@ internal static class ReplayBench
         {
             file.Add(await RoundAsync((r, plan) => r.ToFileAsync(plan, Path.Combine(folder.Path, "events.ndjson"), ct)));
             core.Add(await RoundAsync((r, plan) => r.ToSubjectAsync(plan, "unheard.>", ct: ct)));
-            await jetStream.DeleteStreamAsync(Copies, ct);
-            await jetStream.CreateStreamAsync(new() { Name = Copies, Subjects = ["copies.>"], Storage = StreamStorage.File }, ct);
+            await nats.DeleteStreamAsync(Copies, ct);
+            await nats.CreateStreamAsync(new() { Name = Copies, Subjects = ["copies.>"], Storage = StreamConfigStorage.File }, ct);
             stored.Add(await RoundAsync((r, plan) => r.ToSubjectAsync(plan, "copies.>", ct: ct)));
-            if ((await jetStream.FindStreamAsync(Copies, ct))?.State.Messages != Events)
-                throw new InvalidOperationException("The copies are not whole.");
+            if ((await nats.FindStreamAsync(Copies, ct))?.State.Messages != Events)
+                throw new InvalidOperationException("Copies are missing.");
         }
-        await jetStream.DeleteStreamAsync(Copies, ct);
-        var method = $"{Events:#,0} user.sync events of a stream on file, from the plan on; {Rounds} rounds";
+        await nats.DeleteStreamAsync(Copies, ct);
+        var method = $"{Events:#,0} user.sync events from a file stream, planning included; {Rounds} rounds";
         return
         [
-            new("replay to a file", "events/s", file[1..].Rounds(atLeast: 30_000), $"{method}; until the file stands, flushed to disk"),
-            new("replay to a subject", "events/s", core[1..].Rounds(atLeast: 30_000), $"{method}; until the server has read them all"),
-            new("replay into a stream", "events/s", stored[1..].Rounds(atLeast: 30_000), $"{method}; until the last ack of a stream on file"),
+            new("replay to a file", "events/s", file[1..].Rounds(atLeast: 30_000), $"{method}; until the file is flushed to disk and in place"),
+            new("replay to a subject", "events/s", core[1..].Rounds(atLeast: 30_000), $"{method}; until the server has read all of them"),
+            new("replay into a stream", "events/s", stored[1..].Rounds(atLeast: 30_000), $"{method}; until the last ack of a file stream"),
         ];
 
         async Task<double> RoundAsync(Func<EventReplay, ReplayPlan, Task<ReplayResult>> play)
         {
             var replay = new EventReplay(nats, database: null);
             var start = Stopwatch.GetTimestamp();
-            var result = await play(replay, await replay.PlanAsync(new(Streams.IdentityChanges.Name), ct));
+            var result = await play(replay, await replay.PlanAsync(new(Streams.IdentityChanges.Name!), ct));
             var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             return result.Events == Events ? Events / seconds : throw new InvalidOperationException($"{result.Events} events were replayed.");
         }

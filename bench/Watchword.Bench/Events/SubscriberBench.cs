@@ -4,19 +4,17 @@ using Npgsql;
 using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Bench;
 
-/// <summary>How fast a subscriber goes through a filled stream: alone, exactly once, and with events among them that always fail.</summary>
+/// <summary>Measures how fast a subscriber reads a filled stream: plainly, exactly once, and with events that always fail.</summary>
 internal static class SubscriberBench
 {
     private const int Users = 20_000;
     private const int Changes = 6;
     private const int Events = Users * Changes;
     private const int Rounds = 3;
-    private const int PairRounds = 9;   // short ones, and their ratio is what is asked for
+    private const int PairRounds = 9;   // short rounds, whose ratio matters
     private const int WarmUps = 3;
     private const int PoisonEvery = 100;
 
@@ -36,7 +34,7 @@ internal static class SubscriberBench
         List<double> plain = [], poisoned = [], once = [], effects = [];
         for (var round = 0; round < WarmUps + PairRounds; round++)
         {
-            // Each first as often as the other: what one leaves behind is not the other's.
+            // They take turns in going first, so that neither profits from what the other left behind.
             if (round % 2 == 0)
                 await PlainAsync();
             await PoisonedAsync();
@@ -99,13 +97,12 @@ internal static class SubscriberBench
             await Task.Delay(1, ct);
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         await host.StopAsync(ct);
-        await using var nats = new NatsConnection(new() { Url = bench.Nats.Url });
-        await nats.ConnectAsync(ct);
-        await new JetStream(nats).DeleteConsumerAsync(Streams.IdentityChanges.Name, name, ct);
+        await using var nats = await bench.ConnectAsync(ct);
+        await nats.DeleteConsumerAsync(Streams.IdentityChanges.Name!, name, ct);
         return expected / seconds;
     }
 
-    /// <summary>What the subscriber itself says that it handled.</summary>
+    /// <summary>Counts what the subscriber reports as handled.</summary>
     private sealed class HandledCounter : IDisposable
     {
         private readonly System.Diagnostics.Metrics.MeterListener _listener = new();

@@ -69,6 +69,7 @@ public sealed class JetStreamClient : IAsyncDisposable
         try
         {
             await client.Connection.ConnectAsync().AsTask().WaitAsync(patience, ct);
+            await client._whenOpen.Task.WaitAsync(patience, ct);   // its event
             return client;
         }
         catch (Exception e) when (e is NatsException or TimeoutException)

@@ -3,12 +3,6 @@ using NATS.Client.JetStream;
 
 namespace Watchword.Events.JetStream;
 
-/// <summary>The server forbids this user a subject. Names the subject.</summary>
-public sealed class NatsDeniedException(string message, Exception? cause = null) : NatsException(message, cause!);
-
-/// <summary>NATS is away: nothing was sent, or nobody can tell whether it arrived.</summary>
-public sealed class NatsAwayException(string message, Exception? cause = null) : NatsException(message, cause!);
-
 /// <summary>What an error of NATS means. The one question it always answers: may I retry?</summary>
 public static class NatsErrors
 {

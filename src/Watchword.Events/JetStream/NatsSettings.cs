@@ -58,7 +58,7 @@ public sealed record NatsSettings
         foreach (var server in Url.Split(','))
             if (!Uri.TryCreate(server.Contains("://", StringComparison.Ordinal) ? server.Trim() : "nats://" + server.Trim(), UriKind.Absolute, out var uri)
                 || uri.Host.Length == 0 || uri.Scheme is not ("nats" or "tls" or "ws" or "wss"))
-                faults.Add($"NATS_URL: '{WithoutPassword(server)}' is not the address of a NATS server: expected nats://host:port or tls://host:port");
+                faults.Add($"NATS_URL: '{WithoutPassword(server)}' is not the address of a NATS server: expected nats://user:password@host:4222, or tls:// in place of nats://");
         foreach (var (setting, file) in new[] { ("NATS_CREDS", CredentialsFile), ("NATS_CA", CaFile), ("NATS_CERT", CertificateFile), ("NATS_KEY", KeyFile) })
             if (file is not null && !File.Exists(file))
                 faults.Add($"{setting} is '{file}': there is no such file");

@@ -12,13 +12,6 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>How a sweep ended.</summary>
-/// <param name="Marked">Rows marked as published: the stream has the event, or sampling leaves it out.</param>
-/// <param name="LeftOut">How many of them sampling leaves out.</param>
-/// <param name="Failure">Why the sweep ended early; null when it did not, or when only the chain was broken.</param>
-/// <param name="ChainBroken">A foreign publisher's message broke the chain: sweep again at once.</param>
-internal readonly record struct SweepResult(int Marked, int LeftOut, NatsException? Failure, bool ChainBroken);
-
 /// <summary>
 /// Sweeps one stream's part of the outbox: reads everything unpublished in one snapshot, publishes it in order without
 /// waiting for each ack, and marks it as published as the acks arrive.

@@ -10,15 +10,6 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>What an audit found.</summary>
-/// <param name="Compared">Rows compared with the stream.</param>
-/// <param name="Lost">Events that were acknowledged and are gone; their rows wait to be published again.</param>
-/// <param name="Corrected">Events that lie at another sequence than their rows said.</param>
-internal sealed record AuditResult(long Compared, long Lost, long Corrected);
-
-/// <summary>The stream has disappeared: the relay starts again, and makes it.</summary>
-internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone");
-
 /// <summary>
 /// Compares the outbox with a stream, and marks rows as unpublished whose events the stream acknowledged and lost: by a
 /// power cut, a restored backup, a deletion. It publishes nothing: the next sweep does, in order.

@@ -1,19 +1,6 @@
 using System.Threading.Channels;
-using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Watchword.Events.Subscribing;
-
-/// <summary>What one subscriber's lanes share.</summary>
-/// <param name="Name">The subscriber.</param>
-/// <param name="Options">How it works.</param>
-/// <param name="Services">The host's.</param>
-/// <param name="Lot">Where events go that cannot be handled.</param>
-/// <param name="Database">The subscriber's own.</param>
-/// <param name="Handled">Counts the events that were handled.</param>
-/// <param name="Logger">The subscriber's.</param>
-internal sealed record LaneSetting(
-    string Name, SubscriberOptions Options, IServiceProvider Services, ParkingLot Lot, NpgsqlDataSource Database, Action<int> Handled, ILogger Logger);
 
 /// <summary>
 /// Handles events one after the other. A key always goes to the same lane, so its events keep their order; lanes work
@@ -76,36 +63,4 @@ internal abstract class Lane(LaneSetting setting)
 
     /// <summary>Handles some or all of the events that wait.</summary>
     protected abstract Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort);
-}
-
-/// <summary>Each event by itself, acknowledged when its handler is done.</summary>
-internal sealed class AtLeastOnceLane(LaneSetting setting) : Lane(setting)
-{
-    private readonly LaneSetting _setting = setting;
-
-    protected override async Task HandleWaitingAsync(HandlerCall call, CancellationToken stop, CancellationToken abort)
-    {
-        while (!stop.IsCancellationRequested && Waiting.TryRead(out var context))
-        {
-            using var place = await EnterAsync(stop);
-            if (IsHeld(context))
-                continue;
-            try
-            {
-                using var activity = context.StartActivity();
-                await call.RunAsync(context.Handle!, context);
-            }
-            catch (Exception) when (abort.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e)
-            {
-                Park(context, e);
-                continue;
-            }
-            await context.AckAsync();
-            _setting.Handled(1);
-        }
-    }
 }

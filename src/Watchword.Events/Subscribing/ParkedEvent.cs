@@ -73,9 +73,3 @@ internal sealed record ParkedEvent(
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 }
-
-/// <summary>A parked event that was tried in vain.</summary>
-/// <param name="Head">The event.</param>
-/// <param name="Reason">Why.</param>
-/// <param name="Delay">Until it is tried again; null: it is a dead letter.</param>
-internal sealed record FailedEvent(ParkedEvent Head, string Reason, TimeSpan? Delay);

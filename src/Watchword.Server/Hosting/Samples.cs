@@ -15,7 +15,7 @@ internal sealed class Samples(Engines engines, string program, ILoggerFactory lo
         if (options.Samples is null)
             return;
         if (!File.Exists(options.Samples))
-            throw new StartException($"{Setting.Samples.Key} is '{options.Samples}': no such file; ./run {Setting.Samples.Option} builds it");
+            throw new StartException($"{Setting.Samples.Key} is '{options.Samples}': there is no such program; ./run {Setting.Samples.Option} builds it");
         if (options.TargetDatabase is null)
             throw new StartException($"the sample subscribers need a database: set {Setting.TargetDatabaseUrl.Key}");
     }

@@ -12,10 +12,12 @@ internal sealed class NatsEngine(DataFolder data, LocalEngineOptions options, IL
 
     private static readonly JsonSerializerOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private readonly string _pidFile = Path.Combine(data.Nats, "nats-server.pid");
+    private readonly string _folder = Native.RealPath(data.Nats);
     private string _program = "";
 
     public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://127.0.0.1:{Port}");
+
+    private string PidFile => Path.Combine(_folder, "nats-server.pid");
 
     protected override IReadOnlyList<(int Number, string Name)> StopSignals => [(Native.SigTerm, "TERM")];
 
@@ -24,9 +26,9 @@ internal sealed class NatsEngine(DataFolder data, LocalEngineOptions options, IL
     protected override async Task PrepareAsync(CancellationToken cancel)
     {
         _program = new Programs(Options.ProgramFolders).Find(Program) ?? throw new LocalEngineException(Advice.NatsMissing);
-        await StopLeftoversAsync(Program, data.Nats, AtomicFile.ReadNumber(_pidFile), cancel);
+        await StopLeftoversAsync(Program, _folder, AtomicFile.ReadNumber(PidFile), cancel);
         // A server that was killed leaves its file, which would vouch for a later process of the same pid.
-        foreach (var file in Directory.EnumerateFiles(data.Nats, "*.ports"))
+        foreach (var file in Directory.EnumerateFiles(_folder, "*.ports"))
             File.Delete(file);
     }
 
@@ -46,23 +48,23 @@ internal sealed class NatsEngine(DataFolder data, LocalEngineOptions options, IL
         var text = string.Create(CultureInfo.InvariantCulture, $$"""
             # Rewritten at every start. Loopback only, and without a password: anyone on this machine may connect.
             listen: "127.0.0.1:{{Port}}"
-            pid_file: {{Quote(_pidFile)}}
-            ports_file_dir: {{Quote(data.Nats)}}
+            pid_file: {{Quote(PidFile)}}
+            ports_file_dir: {{Quote(_folder)}}
             jetstream {
-              store_dir: {{Quote(data.Nats)}}
+              store_dir: {{Quote(_folder)}}
               max_memory_store: 256MB
               max_file_store: 10GB
             }
 
             """);
-        var configuration = Path.Combine(data.Nats, "nats-server.conf");
+        var configuration = Path.Combine(_folder, "nats-server.conf");
         AtomicFile.Write(configuration, text);
-        return new([_program, "-c", configuration], data.Nats, EngineUser.Same);
+        return new([_program, "-c", configuration], _folder, EngineUser.Same);
     }
 
     /// <summary>nats-server writes this file, with its pid in the name, once it listens and JetStream is up.</summary>
     protected override Task<bool> IsReadyAsync(EngineProcess process, CancellationToken cancel) => Task.FromResult(
-        File.Exists(Path.Combine(data.Nats, string.Create(CultureInfo.InvariantCulture, $"{Program}_{process.Pid}.ports"))));
+        File.Exists(Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Program}_{process.Pid}.ports"))));
 
     private static string Quote(string text) => JsonSerializer.Serialize(text, Relaxed);
 }

@@ -100,7 +100,7 @@ public sealed class EventEnrichmentTests(PostgresFixture postgres, NatsFixture n
         using var release = new ManualResetEventSlim();
         var calls = 0;
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings,
-            RelayHost.Options with { Enrichment = new() { RestAfterOverrun = TimeSpan.FromMilliseconds(1) } },
+            RelayHost.Options with { Enrichment = new() { RestAfterOverrun = TimeSpan.Zero } },
             new Enricher((_, context) =>
             {
                 Interlocked.Increment(ref calls);
