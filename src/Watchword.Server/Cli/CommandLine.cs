@@ -17,7 +17,7 @@ internal static class CommandLine
 
             Without DATABASE_URL and NATS_URL it starts a private PostgreSQL and a private nats-server.
             Every option can also be set in the environment or in appsettings.json: --port as PORT, --data as
-            WATCHWORD_DATA, --roles as WATCHWORD_ROLES, and so on (see docs/operations.md).
+            WATCHWORD_DATA, --roles as WATCHWORD_ROLES, and so on (see docs/settings.md).
 
             Examples:
               ./run                                        serve on http://localhost:3001
