@@ -9,12 +9,12 @@ internal static class EventMetrics
     public const string MeterName = "Watchword.Events";
 
     private static readonly Meter Meter = new(MeterName);
-    private static readonly Counter<long> Compared = Meter.CreateCounter<long>("watchword.audit.compared", "{event}", "Outbox rows held against their stream");
+    private static readonly Counter<long> Compared = Meter.CreateCounter<long>("watchword.audit.compared", "{event}", "Outbox rows compared with their stream");
     private static readonly Counter<long> Lost = Meter.CreateCounter<long>("watchword.audit.lost", "{event}", "Events that a stream acknowledged and lost; published again");
     private static readonly Counter<long> Corrected = Meter.CreateCounter<long>("watchword.audit.corrected", "{event}", "Events found at another sequence than their row said");
     private static readonly Histogram<double> Duration = Meter.CreateHistogram<double>("watchword.audit.duration", "s", "How long an audit of a stream took");
     private static readonly Counter<long> Handled = Meter.CreateCounter<long>("watchword.subscriber.handled", "{event}", "Events that a subscriber handled");
-    private static readonly Counter<long> Parked = Meter.CreateCounter<long>("watchword.subscriber.parked", "{event}", "Events that a subscriber set aside, or that wait behind one");
+    private static readonly Counter<long> Parked = Meter.CreateCounter<long>("watchword.subscriber.parked", "{event}", "Events that a subscriber parked");
     private static readonly Counter<long> SampledOut = Meter.CreateCounter<long>("watchword.relay.sampled_out", "{event}", "Events that sampling left unpublished");
 
     public static void Audited(string stream, TimeSpan took, AuditResult result)

@@ -16,7 +16,7 @@ using Watchword.Server.Store;
 using Watchword.Server.Tokens;
 using Watchword.UserSync;
 
-// What a client sends as its trace, and is none, begins one of ours.
+// An invalid traceparent starts a new trace.
 Activity.DefaultIdFormat = ActivityIdFormat.W3C;
 Activity.ForceDefaultIdFormat = true;
 

@@ -6,7 +6,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>The dead letters of a database, as operators see and settle them. The consumer's own process does the work.</summary>
+/// <summary>The dead letters of a database, for operators to list, redrive and discard. The consumer's own process handles what is redriven.</summary>
 public sealed class DeadLetters(NpgsqlDataSource database)
 {
     private const string Columns = """
@@ -14,7 +14,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         (SELECT count(*) FROM watchword.parked_event w WHERE w.consumer = p.consumer AND w.queue = p.queue AND w.resolved_at IS NULL AND w.id > p.id)
         """;
 
-    // What was asked for already is on its way.
+    // A letter that somebody asked for already is on its way.
     private const string Redrivable = """
         p.state = 'failed' AND p.due_at IS NULL AND p.requested_by IS NULL
         AND ($1::bigint IS NULL OR p.id = $1::bigint) AND ($2::text IS NULL OR p.consumer = $2) AND ($3::text IS NULL OR p.key = $3)
@@ -38,16 +38,16 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         return await command.ExecuteScalarAsync(ct) is true;
     }
 
-    /// <summary>Oldest first.</summary>
-    /// <param name="consumer">Of one consumer; null: of all.</param>
-    /// <param name="key">Of one user or organization; null: of all.</param>
-    /// <param name="limit">How many at most; null: all.</param>
+    /// <summary>Lists dead letters, oldest first.</summary>
+    /// <param name="consumer">The consumer; null: every consumer.</param>
+    /// <param name="key">The user or organization; null: everybody.</param>
+    /// <param name="limit">The most to return; null: all.</param>
     /// <param name="ct">Gives up.</param>
     public async Task<IReadOnlyList<DeadLetter>> ListAsync(string? consumer = null, string? key = null, long? limit = null, CancellationToken ct = default) =>
         !await ExistAsync(ct) ? [] : await ReadAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Which} ORDER BY p.id LIMIT $3::text::bigint",
             ct, consumer, key, limit?.ToString(CultureInfo.InvariantCulture));
 
-    /// <summary>How many there are.</summary>
+    /// <summary>Counts dead letters.</summary>
     /// <inheritdoc cref="ListAsync"/>
     public async Task<long> CountAsync(string? consumer = null, string? key = null, CancellationToken ct = default)
     {
@@ -57,7 +57,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         return (long)(await command.ExecuteScalarAsync(ct))!;
     }
 
-    /// <summary>Everything that is known of a parked event; null when there is none of that id.</summary>
+    /// <summary>All details of a parked event; null when there is none of that id.</summary>
     public async Task<ParkedEventDetails?> FindAsync(long id, CancellationToken ct = default)
     {
         if (!await ExistAsync(ct))
@@ -78,7 +78,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         string? Text(int column) => row.IsDBNull(column) ? null : row.GetString(column);
     }
 
-    /// <summary>What <see cref="RedriveAsync(string, string?, string, CancellationToken)"/> would ask for; nothing is done.</summary>
+    /// <summary>What <see cref="RedriveAsync(string, string?, string, CancellationToken)"/> would ask for, without asking.</summary>
     /// <exception cref="DeadLetterException">There is nothing to redrive; says what became of it.</exception>
     public Task<IReadOnlyList<DeadLetter>> PreviewAsync(string consumer, string? key, CancellationToken ct = default) =>
         RedrivableAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Redrivable} ORDER BY p.id", null, consumer, key, null, ct);
@@ -88,8 +88,8 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         RedrivableAsync($"SELECT {Columns} FROM watchword.parked_event p WHERE {Redrivable} ORDER BY p.id", id, null, null, null, ct);
 
     /// <summary>
-    /// Asks the consumer to handle dead letters again, each followed by what waits behind it, in order. The consumer does
-    /// so at once, or when it runs again.
+    /// Asks the consumer to handle dead letters again, each followed by the events behind it, in order. The consumer does so at
+    /// once, or when it runs again.
     /// </summary>
     /// <exception cref="DeadLetterException">There is nothing to redrive; says what became of it.</exception>
     public Task<IReadOnlyList<DeadLetter>> RedriveAsync(string consumer, string? key, string actor, CancellationToken ct = default) => RedrivableAsync(Ask, null, consumer, key, actor, ct);
@@ -97,17 +97,17 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     /// <inheritdoc cref="RedriveAsync(string, string?, string, CancellationToken)"/>
     public Task<IReadOnlyList<DeadLetter>> RedriveAsync(long id, string actor, CancellationToken ct = default) => RedrivableAsync(Ask, id, null, null, actor, ct);
 
-    /// <summary>Gives a dead letter up, for a reason that is kept; what waits behind it is handled now.</summary>
+    /// <summary>Gives up a dead letter, for a reason that is kept. The events behind it are handled now.</summary>
     /// <exception cref="DeadLetterException">There is no such dead letter, it is being handled at this moment, or no reason was given.</exception>
     public async Task DiscardAsync(long id, string reason, string actor, CancellationToken ct = default)
     {
         if (string.IsNullOrWhiteSpace(reason))
-            throw new DeadLetterException("reason is missing: say why the event may be given up; it is kept with who discarded it");
+            throw new DeadLetterException("reason is missing: say why the event may be given up; the reason is stored with who discarded it");
         if (!await ExistAsync(ct))
             throw new DeadLetterException($"there is no dead letter {id}");
         await using var command = Command($"""
-            -- One that its consumer handles at this moment is that one's to settle, if it lives.
-            -- Due once more, so that its consumer looks at the queue: at what is next there, or at nothing, and the key is free.
+            -- A letter that its consumer is handling now is the consumer's to resolve, if that process lives.
+            -- Due once more, so that the consumer looks at the queue, and handles what is next or frees the key.
             WITH gone AS (
               UPDATE watchword.parked_event
               SET state = 'discarded', due_at = clock_timestamp(), resolved_at = clock_timestamp(), resolved_by = $2, resolution = $3
@@ -122,7 +122,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             throw await NothingAsync(id, ct);
     }
 
-    /// <summary>How far a redrive has come; in the order of what was asked for.</summary>
+    /// <summary>How far a redrive has come, in the order of the letters.</summary>
     public async Task<IReadOnlyList<RedriveOutcome>> OutcomesAsync(IReadOnlyList<DeadLetter> asked, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(asked);
@@ -154,7 +154,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
         if (await ExistAsync(ct) && await ReadAsync(sql, ct, values) is { Count: > 0 } found)
             return found;
         throw id is { } one ? await NothingAsync(one, ct) : new DeadLetterException(await WhyNothingAsync("consumer = $1 AND ($2::text IS NULL OR key = $2)",
-            key is null ? $"nothing is set aside for consumer {consumer}" : $"nothing of {key} is set aside for consumer {consumer}", ct, consumer, key));
+            key is null ? $"consumer {consumer} has no dead letters" : $"consumer {consumer} has no dead letters of {key}", ct, consumer, key));
     }
 
     private async Task<DeadLetterException> NothingAsync(long id, CancellationToken ct) => new(await WhyNothingAsync("id = $1", $"there is no dead letter {id}", ct, id));
@@ -167,8 +167,8 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             SELECT CASE state
               WHEN 'redriven'  THEN format('dead letter %s was redriven already, at %s by %s', id, watchword_at, coalesce(resolved_by, 'its consumer'))
               WHEN 'discarded' THEN format('dead letter %s was discarded, at %s by %s: %s', id, watchword_at, resolved_by, resolution)
-              WHEN 'waiting'   THEN format('event %s is no dead letter: it only waits behind one of its key', id)
-              WHEN 'retrying'  THEN format('event %s is no dead letter yet: it is being tried again by itself', id)
+              WHEN 'waiting'   THEN format('event %s is not a dead letter: it only waits behind one of its key', id)
+              WHEN 'retrying'  THEN format('event %s is not a dead letter yet: it is being retried', id)
               ELSE format('dead letter %s is being redriven already, asked for by %s', id, requested_by) END
             FROM (SELECT *, to_char(resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS watchword_at
                   FROM watchword.parked_event WHERE {which} ORDER BY resolved_at IS NULL DESC, resolved_at DESC, id LIMIT 1) AS found
@@ -204,7 +204,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
     private NpgsqlCommand Command(string sql, params object?[] values)
     {
         var command = database.CreateCommand(sql);
-        command.CommandTimeout = 0;   // there may be a million; the caller has a token
+        command.CommandTimeout = 0;   // there may be a million; the caller can cancel
         foreach (var value in values)
             command.Parameters.Add(value is null ? new() { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Text } : new() { Value = value });
         return command;

@@ -6,22 +6,22 @@ using Watchword.Events.Contracts;
 
 namespace Watchword.Events.Subscribing;
 
-/// <summary>A row of <c>watchword.parked_event</c>, as far as it is handled by.</summary>
-/// <param name="Id">Its place in its queue, and what operators call it by.</param>
-/// <param name="Queue">What it waits in.</param>
+/// <summary>A row of <c>watchword.parked_event</c>.</summary>
+/// <param name="Id">Its id, which rises within its queue.</param>
+/// <param name="Queue">Its queue: one for each key.</param>
 /// <param name="Key">The user or organization; null when it could not be read.</param>
 /// <param name="Event">The event's id.</param>
-/// <param name="Stream">Where it came from.</param>
-/// <param name="Sequence">Its place there.</param>
-/// <param name="Subject">What it was published to.</param>
+/// <param name="Stream">The stream it came from.</param>
+/// <param name="Sequence">Its sequence in the stream.</param>
+/// <param name="Subject">The subject it was published to.</param>
 /// <param name="Headers">As JSON: [[name, value], …].</param>
 /// <param name="Payload">The bytes as they came.</param>
 /// <param name="StoredAt">By the stream's clock.</param>
 /// <param name="State">retrying, failed, waiting, redriven or discarded.</param>
 /// <param name="Attempts">How often it was tried.</param>
-/// <param name="Reason">Why it was set aside; null while it only waits.</param>
-/// <param name="Due">Whether it is to be handled now.</param>
-/// <param name="Suspect">It may be what takes the process down.</param>
+/// <param name="Reason">Why it failed; null while it only waits.</param>
+/// <param name="Due">Whether its retry is due.</param>
+/// <param name="Suspect">Whether it may be what kills the process.</param>
 internal sealed record ParkedEvent(
     long Id, string Queue, string? Key, string Event, string Stream, long Sequence, string Subject, string Headers, byte[] Payload,
     DateTime StoredAt, string State, int Attempts, string? Reason, bool Due, bool Suspect)

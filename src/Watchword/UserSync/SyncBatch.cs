@@ -11,7 +11,7 @@ internal sealed class SyncBatch
     /// <summary>All of them, in the order of the stream.</summary>
     public List<SyncEvent> Events { get; } = [];
 
-    /// <summary>How many of them were looked at: with one that is set aside, those before it are applied first.</summary>
+    /// <summary>How many of them were looked at. Events before one that is parked are applied first.</summary>
     public int Seen { get; set; }
 
     /// <summary>What they come to for each user.</summary>

@@ -26,7 +26,7 @@ public sealed record UserSyncOptions
     /// <summary>The wait before the second try; it quadruples.</summary>
     public TimeSpan Backoff { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>Events of this origin (header <c>Watchword-Origin</c>) are passed over: what this service caused itself.</summary>
+    /// <summary>Skips events of this origin (header <c>Watchword-Origin</c>): what this service caused itself.</summary>
     public string? SkipOrigin { get; init; }
 
     /// <summary>After a failure of the database, the first wait; doubles up to <see cref="RetryDelayMax"/>.</summary>

@@ -76,10 +76,3 @@ END $$;
 CREATE CONSTRAINT TRIGGER handled_event_commit AFTER INSERT ON watchword.handled_event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION watchword.refuse_foreign_commit();
 
--- The streams that a subscriber has read. If a stream is recreated, the subscriber starts at its first event, even if it
--- had originally started with new events only.
-CREATE TABLE watchword.read_before (
-  consumer text NOT NULL,
-  stream   text NOT NULL,
-  PRIMARY KEY (consumer, stream)
-);
