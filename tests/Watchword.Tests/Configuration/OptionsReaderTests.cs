@@ -109,13 +109,13 @@ public class OptionsReaderTests
         try
         {
             File.WriteAllText(file, "192.0.2.0/24,NL\n");
-            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("GEO_CIDR_FILE", file), ("FINER_SUBJECTS", "country"));
+            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("GEO_CIDR_FILE", file));
             Assert.True(options.Sampling.LeavesOut("auth.user.token_refreshed", "u1"));
-            Assert.Equal((file, true, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device, options.Enrichment.FinerSubjects));
+            Assert.Equal((file, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device));
 
             File.WriteAllText(file, "192.0.2.0/24,NL\nfirst\n#\nsecond\n");
-            var faults = Assert.Throws<ConfigurationException>(() => Read(("GEO_CIDR_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"), ("FINER_SUBJECTS", "city"))).Errors;
-            Assert.Equal(6, faults.Count);
+            var faults = Assert.Throws<ConfigurationException>(() => Read(("GEO_CIDR_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"))).Errors;
+            Assert.Equal(5, faults.Count);
             Assert.Equal([2, 4], faults.Where(f => f.StartsWith("GEO_CIDR_FILE", StringComparison.Ordinal)).Select(f => int.Parse(f.Split(" line ")[1].Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture)));
         }
         finally

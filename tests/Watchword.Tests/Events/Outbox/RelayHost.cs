@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
@@ -18,7 +17,7 @@ internal sealed class RelayHost : IAsyncDisposable
     }
 
     public JetStreamClient JetStream { get; }
-    public OutboxSignal Signal Signal { get; } = new();
+    public OutboxSignal Signal { get; } = new();
     public OutboxRelay Relay { get; }
 
     public LogCapture Logs { get; } = new();
