@@ -166,6 +166,16 @@ public sealed class JetStreamClient : IAsyncDisposable
         (await FindAsync(async c => (await Context.GetStreamAsync(stream, new() { SubjectsFilter = filter }, c)).Info, ["STREAM", "INFO", stream], ct))?.State.Subjects
         ?? new Dictionary<string, long>();
 
+    /// <summary>When a stream stored its first message from a sequence on; null when there is none.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="sequence">The sequence, from 1 on.</param>
+    /// <param name="filter">Only messages of these subjects; null: any.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task<DateTimeOffset?> FindStoredAtAsync(string stream, ulong sequence, string? filter, CancellationToken ct) =>
+        (await FindAsync(
+            async c => await (await Context.GetStreamAsync(stream, cancellationToken: c)).GetAsync(new() { Seq = sequence, NextBySubj = filter ?? ">" }, c),
+            ["STREAM", stream], ct))?.Message.Time;
+
     /// <summary>The names of the streams that take the subject; null: of all.</summary>
     public Task<IReadOnlyList<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
         CallAsync<IReadOnlyList<string>>(async c => await Context.ListStreamNamesAsync(subject, c).ToArrayAsync(c), ["STREAM", "NAMES"], ct);
@@ -220,6 +230,11 @@ public sealed class JetStreamClient : IAsyncDisposable
         catch (Exception) when (watch.Reason is not null && !ct.IsCancellationRequested)
         {
             throw watch.Reason;
+        }
+        catch (NatsNoRespondersException e)
+        {
+            // An account that does not import the subject gets the same answer.
+            throw new NatsJSException($"nobody answers {string.Join(' ', tokens)}: JetStream is away, or this user's account may not ask for it", e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {

@@ -61,9 +61,10 @@ public static class StoredMessages
     public static async IAsyncEnumerable<Delivery> FollowAsync(
         JetStreamClient client, string stream, ReadFrom range, [EnumeratorCancellation] CancellationToken ct)
     {
-        while (true)
+        for (var first = true; ; first = false)
         {
-            var consumer = await OpenWhenThereAsync(client, stream, range, ct);
+            // What fails at once would fail for ever; later it may be a restart.
+            var consumer = await (first ? OpenAsync(client, stream, range, ct) : OpenWhenThereAsync(client, stream, range, ct));
             try
             {
                 range = range with { Sequence = consumer.Info.Delivered.StreamSeq + 1, StoredSince = null, OnlyNew = false };

@@ -55,17 +55,10 @@ internal sealed class EventStatus(JetStreamClient nats, NpgsqlDataSource? databa
     {
         if (info is { NumPending: 0, NumAckPending: 0 })
             return 0;
-        // The filter may skip the message that follows: only the server knows the next one.
-        var next = new ReadFrom
-        {
-            Sequence = (info.NumAckPending > 0 ? info.AckFloor.StreamSeq : info.Delivered.StreamSeq) + 1,
-            Subject = info.Config.FilterSubject,
-            HeadersOnly = true,
-            Batch = 1,
-        };
-        await foreach (var message in StoredMessages.ReadToEndAsync(nats, info.StreamName, next, ct))
-            return Math.Max(0, (DateTimeOffset.UtcNow - message.StoredAt).TotalSeconds);
-        return 0;   // it was deleted meanwhile
+        var next = (info.NumAckPending > 0 ? info.AckFloor.StreamSeq : info.Delivered.StreamSeq) + 1;
+        return await nats.FindStoredAtAsync(info.StreamName, next, info.Config.FilterSubject, ct) is { } stored
+            ? Math.Max(0, (DateTimeOffset.UtcNow - stored).TotalSeconds)
+            : 0;   // it was deleted meanwhile
     }
 
     private async Task<Dictionary<string, JsonElement>> AuditsAsync(CancellationToken ct)

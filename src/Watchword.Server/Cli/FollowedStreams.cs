@@ -1,3 +1,4 @@
+using NATS.Client.Core;
 using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
@@ -26,10 +27,12 @@ internal static class FollowedStreams
                     continue;
                 taken.AddRange(found?.Config.Subjects ?? stream.Subjects!);
             }
+            catch (NatsException) when (IsOptional(name))
+            {
+                continue;
+            }
             catch (NatsDeniedException)
             {
-                if (IsOptional(name))
-                    continue;
                 taken.Add(">");   // a user who may not see its settings may still read it
             }
             names.Add(name);

@@ -26,8 +26,8 @@ public class DependencyDirectionTests
 
     [Fact]
     public void Nothing_mentions_the_former_NATS_client() =>
-        Assert.Empty(Directory.EnumerateFiles(Source, "*.*", SearchOption.AllDirectories)
-            .Where(f => Path.GetExtension(f) is ".cs" or ".csproj" or ".props" or ".md" && !Built(f) && File.ReadAllText(f).Contains("Watchword." + "Nats", StringComparison.Ordinal)));
+        Assert.DoesNotContain(Directory.EnumerateFiles(Source, "*.*", SearchOption.AllDirectories), f =>
+            Path.GetExtension(f) is ".cs" or ".csproj" or ".props" or ".md" && !Built(f) && File.ReadAllText(f).Contains("Watchword." + "Nats", StringComparison.Ordinal));
 
     private static bool Built(string file) => Path.GetRelativePath(Source, file).Split(Path.DirectorySeparatorChar).Any(part => part is "obj" or "bin");
 }

@@ -3,7 +3,6 @@ using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Contracts;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Auditing;

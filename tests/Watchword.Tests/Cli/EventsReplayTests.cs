@@ -7,7 +7,7 @@ namespace Watchword.Tests.Cli;
 public class EventsReplayTests(NatsFixture nats)
 {
     [Fact]
-    public async Task To_a_file_a_pipe_a_subject_and_a_consumer()
+    public async Task To_a_file_a_pipe_and_a_subject()
     {
         await using var world = await ReplayWorld.CreateAsync(nats);
         await world.FillAsync();
@@ -16,7 +16,6 @@ public class EventsReplayTests(NatsFixture nats)
         var file = await RunAsync(world, "--since", "2026-03-01T13:00:00Z", "--until", "2026-03-01T15:00Z", "--to-file", world.File);
         var pipe = await RunAsync(world, "--user", "ada", "--from-sequence", "2", "--to-file", "-");
         var subject = await RunAsync(world, "--type", "auth.user.logged_in", "--to-subject", "replay.>");
-        var consumer = await RunAsync(world, "--from-sequence", "4", "--to-consumer", "rebuild");
 
         Assert.Equal((0, ""), (file.ExitCode, file.Errors));
         Assert.StartsWith($"Replayed 3 events (3 from the stream, 0 from the outbox), sequences 2 to 4, to {world.File}, in ", file.Output, StringComparison.Ordinal);
@@ -26,7 +25,6 @@ public class EventsReplayTests(NatsFixture nats)
         Assert.StartsWith("Replayed 2 events", pipe.Errors, StringComparison.Ordinal);
         Assert.Contains("to replay.>, stored by copies", subject.Output, StringComparison.Ordinal);
         Assert.Equal(2, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
-        Assert.StartsWith("Consumer rebuild of auth-events begins at sequence 4: 3 events wait in it", consumer.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -48,7 +46,6 @@ public class EventsReplayTests(NatsFixture nats)
         await world.FillAsync();
 
         Assert.Equal("Would replay 1 event (1 from the stream, 0 from the outbox), sequences 6 to 6.\n", (await RunAsync(world, "--from-sequence", "6", "--dry-run")).Output);
-        Assert.Equal("Consumer last of auth-events begins at sequence 6: 1 event waits in it, and what comes follows.\n", (await RunAsync(world, "--from-sequence", "6", "--to-consumer", "last")).Output);
     }
 
     [Theory]
@@ -59,16 +56,13 @@ public class EventsReplayTests(NatsFixture nats)
     [InlineData(1, "There is nothing to replay: stream auth-events has no event of user nobody", "--user", "nobody", "--to-file", "-")]
     [InlineData(1, "--to-file is '/nowhere/at/all', and its folder is not there", "--to-file", "/nowhere/at/all")]
     [InlineData(1, "--to-file is empty", "--to-file", "")]
-    [InlineData(2, "Give one of --to-file, --to-subject and --to-consumer, or --dry-run.", "--from-sequence", "1")]
-    [InlineData(2, "Give one of", "--to-file", "-", "--to-consumer", "c")]
+    [InlineData(2, "Give one of --to-file and --to-subject, or --dry-run.", "--from-sequence", "1")]
     [InlineData(2, "Required argument missing for option: '--to-file'", "--to-file")]
     [InlineData(2, "Required argument missing for option: '--to-subject'", "--to-subject")]
-    [InlineData(2, "Required argument missing for option: '--to-consumer'", "--to-consumer")]
     [InlineData(2, "'--to-file' expects a single argument but 2 were provided", "--to-file", "a", "--to-file", "b")]
     [InlineData(2, "--user is empty: give one, or leave it out.", "--user", "", "--dry-run")]
     [InlineData(2, "--type is empty: give one, or leave it out.", "--type", "", "--dry-run")]
     [InlineData(2, "--to-subject is empty", "--to-subject", "")]
-    [InlineData(2, "--to-consumer is empty", "--to-consumer", "")]
     [InlineData(2, "--since is 'yesterday': expected a time such as", "--since", "yesterday", "--dry-run")]
     [InlineData(2, "--since is '2026': expected a time such as", "--since", "2026", "--dry-run")]
     [InlineData(2, "--until is '03/04/2026': expected a time such as", "--until", "03/04/2026", "--dry-run")]

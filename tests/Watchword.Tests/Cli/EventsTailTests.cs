@@ -2,7 +2,6 @@ using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Replay;
 

@@ -1,7 +1,5 @@
 using System.Text;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Cli;
 

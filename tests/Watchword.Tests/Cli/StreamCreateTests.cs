@@ -1,7 +1,5 @@
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Cli;
 

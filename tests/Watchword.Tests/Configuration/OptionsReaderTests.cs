@@ -110,13 +110,13 @@ public class OptionsReaderTests
         try
         {
             File.WriteAllBytes(file, CountryDatabase.Of(("192.0.2.0/24", "NL")));
-            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("COUNTRY_FILE", file), ("FINER_SUBJECTS", "country"));
+            var options = Read(("EVENT_SAMPLING", "auth.user.token_refreshed=0%"), ("EVENT_ENRICHMENT", "country, device"), ("COUNTRY_FILE", file));
             Assert.True(options.Sampling.LeavesOut("auth.user.token_refreshed", "u1"));
-            Assert.Equal((file, true, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device, options.Enrichment.FinerSubjects));
+            Assert.Equal((file, true, true), (options.Enrichment.CountryFile, options.Enrichment.Country, options.Enrichment.Device));
 
             File.WriteAllText(file, "192.0.2.0/24,NL\n");
-            var faults = Assert.Throws<ConfigurationException>(() => Read(("COUNTRY_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"), ("FINER_SUBJECTS", "city"))).Errors;
-            Assert.Equal(5, faults.Count);
+            var faults = Assert.Throws<ConfigurationException>(() => Read(("COUNTRY_FILE", file), ("EVENT_SAMPLING", "x, y"), ("EVENT_ENRICHMENT", "z"))).Errors;
+            Assert.Equal(4, faults.Count);
             Assert.Equal($"COUNTRY_FILE ({file}) is not a MaxMind DB: provide an .mmdb file such as GeoLite2-Country or DB-IP Country Lite; a text file of networks is not accepted", Assert.Single(faults, f => f.StartsWith("COUNTRY_FILE", StringComparison.Ordinal)));
         }
         finally

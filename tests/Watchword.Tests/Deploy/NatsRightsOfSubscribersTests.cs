@@ -6,7 +6,6 @@ using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Tests.Cli;
 
 namespace Watchword.Tests.Deploy;

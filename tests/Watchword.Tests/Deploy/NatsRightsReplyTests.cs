@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Deploy;

@@ -3,7 +3,6 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Samples.Subscribers;
 using Watchword.Tests.Cli;

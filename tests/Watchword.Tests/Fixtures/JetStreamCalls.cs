@@ -83,7 +83,7 @@ internal static class JetStreamCalls
     }
 
     /// <summary>Stores many messages, as fast as the server takes them.</summary>
-    public static async Task PublishManyAsync(this JetStreamClient client, string subject, int count, Func<int, byte[]> payload)
+    public static async Task PublishManyAsync(this JetStreamClient client, string subject, int count, Func<int, byte[]> payload, Func<int, NatsHeaders>? headers = null)
     {
         await using var window = await PublishWindow.OpenAsync(client, 1_024, Ct);
         var settling = Task.Run(async () =>
@@ -92,7 +92,7 @@ internal static class JetStreamCalls
                 Assert.Null((await window.Results.ReadAsync(Ct)).Error);
         }, Ct);
         for (var i = 1; i <= count; i++)
-            await window.PublishAsync(subject, payload(i), [], i, Ct);
+            await window.PublishAsync(subject, payload(i), headers?.Invoke(i) ?? [], i, Ct);
         await settling;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using Watchword.Events.JetStream;
 using Watchword.Tests;
@@ -15,11 +16,7 @@ public sealed class NatsFixture : IAsyncLifetime
     private readonly NatsServer _server = new(Config());
     private int _taken;
 
-    public async ValueTask InitializeAsync()
-    {
-        if (Environment.GetEnvironmentVariable(PostgresFixture.HelperVariable) is null)
-            await _server.StartAsync();
-    }
+    public async ValueTask InitializeAsync() => await _server.StartAsync();
 
     public async ValueTask DisposeAsync() => await _server.DisposeAsync();
 
@@ -47,6 +44,21 @@ public sealed record NatsAccount(int Port, string User, string Password)
     public string Url => string.Create(CultureInfo.InvariantCulture, $"nats://{User}:{Password}@127.0.0.1:{Port}");
 
     public NatsSettings Settings => new() { Url = Url, Name = "tests" };
+
+    /// <summary>Publishes with headers that no client sends, and a server takes.</summary>
+    public async Task PublishRawAsync(string subject, string headers, string payload)
+    {
+        var ct = TestContext.Current.CancellationToken;
+        using var socket = new TcpClient();
+        await socket.ConnectAsync("127.0.0.1", Port, ct);
+        var (head, body) = (Encoding.UTF8.GetBytes(headers), Encoding.UTF8.GetBytes(payload));
+        await using var stream = socket.GetStream();
+        await stream.WriteAsync(Encoding.UTF8.GetBytes($$"""CONNECT {"user":"{{User}}","pass":"{{Password}}","headers":true,"verbose":false}""" + $"\r\nHPUB {subject} {head.Length} {head.Length + body.Length}\r\n"), ct);
+        await stream.WriteAsync(new byte[][] { head, body, [.. "\r\nPING\r\n"u8] }.SelectMany(b => b).ToArray(), ct);
+        using var reader = new StreamReader(stream);
+        while (await reader.ReadLineAsync(ct) is { } line && line != "PONG")
+            Assert.DoesNotContain("-ERR", line, StringComparison.Ordinal);
+    }
 
     /// <summary>An open connection of this account.</summary>
     public async Task<JetStreamClient> ConnectAsync(CancellationToken ct = default)

@@ -12,9 +12,6 @@ namespace Watchword.Tests;
 /// <summary>One real PostgreSQL for the run; each test gets a database cloned from a template.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
-    /// <summary>Set in the environment of a test process that only helps a test of another one: it has no use for servers of its own.</summary>
-    public const string HelperVariable = "WATCHWORD_TEST_HELPER";
-
     private readonly string _folder = Directory.CreateTempSubdirectory("watchword-pg-").FullName;
     private readonly int _port = TestPorts.Free();
     private Process? _server;
@@ -22,8 +19,6 @@ public sealed class PostgresFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        if (Environment.GetEnvironmentVariable(HelperVariable) is not null)
-            return;
         var bin = FindBinaries();
         if (User is not null)
             await RunAsync(null, "chown", User, _folder);

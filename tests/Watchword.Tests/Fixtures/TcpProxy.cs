@@ -34,9 +34,10 @@ internal sealed class TcpProxy : IAsyncDisposable
         Break();
     }
 
-    /// <summary>Every connection breaks; new ones are welcome.</summary>
+    /// <summary>Every connection breaks, with what it held back; new ones are welcome.</summary>
     public void Break()
     {
+        _stalled = null;
         foreach (var client in _open.Keys)
             client.Dispose();
     }

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text.Json;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
+using NATS.Client.JetStream.Models;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;

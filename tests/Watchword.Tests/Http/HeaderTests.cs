@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Watchword.Events.Contracts;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Http;

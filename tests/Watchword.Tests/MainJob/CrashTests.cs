@@ -1,4 +1,3 @@
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Outbox;
 

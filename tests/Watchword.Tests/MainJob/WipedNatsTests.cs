@@ -2,7 +2,6 @@ using System.Net.Http.Json;
 using Dapper;
 using Watchword.Events;
 using Watchword.Events.Contracts;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.MainJob;

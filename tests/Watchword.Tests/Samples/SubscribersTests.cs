@@ -3,8 +3,6 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Samples;
 

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Server.Sessions;
 

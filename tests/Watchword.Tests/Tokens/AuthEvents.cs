@@ -1,6 +1,4 @@
 using System.Text.Json;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.Tokens;

@@ -1,6 +1,4 @@
 using System.Text;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Tokens;
 

@@ -1,3 +1,4 @@
+using Watchword.Events.Contracts;
 using System.Net;
 using System.Text.Json;
 

@@ -2,7 +2,6 @@ using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.UserSync;
 
@@ -171,7 +170,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Contains(letters, l => l is { Reason: "data.email is missing", Key: "x9" });
         Assert.Contains(letters, l => l is { Key: "x14" } && l.Reason.StartsWith("version 9223372036854775807 lies more than a day ahead", StringComparison.Ordinal));
         Assert.Contains(letters, l => l is { Key: "x15" } && l.Reason.StartsWith("schemaVersion 99 is newer than 1", StringComparison.Ordinal));
-        await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == (ulong)malformed.Length);
+        await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == malformed.Length);
     }
 
     [Fact]
@@ -301,7 +300,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await host.PublishAsync(Event("u"));
         await Eventually.TrueAsync(async () => await host.Target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
         var waiting = await host.JetStream.FindConsumerAsync("identity-changes", "user-sync");
-        Assert.Equal(1, waiting!.AckPending);
+        Assert.Equal(1, waiting!.NumAckPending);
 
         await transaction.CommitAsync();
         await host.SettledAsync();

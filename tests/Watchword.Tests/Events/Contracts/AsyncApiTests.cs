@@ -29,16 +29,6 @@ public class AsyncApiTests(ServerFixture fixture)
     }
 
     [Fact]
-    public async Task Finer_subjects_are_addresses_with_a_parameter()
-    {
-        var document = AsyncApi.Document(finerSubjects: true);
-        using var parsed = await ParseAsync(document);
-        Assert.Equal(["asyncapi-latest-version"], parsed.RootElement.GetProperty("diagnostics").EnumerateArray().Select(d => d.GetProperty("code").GetString()!));
-        Assert.Equal(("auth.user.registered.{country}", "user.sync"),
-            (document["channels"]!["auth.user.registered"]!["address"]!.GetValue<string>(), document["channels"]!["user.sync"]!["address"]!.GetValue<string>()));
-    }
-
-    [Fact]
     public async Task The_official_parser_objects_to_a_broken_document_and_an_example_that_breaks_its_schema()
     {
         var document = AsyncApi.Document();

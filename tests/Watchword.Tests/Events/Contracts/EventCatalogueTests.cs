@@ -8,7 +8,7 @@ public class EventCatalogueTests
     [Fact]
     public void Each_event_is_found_by_its_record_and_its_subject_and_lies_in_a_stream_that_takes_it()
     {
-        var streams = Streams.All.Append(Streams.SecurityAlerts).ToDictionary(s => s.Name);
+        var streams = Streams.All.Append(Streams.SecurityAlerts).ToDictionary(s => s.Name!);
         Assert.All(EventCatalogue.All, type =>
         {
             Assert.Same(type, EventCatalogue.Of(type.Record));
@@ -19,9 +19,8 @@ public class EventCatalogueTests
     }
 
     [Theory]
-    [InlineData("auth.user.registered.NL", "auth.user.registered")]
-    [InlineData("auth.user.logged_in.NL.mobile", "auth.user.logged_in")]
-    [InlineData("member.role.changed.x", "member.role.changed")]
+    [InlineData("auth.user.registered", "auth.user.registered")]
+    [InlineData("auth.user.registered.NL", null)]
     [InlineData("auth.user.registeredX", null)]
     [InlineData("auth.user", null)]
     [InlineData("AUTH.USER.REGISTERED", null)]
@@ -29,7 +28,7 @@ public class EventCatalogueTests
     [InlineData("", null)]
     [InlineData(".", null)]
     [InlineData("dlq.audit", null)]
-    public void A_finer_subject_is_of_the_same_event_and_no_other_is(string subject, string? found) =>
+    public void An_event_is_found_by_its_exact_subject(string subject, string? found) =>
         Assert.Equal(found, EventCatalogue.Find(subject)?.Subject);
 
     [Fact]
@@ -37,18 +36,5 @@ public class EventCatalogueTests
     {
         var e = Assert.Throws<ArgumentException>(() => EventCatalogue.Of(typeof(UserData)));
         Assert.StartsWith("UserData is no event of Watchword: choose from UserRegistered, UserLoggedIn, ", e.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Finding_an_event_allocates_nothing()
-    {
-        EventCatalogue.Find("auth.user.registered.NL");
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 1000; i++)
-        {
-            EventCatalogue.Find("user.sync");
-            EventCatalogue.Find("auth.user.registered.NL");
-        }
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 }

@@ -3,7 +3,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using Watchword.Events.Contracts;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Contracts;
 

@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Watchword.Events.Contracts;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Contracts;
 

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Watchword.Events.Contracts;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Server.Catalogue;
 using Watchword.Tests.Tokens;
@@ -32,8 +31,8 @@ public class PublishedEventsTests(ServerFixture fixture)
             """, new { user = person.Id });
 
         await using var nats = await fixture.Account.ConnectAsync();
-        var auth = await ReadAsync(nats, Streams.AuthEvents.Name, person.Id, id, "auth.user.logged_out");
-        var changes = await ReadAsync(nats, Streams.IdentityChanges.Name, person.Id, id, "user.deleted");
+        var auth = await ReadAsync(nats, Streams.AuthEvents.Name!, person.Id, id, "auth.user.logged_out");
+        var changes = await ReadAsync(nats, Streams.IdentityChanges.Name!, person.Id, id, "user.deleted");
 
         Assert.Equal(EventCatalogue.All.Where(t => t.Stream != Streams.SecurityAlerts.Name).Select(t => t.Subject).Order(StringComparer.Ordinal),
             auth.Concat(changes).Select(e => e.Type.Subject).Distinct().Order(StringComparer.Ordinal));

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.JetStream;

@@ -1,5 +1,4 @@
 using System.Net;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 using Watchword.Tests.Tokens;
 

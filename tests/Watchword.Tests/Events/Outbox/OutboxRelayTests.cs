@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Text;
+using NATS.Client.JetStream.Models;
+using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
 
@@ -160,7 +160,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         await using var relay = await RelayHost.StartAsync(db, nats.TakeAccount().Settings);
 
         var headers = Assert.Single(await relay.JetStream.ReadStreamAsync("identity-changes", 1)).Headers!;
-        Assert.Equal((null, "crm"), (headers["Watchword-Actor"], headers["Watchword-Origin"]));
+        Assert.Equal((null, "crm"), (headers.Find("Watchword-Actor"), headers.Find("Watchword-Origin")));
     }
 
     [Fact]
@@ -229,7 +229,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         {
             await db.ExecuteAsync($"""UPDATE "user" SET name = 'round {stop}'""");
             var relay = await RelayHost.StartAsync(db, account.Settings);
-            var stream = Watchword.Events.Contracts.Streams.IdentityChanges.Name;
+            var stream = Watchword.Events.Contracts.Streams.IdentityChanges.Name!;
             await relay.Relay.Ready;
             var before = (await relay.JetStream.FindStreamAsync(stream))!.State.Messages;
             await Eventually.TrueAsync(async () => (await relay.JetStream.FindStreamAsync(stream))!.State.Messages > before || await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);

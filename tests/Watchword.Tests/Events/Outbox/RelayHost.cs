@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Watchword.Events.Enrichment;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
@@ -19,7 +18,7 @@ internal sealed class RelayHost : IAsyncDisposable
     }
 
     public JetStreamClient JetStream { get; }
-    public OutboxSignal Signal Signal { get; } = new();
+    public OutboxSignal Signal { get; } = new();
     public OutboxRelay Relay { get; }
 
     public LogCapture Logs { get; } = new();

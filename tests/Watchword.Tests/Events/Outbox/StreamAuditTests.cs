@@ -2,8 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
+using NATS.Client.JetStream.Models;
 
 namespace Watchword.Tests.Events.Outbox;
 
@@ -52,7 +51,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
             await CarriedAsync(db);
         }
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = published_at - interval '7 days 1 hour'");
-        await operators.DeleteStreamAsync(stream.Name);
+        await operators.DeleteStreamAsync(Changes);
         await operators.CreateStreamAsync(stream);
         await using (await RelayHost.StartAsync(db, account.Settings))
         {
@@ -66,7 +65,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await using var relay = await RelayHost.StartAsync(db, account.Settings);
         await CarriedAsync(db);
 
-        Assert.Equal(20, (await operators.FindStreamAsync(stream.Name))!.State.Messages);
+        Assert.Equal(20, (await operators.FindStreamAsync(Changes))!.State.Messages);
         Assert.Empty(relay.Logs.Of(2033));
     }
 
@@ -281,7 +280,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await CarriedAsync(db);
         await db.ExecuteAsync("UPDATE watchword.outbox SET published_at = published_at - interval '3 minutes'");
 
-        Assert.Equal(new AuditResult(7, 0, 0), await AuditAsync(db, relay, Streams.AuthEvents.Name));
+        Assert.Equal(new AuditResult(7, 0, 0), await AuditAsync(db, relay, Streams.AuthEvents.Name!));
     }
 
     [Fact]

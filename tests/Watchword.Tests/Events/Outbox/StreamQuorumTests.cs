@@ -1,7 +1,6 @@
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
@@ -9,7 +8,7 @@ namespace Watchword.Tests.Events.Outbox;
 /// <summary>A cluster of three, and one stream whose only replica is down: what has no quorum keeps nobody else waiting.</summary>
 public class StreamQuorumTests(PostgresFixture postgres)
 {
-    private static readonly string[] Relayed = [Streams.AuthEvents.Name, Streams.IdentityChanges.Name];
+    private static readonly string[] Relayed = [Streams.AuthEvents.Name!, Streams.IdentityChanges.Name!];
 
     private static string Insert(int from, int to) => $"""
         INSERT INTO "user" (id, name, email, "emailVerified") SELECT 'u' || i, 'User ' || i, 'u' || i || '@example.com', false FROM generate_series({from}, {to}) i
@@ -60,7 +59,7 @@ public class StreamQuorumTests(PostgresFixture postgres)
         await using var db = await postgres.IdentityAsync();
         await using var cluster = new NatsCluster();
         await cluster.StartAsync();
-        await PlaceApartAsync(cluster, Streams.AuthEvents.Name);
+        await PlaceApartAsync(cluster, Streams.AuthEvents.Name!);
         await using var relay = await RelayHost.StartAsync(db, new() { Url = cluster.Nodes[2].Url });
         await db.ExecuteAsync(Insert(1, 1));
         await HaveAsync(relay, Relayed, 1);

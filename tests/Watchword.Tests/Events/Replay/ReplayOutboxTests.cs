@@ -1,6 +1,5 @@
 using System.Text.Json;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 using Watchword.Tests.Events.Outbox;
 
 namespace Watchword.Tests.Events.Replay;

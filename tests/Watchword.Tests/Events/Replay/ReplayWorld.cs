@@ -4,7 +4,6 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
 using Watchword.Events.Replay;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Replay;

@@ -1,18 +1,16 @@
-using System.Diagnostics;
 using Dapper;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
+using NATS.Client.Core;
 
 namespace Watchword.Tests.Events.Subscribing;
 
 /// <summary>The idempotency store: the effects of an event commit with the mark that it was handled, or not at all.</summary>
 public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
 {
-    private const string UrlVariable = "WATCHWORD_TEST_SUBSCRIBER_NATS";
-    private const string DatabaseVariable = "WATCHWORD_TEST_SUBSCRIBER_DATABASE";
-    private const int Events = 20_000;
+    private const int Events = 8_000;
     private const int Users = 200;
-    private const int Kills = 6;
+    private const int Kills = 4;
 
     private async Task<SubscriberHost> CreateAsync()
     {
@@ -28,23 +26,18 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
     public async Task Each_effect_happens_once_however_often_the_process_is_killed()
     {
         await using var host = await CreateAsync();
-        await using (var publisher = host.JetStream.CreatePublisher())
-        {
-            for (var i = 0; i < Events; i++)
-                await publisher.PublishAsync("auth.user.registered", System.Text.Encoding.UTF8.GetBytes(SubscriberHost.Registered($"u{i % Users}", $"{i}")), Headers($"u{i % Users}"), i);
-            for (var acked = 0; acked < Events; acked++)
-                Assert.Null((await publisher.Results.ReadAsync()).Error);
-        }
+        var random = TestRandom.Create();
+        await host.JetStream.PublishManyAsync("auth.user.registered", Events, i => System.Text.Encoding.UTF8.GetBytes(SubscriberHost.Registered($"u{i % Users}", $"{i}")), i => Headers($"u{i % Users}"));
 
         var kills = 0;
         for (var left = (long)Events; left > 0;)
         {
-            using var process = StartProcess(host);
+            using var process = await TestHostProcess.StartAsync("effects", host);
             try
             {
                 // At random moments, but not before it has done something.
                 await Eventually.TrueAsync(async () => process.HasExited || Events - await CountAsync(host) < left, TimeSpan.FromSeconds(60));
-                await Task.Delay(Random.Shared.Next(0, 400));
+                await Task.Delay(random.Next(0, 400));
                 if (kills++ == Kills)
                     await Eventually.TrueAsync(async () => await CountAsync(host) >= Events && await host.JetStream.FindConsumerAsync("auth-events", SubscriberHost.Name) is { NumPending: 0, NumAckPending: 0 }, TimeSpan.FromSeconds(90));
             }
@@ -62,21 +55,6 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
             SELECT count(*) FROM (SELECT what::int - lag(what::int) OVER (PARTITION BY who ORDER BY id) AS step FROM effect) s WHERE step <= 0
             """);
         Assert.Equal(0, disorder);
-    }
-
-    /// <summary>Not a test: the subscriber that the test kills. It runs it in a process of its own.</summary>
-    [Fact(Explicit = true)]
-    public async Task Handle_until_killed()
-    {
-        var url = Environment.GetEnvironmentVariable(UrlVariable);
-        Assert.SkipWhen(url is null, "run by the other test");
-        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
-        Watchword.Events.SubscriberServices.AddWatchwordSubscriber(builder.Services, SubscriberHost.Name, s => s
-            .Connect(url).ParkIn(Environment.GetEnvironmentVariable(DatabaseVariable)!).ExactlyOnce()
-            .On<UserRegistered>((e, context, _) => WriteAsync(e, context)));
-        using var host = builder.Build();
-        await host.StartAsync(TestContext.Current.CancellationToken);
-        await Task.Delay(Timeout.Infinite, TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -147,7 +125,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await CreateAsync();
         foreach (var name in (string[])["1", "1", "2"])
         {
-            var headers = new Watchword.JetStream.NatsHeaders();
+            var headers = new NatsHeaders();
             headers.Add(EventHeaders.EventId, "event-" + name);   // and no message id, by which the stream would drop it
             await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
         }
@@ -162,7 +140,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
         await using var host = await CreateAsync();
         foreach (var (source, name) in ((string, string)[])[("/crm", "1"), ("/billing", "2"), ("/crm", "1")])
         {
-            var headers = new Watchword.JetStream.NatsHeaders();
+            var headers = new NatsHeaders();
             headers.Add(EventHeaders.EventId, "1001");
             headers.Add(EventHeaders.Source, source);
             await host.PublishAsync("auth.user.registered", SubscriberHost.Registered("u", name), headers);
@@ -251,22 +229,13 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
 
     private static Task<long> CountAsync(SubscriberHost host) => host.Database.ScalarAsync<long>("SELECT count(*) FROM effect");
 
-    private static Watchword.JetStream.NatsHeaders Headers(string userId)
+    private static NatsHeaders Headers(string userId)
     {
         var id = Guid.CreateVersion7().ToString();
-        var headers = new Watchword.JetStream.NatsHeaders();
+        var headers = new NatsHeaders();
         headers.Add(EventHeaders.MessageId, id);
         headers.Add(EventHeaders.EventId, id);
         headers.Add(EventHeaders.Key, userId);
         return headers;
     }
-
-    private static Process StartProcess(SubscriberHost host) => Process.Start(new ProcessStartInfo(
-        Path.Combine(AppContext.BaseDirectory, "Watchword.Tests"),
-        ["-method", $"{typeof(ExactlyOnceTests).FullName}.{nameof(Handle_until_killed)}", "-explicit", "only"])
-    {
-        UseShellExecute = false,
-        RedirectStandardOutput = true,
-        Environment = { [PostgresFixture.HelperVariable] = "1", [UrlVariable] = host.Account.Url, [DatabaseVariable] = host.Database.ConnectionString },
-    })!;
 }

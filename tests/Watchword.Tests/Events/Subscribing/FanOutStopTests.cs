@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
 using Watchword.Events.Contracts;
-using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 
@@ -40,7 +38,7 @@ public class FanOutStopTests(NatsFixture nats)
     private async Task<SubscriberHost> StartAsync(TimeSpan drain)
     {
         var host = await SubscriberHost.CreateAsync(nats);
-        await host.StartAsync(s => s.FanOut().With(o => o with { StartAt = DeliverPolicy.All, DrainTimeout = drain }).On<UserRegistered>(async (e, _, ct) =>
+        await host.StartAsync(s => s.FanOut().With(o => o with { DrainTimeout = drain }).On<UserRegistered>(async (e, _, ct) =>
         {
             _begun.TrySetResult();
             try
@@ -54,6 +52,7 @@ public class FanOutStopTests(NatsFixture nats)
                 throw;
             }
         }));
+        await host.Logs.LineAsync(2200);   // what comes from now on is for it
         return host;
     }
 }

@@ -21,6 +21,7 @@ public class LostLeaseTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var handled = new ConcurrentQueue<Handled>();
+        var random = TestRandom.Create();
         using var logs = new LogCapture();
         using var one = Build("one");
         using var other = Build("other");
@@ -67,7 +68,10 @@ public class LostLeaseTests(PostgresFixture postgres, NatsFixture nats)
                 .Connect(host.Account.Url).ParkIn(host.Database.Source).With(o => o with { Concurrency = 8, BatchSize = 4 }).On<UserRegistered>(async (e, _, ct) =>
                 {
                     var begun = Stopwatch.GetTimestamp();
-                    await Task.Delay(Random.Shared.Next(1, 20) + (Random.Shared.Next(10) == 0 ? 250 : 0), ct);
+                    int pause;
+                    lock (random)
+                        pause = random.Next(1, 20) + (random.Next(10) == 0 ? 250 : 0);
+                    await Task.Delay(pause, ct);
                     handled.Enqueue(new(e.Data.UserId, int.Parse(e.Data.Name!, CultureInfo.InvariantCulture), name, begun, Stopwatch.GetTimestamp()));
                 }));
             return builder.Build();

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
@@ -15,12 +14,12 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     public async Task A_key_is_not_freed_while_an_event_of_it_is_on_its_way_to_the_table()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
-        var (message, context, store) = await TakenAsync(host);
-        await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
+        var (context, store) = await TakenAsync(host);
+        await using var lease = (await AdvisoryLease.TryAcquireAsync(host.Database.Source, "subscriber c", Ct))!;
         using var gate = new WorkGate();
-        var lot = new ParkingLot("c", store, gate, _ => { }, NullLogger.Instance);
+        var lot = new ParkingLot("c", store, gate, NullLogger.Instance);
 
-        lot.Park(context, message, "no", attempts: 1, delay: null);
+        lot.Park(context, "no", attempts: 1, delay: null);
         var written = lot.Written(context.Queue);
         Assert.Null(await store.HeadAsync(context.Queue, Ct));
         Assert.False(lot.TryRelease(context.Queue, written), "it is not written down");
@@ -33,7 +32,7 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(1, lot.Count);
         Assert.True(lot.TryRelease(context.Queue, lot.Written(context.Queue)));
         Assert.Equal(0, lot.Count);
-        Assert.False(lot.TryHold(context, message));
+        Assert.False(lot.TryHold(context));
 
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => writing);
@@ -43,13 +42,13 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     public async Task Nothing_is_handled_before_what_came_again_at_the_start_is_written_down()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
-        var (message, context, store) = await TakenAsync(host);
-        await using var lease = (await ParkingService.TryAcquireAsync(host.Database.Source, "c", Ct))!;
-        Assert.True(await store.AddAsync(lease, [new(context, message, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
+        var (context, store) = await TakenAsync(host);
+        await using var lease = (await AdvisoryLease.TryAcquireAsync(host.Database.Source, "subscriber c", Ct))!;
+        Assert.True(await store.AddAsync(lease, [new(context, "retrying", "no", 1, TimeSpan.Zero)], Ct));   // by a process that died before it could acknowledge
         using var gate = new WorkGate();
-        var lot = new ParkingLot("c", store, gate, _ => { }, NullLogger.Instance);
+        var lot = new ParkingLot("c", store, gate, NullLogger.Instance);
         await lot.LoadAsync(Ct);
-        Assert.True(lot.TryHold(context, message));   // it came again
+        Assert.True(lot.TryHold(context));   // it came again
         var handled = 0;
         var redriver = new Redriver(host.Database.Source, store, lot, new(), (_, _, _) =>
         {
@@ -59,7 +58,7 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var redriving = redriver.RunAsync(Task.CompletedTask, stop, stop.Token);
-        await Task.Delay(500, Ct);   // ample for a first look at what is due
+        await Task.Delay(300, Ct);   // ample for a first look at what is due, which nothing announces
         Assert.Equal(0, handled);
         var writing = lot.WriteAsync(lease, stop.Token);
         await Eventually.TrueAsync(() => lot.Count == 0);
@@ -71,12 +70,12 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     // One event of a user, in hand.
-    private static async Task<(JetStreamMessage Message, EventContext Context, ParkedEvents Store)> TakenAsync(SubscriberHost host)
+    private static async Task<(EventContext Context, ParkedEvents Store)> TakenAsync(SubscriberHost host)
     {
         await MigrationRunner.ApplyAsync(host.Database.Source, [SubscribingSchema.Migrations], NullLogger.Instance, Ct);
-        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null), Ct);
+        await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null));
         await host.RegisterAsync("u");
-        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5), Ct));
-        return (message, new(message, attempt: 1), new(host.Database.Source, "c"));
+        var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5)));
+        return (new(new Delivery(message)), new(host.Database.Source, "c"));
     }
 }

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
 using NATS.Client.Core;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 
@@ -207,8 +206,8 @@ public class StuckKeyTests(PostgresFixture postgres, NatsFixture nats)
     private static NatsHeaders Next(NatsHeaders first)
     {
         var headers = new NatsHeaders();
-        headers.Add(EventHeaders.EventId, "next-" + first[EventHeaders.EventId]);
-        headers.Add(EventHeaders.Key, first[EventHeaders.Key]!);
+        headers.Add(EventHeaders.EventId, "next-" + first.Find(EventHeaders.EventId));
+        headers.Add(EventHeaders.Key, first.Find(EventHeaders.Key)!);
         return headers;
     }
 

@@ -18,12 +18,10 @@ internal sealed class SubscriberHost : IAsyncDisposable
     private IHost? _host;
     private readonly bool _ownsDatabase;
 
-    private SubscriberHost(NatsAccount account, JetStreamClient nats, TestDatabase? database, bool ownsDatabase) =>
-        (Account, Nats, JetStream, Database, _ownsDatabase) = (account, nats, new(nats), database!, ownsDatabase);
+    private SubscriberHost(NatsAccount account, JetStreamClient jetStream, TestDatabase? database, bool ownsDatabase) =>
+        (Account, JetStream, Database, _ownsDatabase) = (account, jetStream, database!, ownsDatabase);
 
     public NatsAccount Account { get; }
-
-    public JetStreamClient Nats { get; }
 
     public JetStreamClient JetStream { get; }
 
@@ -33,7 +31,7 @@ internal sealed class SubscriberHost : IAsyncDisposable
 
     public DeadLetters DeadLetters => new(Database.Source);
 
-    /// <summary>Streams are there; the subscriber is not yet.</summary>
+    /// <summary>Streams are there; the subscriber is not yet. A fan-out subscriber needs no database.</summary>
     public static async Task<SubscriberHost> CreateAsync(NatsFixture nats, TestDatabase? database = null, bool ownsDatabase = true, bool streams = true)
     {
         var account = nats.TakeAccount();
@@ -44,7 +42,7 @@ internal sealed class SubscriberHost : IAsyncDisposable
         return host;
     }
 
-    /// <summary>Starts it; the database, where there is one, is its own.</summary>
+    /// <summary>Starts it.</summary>
     public async Task StartAsync(Action<SubscriberBuilder> configure, string name = Name, string? url = null, Action<IServiceCollection>? services = null)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
@@ -97,7 +95,7 @@ internal sealed class SubscriberHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        await Nats.DisposeAsync();
+        await JetStream.DisposeAsync();
         if (Database is not null && _ownsDatabase)
             await Database.DisposeAsync();
     }

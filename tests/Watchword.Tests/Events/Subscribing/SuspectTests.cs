@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Watchword.Events;
 using Watchword.Events.Contracts;
@@ -10,9 +9,6 @@ namespace Watchword.Tests.Events.Subscribing;
 /// <summary>An event that takes the process down is found, and nobody else is blamed for it.</summary>
 public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
 {
-    private const string UrlVariable = "WATCHWORD_TEST_SUSPECT_NATS";
-    private const string DatabaseVariable = "WATCHWORD_TEST_SUSPECT_DATABASE";
-
     [Fact]
     public async Task Suspects_are_tried_alone()
     {
@@ -151,7 +147,7 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
         // Nine deliveries until it is a suspect, and three attempts.
         for (var run = 0; run < 30; run++)
         {
-            using var process = StartProcess(host);
+            using var process = await TestHostProcess.StartAsync("killed", host);
             try
             {
                 await Eventually.TrueAsync(async () => process.HasExited || await KillerAsync() is not null, TimeSpan.FromSeconds(60));
@@ -175,33 +171,4 @@ public class SuspectTests(PostgresFixture postgres, NatsFixture nats)
 
         Task<long> OtherQueuesAsync() => host.Database.ScalarAsync<long>("SELECT count(*) FROM watchword.parked_event WHERE state = 'retrying'");
     }
-
-    /// <summary>Not a test: the subscriber of the test above, in a process of its own, which one event kills.</summary>
-    [Fact(Explicit = true)]
-    public async Task Handle_until_an_event_kills()
-    {
-        var url = Environment.GetEnvironmentVariable(UrlVariable);
-        Assert.SkipWhen(url is null, "run by the other test");
-        var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(null);
-        Watchword.Events.SubscriberServices.AddWatchwordSubscriber(builder.Services, SubscriberHost.Name, s => s
-            .Connect(url).ParkIn(Environment.GetEnvironmentVariable(DatabaseVariable)!).With(o => o with { AckWait = TimeSpan.FromSeconds(1) }).ExactlyOnce()
-            .On<UserRegistered>(async (e, _, ct) =>
-            {
-                await Task.Delay(50, ct);
-                if (e.Data.Name == "killer")
-                    Process.GetCurrentProcess().Kill();
-            }));
-        using var host = builder.Build();
-        await host.StartAsync(TestContext.Current.CancellationToken);
-        await Task.Delay(Timeout.Infinite, TestContext.Current.CancellationToken);
-    }
-
-    private static Process StartProcess(SubscriberHost host) => Process.Start(new ProcessStartInfo(
-        Path.Combine(AppContext.BaseDirectory, "Watchword.Tests"),
-        ["-method", $"{typeof(SuspectTests).FullName}.{nameof(Handle_until_an_event_kills)}", "-explicit", "only"])
-    {
-        UseShellExecute = false,
-        RedirectStandardOutput = true,
-        Environment = { [PostgresFixture.HelperVariable] = "1", [UrlVariable] = host.Account.Url, [DatabaseVariable] = host.Database.ConnectionString },
-    })!;
 }
