@@ -15,7 +15,7 @@ using Watchword.Server.Store;
 using Watchword.Server.Tokens;
 using Watchword.UserSync;
 
-// What a client sends as its trace, and is none, begins one of ours.
+// A client's invalid trace header starts a new trace.
 Activity.DefaultIdFormat = ActivityIdFormat.W3C;
 Activity.ForceDefaultIdFormat = true;
 
@@ -23,7 +23,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
 {
     using var logs = LoggerFactory.Create(logging => logging.AddWatchwordLogs());
 
-    // What it stands on: PostgreSQL and NATS, given or started here.
+    // PostgreSQL and NATS: given, or started here.
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
     Samples.Check(options);
@@ -43,7 +43,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         .AddSingleton<OutboxSignal>()
         .AddSingleton<IdentityStore>();
 
-    // What it does.
+    // The work of each role.
     if (options.Roles.HasFlag(Roles.Api))
     {
         builder.Services.AddPasswords(options.Passwords);
@@ -57,7 +57,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         builder.Services.AddHostedService(s => new Samples(engines, samples, s.GetRequiredService<ILoggerFactory>()));
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
 
-    // What it answers.
+    // The endpoints.
     await using var app = builder.Build();
     app.UseForwardedHeaders(ProxyHeaders.Options);
     app.UseErrorBodies();
