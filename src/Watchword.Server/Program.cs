@@ -29,7 +29,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     PasswordText.ThrowIfNotNormalizing();
     using var logs = LoggerFactory.Create(logging => logging.AddWatchwordLogs());
 
-    // What it stands on: PostgreSQL and NATS, given or started here.
+    // PostgreSQL and NATS: given, or started here.
     await using var engines = await Engines.StartAsync(OptionsReader.Read(configuration).WithFreePort(), logs, stop);
     var options = engines.Options;
     Samples.Check(options);
@@ -49,7 +49,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         .AddSingleton<OutboxSignal>()
         .AddSingleton<IdentityStore>();
 
-    // What it does.
+    // The work of each role.
     if (options.Roles.HasFlag(Roles.Api))
     {
         builder.Services.AddPasswords(options.Passwords);
@@ -63,7 +63,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
         builder.Services.AddHostedService(s => new Samples(engines, samples, s.GetRequiredService<ILoggerFactory>()));
     builder.Services.AddSingleton(engines).AddHostedService<Announcement>();
 
-    // What it answers.
+    // The endpoints.
     await using var app = builder.Build();
     app.UseForwardedHeaders(ProxyHeaders.Options);
     app.UseErrorBodies();

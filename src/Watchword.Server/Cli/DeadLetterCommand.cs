@@ -6,7 +6,7 @@ using Watchword.Server.Store;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run dlq …</c>: events that a consumer could not handle.</summary>
+/// <summary><c>./run dlq …</c>: lists, redrives and discards events that a consumer could not handle.</summary>
 internal static class DeadLetterCommand
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
@@ -16,18 +16,18 @@ internal static class DeadLetterCommand
     private const int MostTold = 100;
 
     public static Command Create() => new("dlq", """
-        Dead letters: events that a consumer could not handle. The later events of the same user wait behind each.
+        Dead letters: events that a consumer could not handle. Later events of the same user or organization wait behind them.
 
-        They are kept in the consumer's own database: user sync's in the target's, which is the default here; that of
-        another service is named with --target-database-url.
+        Each consumer keeps its own in its own database. The default here is the target of user sync; name another
+        service's database with --target-database-url.
         """) { List(), Show(), Redrive(), Discard() };
 
     private static Command List()
     {
         var (consumer, key, json) = (Consumer(), Key(), Json());
-        var limit = WholeNumber.Option("--limit", $"The oldest so many. Default {ShownLetters}; with --json all.", "count");
+        var limit = WholeNumber.Option("--limit", $"Show at most this many, the oldest first. Default {ShownLetters}; with --json all.", "count");
         var list = new Command("list", """
-            Dead letters, oldest first, each with its reason and how many events wait behind it.
+            List dead letters, oldest first, with their reasons and the number of events that wait behind each.
 
             Examples:
               ./run dlq list
@@ -45,7 +45,7 @@ internal static class DeadLetterCommand
             }
             if (found.Count == 0)
             {
-                // Named, so that a name with a typing error does not read like good news.
+                // Naming them exposes a misspelt name, which would otherwise read like good news.
                 var whose = string.Concat(parsed.GetValue(consumer) is { } name ? $" of consumer {name}" : "", parsed.GetValue(key) is { } whom ? $" of key {whom}" : "");
                 Console.WriteLine($"There are no dead letters{whose}.");
                 return;
@@ -62,7 +62,7 @@ internal static class DeadLetterCommand
     {
         var (id, json) = (Id(), Json());
         var show = new Command("show", """
-            One dead letter: where it came from, why it failed, what it holds, and what waits behind it.
+            Show one dead letter: where it came from, why it failed, its content, and what waits behind it.
 
             Examples:
               ./run dlq show 7
@@ -79,11 +79,11 @@ internal static class DeadLetterCommand
             }
             Line("consumer", letter.Consumer);
             Line("state", letter.ResolvedAt is { } at ? $"{letter.State}, {Time(at)} by {letter.ResolvedBy}{(letter.Resolution is { } why ? $": {why}" : "")}" : letter.State);
-            Line("reason", letter.Reason ?? "it only waits");
+            Line("reason", letter.Reason ?? "none: it only waits");
             Line("attempts", $"{letter.Attempts}");
             Line("event", letter.Event);
             Line("subject", letter.Subject);
-            Line("key", letter.Key ?? "could not be read: nothing waits behind it");
+            Line("key", letter.Key ?? "unknown: nothing waits behind it");
             Line("from", $"{letter.Stream}, sequence {letter.Sequence}");
             Line("at", Time(letter.At));
             foreach (var header in letter.Headers)
@@ -96,12 +96,12 @@ internal static class DeadLetterCommand
 
     private static Command Redrive()
     {
-        var id = WholeNumber.Argument("id", "One dead letter, by the id that list shows.", ArgumentArity.ZeroOrOne);
+        var id = WholeNumber.Argument("id", "One dead letter, by its id from list.", ArgumentArity.ZeroOrOne);
         var (consumer, key) = (Consumer(), Key());
-        var dry = new Option<bool>("--dry-run") { Description = "Show what would be handled, in which order, and do nothing." };
-        var noWait = new Option<bool>("--no-wait") { Description = "Ask only, and do not wait for what comes of it." };
+        var dry = new Option<bool>("--dry-run") { Description = "Only show what would be handled, and in which order." };
+        var noWait = new Option<bool>("--no-wait") { Description = "Do not wait for the outcome." };
         var redrive = new Command("redrive", """
-            Hand dead letters to their consumer again, each followed by what waits behind it, in order.
+            Have a consumer handle its dead letters again, each followed by the events that wait behind it, in order.
 
             Examples:
               ./run dlq redrive --consumer user-sync --key 0aFv… --dry-run
@@ -119,7 +119,7 @@ internal static class DeadLetterCommand
             var actor = Environment.UserName;
             var asked = parsed.GetValue(id) is { } one ? await letters.RedriveAsync(one, actor, ct) : await letters.RedriveAsync(parsed.GetValue(consumer)!, parsed.GetValue(key), actor, ct);
             if (parsed.GetValue(noWait))
-                Console.WriteLine($"Asked for: {asked.Count} dead letter{(asked.Count == 1 ? "" : "s")} and {asked.Sum(l => l.Waiting)} behind {(asked.Count == 1 ? "it" : "them")}.");
+                Console.WriteLine($"Requested: {asked.Count} dead letter{(asked.Count == 1 ? "" : "s")} and {asked.Sum(l => l.Waiting)} behind {(asked.Count == 1 ? "it" : "them")}.");
             else
                 await ReportAsync(letters, asked, ct);
         },
@@ -135,9 +135,9 @@ internal static class DeadLetterCommand
     private static Command Discard()
     {
         var id = Id();
-        var reason = new Option<string>("--reason") { Description = "Why the event may be given up. It is kept, with your name.", HelpName = "text", Required = true };
+        var reason = new Option<string>("--reason") { Description = "Why the event may be discarded; it is recorded with your name.", HelpName = "text", Required = true };
         var discard = new Command("discard", """
-            Give a dead letter up for good. What waits behind it is handled.
+            Discard a dead letter for good. The events that wait behind it are then handled.
 
             Examples:
               ./run dlq discard 7 --reason "a test account, deleted since"
@@ -175,17 +175,17 @@ internal static class DeadLetterCommand
             var (who, n) = ($"{outcome.Letter.Consumer}, {outcome.Letter.Key ?? $"event {outcome.Letter.Id}"}", outcome.Applied);
             Console.WriteLine(outcome switch
             {
-                { IsPending: true } => $"{who}: asked for; {n} handled so far, {outcome.Left} to go. It goes on when {outcome.Letter.Consumer} runs.",
+                { IsPending: true } => $"{who}: requested; {n} handled so far, {outcome.Left} to go. It continues when {outcome.Letter.Consumer} runs.",
                 { Failure: { } failure } => $"{who}: {n} handled, then it failed again, with {outcome.Left - 1} behind it: {failure}",
                 _ => $"{who}: {n} handled, in order; nothing waits any more.",
             });
         }
         if (outcomes.Count > MostTold)
-            Console.WriteLine($"Of {outcomes.Count:#,0} dead letters {outcomes.Count - failed - pending:#,0} went through, {failed:#,0} failed again and {pending:#,0} still go on.");
+            Console.WriteLine($"Of {outcomes.Count:#,0} dead letters {outcomes.Count - failed - pending:#,0} went through, {failed:#,0} failed again and {pending:#,0} are not finished.");
         if (failed > 0)
             throw new CommandException("Not everything could be handled; see the reasons above.");
 
-        // As long as something moves, and then for a while: whoever should do it may not be running.
+        // Waits while there is progress, and then a little longer: the consumer may not be running.
         async Task<IReadOnlyList<RedriveOutcome>> WaitAsync()
         {
             while (true)
@@ -219,15 +219,15 @@ internal static class DeadLetterCommand
         }, misuse);
     }
 
-    private static Argument<long?> Id() => WholeNumber.Argument("id", "As list shows it.", ArgumentArity.ExactlyOne);
+    private static Argument<long?> Id() => WholeNumber.Argument("id", "Its id from list.", ArgumentArity.ExactlyOne);
 
-    private static Option<string?> Consumer() => new Option<string?>("--consumer") { Description = "Of this consumer, for example user-sync.", HelpName = "name" }.NotEmpty();
+    private static Option<string?> Consumer() => new Option<string?>("--consumer") { Description = "Only this consumer's, such as user-sync.", HelpName = "name" }.NotEmpty();
 
-    private static Option<string?> Key() => new Option<string?>("--key") { Description = "Of this user or organization, by id.", HelpName = "id" }.NotEmpty();
+    private static Option<string?> Key() => new Option<string?>("--key") { Description = "Only this user's or organization's, by id.", HelpName = "id" }.NotEmpty();
 
-    private static Option<bool> Json() => new("--json") { Description = "As JSON, for other programs." };
+    private static Option<bool> Json() => new("--json") { Description = "Print JSON, for other programs." };
 
-    // Whatever a foreign publisher sent must not move the cursor.
+    // A foreign publisher's text must not control the terminal.
     private static void Line(string name, string value) => Console.WriteLine($"{name,-9} {Terminal.OneLine(value)}");
 
     private static string Time(DateTime at) => at.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);

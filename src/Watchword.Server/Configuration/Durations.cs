@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Watchword.Server.Configuration;
 
-/// <summary>Durations as people write them: 900s, 15m, 24h, 7d; a bare number is seconds.</summary>
+/// <summary>Parses and formats durations such as 900s, 15m, 24h and 7d; a bare number means seconds.</summary>
 internal static class Durations
 {
     public static bool TryParse(string text, out TimeSpan duration)
@@ -16,7 +16,7 @@ internal static class Durations
             _ => (text, 1),
         };
         var valid = int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && (long)count * seconds <= int.MaxValue;
-        duration = valid ? TimeSpan.FromSeconds((long)count * seconds) : default;   // 68 years at most: FromSeconds throws beyond what it holds
+        duration = valid ? TimeSpan.FromSeconds((long)count * seconds) : default;   // at most 68 years: TimeSpan.FromSeconds throws beyond its range
         return valid;
     }
 

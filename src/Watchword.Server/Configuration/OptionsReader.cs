@@ -7,12 +7,12 @@ using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;
 
-/// <summary>Reads and validates everything, and reports every fault at once.</summary>
+/// <summary>Reads and validates all settings, and reports every fault at once.</summary>
 internal sealed class OptionsReader(IConfiguration configuration)
 {
     private readonly List<string> _errors = [];
 
-    /// <exception cref="ConfigurationException">Holds a line for every fault.</exception>
+    /// <exception cref="ConfigurationException">Has one line for every fault.</exception>
     public static ServerOptions Read(IConfiguration configuration) => new OptionsReader(configuration).Read();
 
     private ServerOptions Read()
@@ -44,7 +44,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
         return _errors.Count == 0 ? options : throw new ConfigurationException(_errors);
     }
 
-    // An empty variable is how a compose file says "unset".
+    // A compose file has no other way to unset a variable.
     private string? Text(Setting setting) =>
         configuration[setting.Key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
 
@@ -75,7 +75,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
         try
         {
             var connection = DatabaseUrl.ToConnectionString(text, setting.Key);
-            // Settings that exclude each other are found here, not at the first query.
+            // Finds settings that exclude each other, which would otherwise fail at the first query.
             NpgsqlDataSource.Create(connection).Dispose();
             return connection;
         }
@@ -95,7 +95,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
         var text = Text(Setting.Data) ?? "data";
         if (!text.Contains('\0', StringComparison.Ordinal))
             return Path.GetFullPath(text);
-        _errors.Add($"{Setting.Data.Key} is no path: it has a NUL character");
+        _errors.Add($"{Setting.Data.Key} is not a path: it contains a NUL character");
         return "";
     }
 
@@ -114,7 +114,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.Host.Length == 0)
             _errors.Add($"{Setting.Url.Key} is '{text}': expected the server's public origin, for example https://id.example.com");
         else if (uri.UserInfo.Length > 0)
-            _errors.Add($"{Setting.Url.Key} has a user name in it: it is the issuer in every token, and public");
+            _errors.Add($"{Setting.Url.Key} contains a user name: remove it, because every token shows this URL as its issuer");
         else
             return new Uri(uri.GetLeftPart(UriPartial.Authority));
         return standard;
@@ -130,7 +130,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             return null;
         }
         if (text.Length < 32)
-            _errors.Add($"{Setting.Secret.Key} has {text.Length} characters: at least 32 are needed, for example from `openssl rand -base64 32`");
+            _errors.Add($"{Setting.Secret.Key} has {text.Length} characters: at least 32 are required, for example from `openssl rand -base64 32`");
         return text;
     }
 
@@ -195,14 +195,14 @@ internal sealed class OptionsReader(IConfiguration configuration)
             Threads = Number(Setting.PasswordThreads, 1, 256) ?? standard.Threads,
             QueueLength = Number(Setting.PasswordQueue, 1, 10_000) ?? standard.QueueLength,
         };
-        // Each number is in range by now; what is left is their product.
+        // Each number is in range by itself, but their product may not be.
         _errors.AddRange(options.Validate().Select(e => $"{Setting.PasswordLogN.Key}, {Setting.PasswordR.Key}, {Setting.PasswordP.Key}: {e}"));
         return options;
     }
 }
 
-/// <summary>The configuration cannot be used.</summary>
-/// <param name="errors">Every fault, one line each.</param>
+/// <summary>The configuration is faulty.</summary>
+/// <param name="errors">The faults, one line each.</param>
 internal sealed class ConfigurationException(IReadOnlyList<string> errors) : Exception(string.Join('\n', errors))
 {
     public IReadOnlyList<string> Errors { get; } = errors;
