@@ -55,15 +55,18 @@ public static class StoredMessages
         throw new NatsAwayException($"stream {stream} cannot be read to its end: deliveries get lost");
     }
 
-    /// <summary>The messages from a place on, and whatever is stored later; goes on behind the last one when NATS was away.</summary>
-    /// <remarks>In place of NATS.Net's ordered consumer (3.3.2), which tries for ever where the server denies it its consumer.</remarks>
+    /// <summary>
+    /// The messages from a place on, and whatever is stored later. Resumes behind the last one after NATS was away; a stream
+    /// that was made again is read from its beginning.
+    /// </summary>
+    /// <remarks>In place of NATS.Net's ordered consumer (3.3.2), which retries for ever when the server denies it its consumer.</remarks>
     /// <exception cref="NatsException">There is no such stream, or this user may not read it.</exception>
     public static async IAsyncEnumerable<Delivery> FollowAsync(
         JetStreamClient client, string stream, ReadFrom range, [EnumeratorCancellation] CancellationToken ct)
     {
         for (var first = true; ; first = false)
         {
-            // What fails at once would fail for ever; later it may be a restart.
+            // What fails at once fails for ever; later it may be a restart.
             var consumer = await (first ? OpenAsync(client, stream, range, ct) : OpenWhenThereAsync(client, stream, range, ct));
             try
             {
@@ -90,7 +93,7 @@ public static class StoredMessages
             {
                 await CloseAsync(client, consumer);
             }
-            ct.ThrowIfCancellationRequested();
+            await Task.Delay(RetryDelay, ct);
         }
     }
 
@@ -109,6 +112,8 @@ public static class StoredMessages
             await client.WaitUntilOpenAsync(ct);
             try
             {
+                if (await client.FindStreamAsync(stream, ct) is { } found && found.State.LastSeq + 1 < range.Sequence)
+                    range = range with { Sequence = 1 };
                 return await OpenAsync(client, stream, range, ct);
             }
             catch (NatsException e) when (e.IsTransient())

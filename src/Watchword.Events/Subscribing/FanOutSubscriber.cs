@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging;
 using NATS.Client.Core;
-using NATS.Client.JetStream.Models;
 using Watchword.Events.JetStream;
 
 namespace Watchword.Events.Subscribing;
@@ -12,7 +11,6 @@ internal sealed class FanOutSubscriber(
 {
     private const int MaxMessages = 1_000;
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(1);
 
     /// <inheritdoc/>
     protected override TimeSpan StopPatience => subscriber.Options.DrainTimeout + base.StopPatience;
@@ -27,20 +25,27 @@ internal sealed class FanOutSubscriber(
         await Task.WhenAll(subscriber.Handlers.Streams.Select(s => ReadForEverAsync(s, ct, abort.Token)));
     }
 
-    // Each by itself: a stream that ends must not restart the others. The first time it starts behind the stream's end;
-    // after an interruption behind what came last, for what was published meanwhile is for this process too.
+    // Each by itself: a stream that ends must not restart the others. It starts behind the stream's end. After an interruption
+    // it resumes behind the last event that it handled; a stream that was made again is read from its beginning.
     private async Task ReadForEverAsync(string stream, CancellationToken ct, CancellationToken abort)
     {
+        using var call = new HandlerCall(services, subscriber.Options.HandlerTimeout, abort);
         ulong? next = null;
         while (true)
         {
             try
             {
-                if (await jetStream.FindStreamAsync(stream, ct) is { } found)
+                var end = (await jetStream.FindStreamAsync(stream, ct))?.State.LastSeq;
+                next ??= end + 1;
+                if (end is not null)
                 {
-                    var end = found.State.LastSeq + 1;
-                    next = next is { } known && known <= end ? known : end;   // a stream that was wiped counts from the start again
-                    await ReadAsync(stream, next.Value, sequence => next = sequence + 1, ct, abort);
+                    logger.SubscriberReads(name, stream);
+                    await foreach (var message in StoredMessages.FollowAsync(jetStream, stream, new() { Sequence = next <= end + 1 ? next.Value : 1, Batch = MaxMessages }, ct))
+                    {
+                        await HandleAsync(new(message, handle: subscriber.Handlers.Find(stream, message.Subject)), call, abort);
+                        next = message.Sequence + 1;
+                        ct.ThrowIfCancellationRequested();
+                    }
                 }
                 else
                 {
@@ -52,23 +57,6 @@ internal sealed class FanOutSubscriber(
                 logger.FanOutInterrupted(name, stream, e.Message);
             }
             await Task.Delay(RetryDelay, ct);
-        }
-    }
-
-    private async Task ReadAsync(string stream, ulong from, Action<ulong> handled, CancellationToken ct, CancellationToken abort)
-    {
-        var consumer = await jetStream.CallAsync(
-            async c => await jetStream.Context.CreateOrderedConsumerAsync(
-                stream, new() { DeliverPolicy = ConsumerConfigDeliverPolicy.ByStartSequence, OptStartSeq = from }, c),
-            ["CONSUMER", "CREATE", stream], ct);
-        using var call = new HandlerCall(services, subscriber.Options.HandlerTimeout, abort);
-        logger.SubscriberReads(name, stream);
-        await foreach (var message in consumer.ConsumeAsync<byte[]>(opts: new() { MaxMsgs = MaxMessages, IdleHeartbeat = Heartbeat }, cancellationToken: ct))
-        {
-            var delivery = new Delivery(message);
-            await HandleAsync(new(delivery, handle: subscriber.Handlers.Find(stream, delivery.Subject)), call, abort);
-            handled(delivery.Sequence);
-            ct.ThrowIfCancellationRequested();
         }
     }
 
