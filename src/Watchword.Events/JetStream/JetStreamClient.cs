@@ -12,6 +12,7 @@ namespace Watchword.Events.JetStream;
 public sealed class JetStreamClient : IAsyncDisposable
 {
     private static readonly TimeSpan OpenPoll = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan EventDelay = TimeSpan.FromMilliseconds(1);   // the connection has broken, and its event is on its way
     private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(5);
 
     private readonly Denials _denials;
@@ -125,7 +126,7 @@ public sealed class JetStreamClient : IAsyncDisposable
                 if (!_owns)
                     await Connection.ConnectAsync().AsTask().WaitAsync(ct);
                 if (!IsOpen)
-                    await opened.WaitAsync(OpenPoll, ct);
+                    await (opened.IsCompleted ? Task.Delay(EventDelay, ct) : opened.WaitAsync(OpenPoll, ct));
             }
             catch (Exception e) when (e is TimeoutException or OperationCanceledException && !ct.IsCancellationRequested)
             {
@@ -308,9 +309,9 @@ public sealed class JetStreamClient : IAsyncDisposable
     private ValueTask OnDropped(object? sender, NatsEventArgs e)
     {
         _log?.Dropped(e.Message);
-        _life.Cancel();
         if (_whenOpen.Task.IsCompleted)
             _whenOpen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = _life.CancelAsync();   // whoever waits for it must not go on here, where events are handed out
         Dropped?.Invoke();
         return default;
     }

@@ -55,7 +55,7 @@ public sealed record NatsSettings
     public IReadOnlyList<string> Faults()
     {
         List<string> faults = [];
-        foreach (var server in Url.Split(','))
+        foreach (var server in Url.Split(',').Distinct(StringComparer.Ordinal))
             if (!Uri.TryCreate(server.Contains("://", StringComparison.Ordinal) ? server.Trim() : "nats://" + server.Trim(), UriKind.Absolute, out var uri)
                 || uri.Host.Length == 0 || uri.Scheme is not ("nats" or "tls" or "ws" or "wss"))
                 faults.Add($"NATS_URL: '{WithoutPassword(server)}' is not the address of a NATS server: expected nats://user:password@host:4222, or tls:// in place of nats://");

@@ -77,7 +77,7 @@ internal sealed class ReplayPlanner(JetStreamClient jetStream, NpgsqlDataSource?
     private static void CheckKept(ReplayFilter filter, ulong oldest)
     {
         if (filter.FromSequence is { } from && from < oldest)
-            throw new ReplayRefusedException("fromSequence", $"is {from}, but the oldest event kept of stream {filter.Stream} is {oldest}: begin there, or leave it out");
+            throw new ReplayRefusedException("fromSequence", $"is {from}, but what is kept of stream {filter.Stream} begins at {oldest}: begin there, or leave it out");
     }
 
     private async Task<ulong?> OldestInOutboxAsync(string stream, CancellationToken ct)

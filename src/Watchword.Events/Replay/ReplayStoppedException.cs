@@ -22,7 +22,7 @@ public sealed class ReplayStoppedException : Exception
         return cause switch
         {
             OperationCanceledException => $"The replay stopped. Continue from sequence {missing}: all events before it were published.",
-            _ when IsTooLarge(cause) => $"The replay stopped: with the replay's headers, event {missing} is too large: {why}. Continue from sequence {missing + 1} to leave it out: all events before it were published.",
+            _ when IsTooLarge(cause) => $"The replay stopped: event {missing} is too large to be published with the replay's headers: {why}. Continue from sequence {missing + 1} to leave it out: all events before it were published.",
             _ => $"The replay stopped: {why}. Continue from sequence {missing}: all events before it were published.",
         };
     }

@@ -19,13 +19,15 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private readonly string? _prefix;
     private readonly Dictionary<string, (string Target, bool Stored)> _subjects = new(StringComparer.Ordinal);
     private readonly HashSet<string> _streams = new(StringComparer.Ordinal);
-    private volatile NatsDeniedException? _denied;
-    private ulong? _firstUnstored;   // the first event that was published without an ack
+    private readonly Dictionary<string, ulong> _unstored = new(StringComparer.Ordinal);   // the first event that was published without an ack, by target
+    private volatile Denial? _denied;
     private long _sent;
     private long _settled;
     private ulong _missing = ulong.MaxValue;
     private ulong _next;   // the first event that was not published yet
     private Exception? _failure;
+
+    private sealed record Denial(string Target, NatsDeniedException Reason);
 
     private SubjectTarget(JetStreamClient jetStream, PublishWindow window, string replayId, string target)
     {
@@ -71,7 +73,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
                 if (_failure is not null || _denied is not null)
                     break;
             }
-            if (_failure is null && _firstUnstored is not null)
+            if (_failure is null && _unstored.Count > 0)
                 await _jetStream.FlushAsync(FlushPatience);
         }
         catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
@@ -80,13 +82,10 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         while (_settled < _sent)   // each has its result within the ack time-out
             Settle(await _window.Results.ReadAsync(CancellationToken.None));
-        if (_firstUnstored is { } first)
-        {
-            if (_jetStream.OpenedTotal != connection || !_jetStream.IsOpen)
-                Fail(new NatsAwayException("the connection broke, and no stream tells which events arrived"), first);
-            if (_denied is { } denied)
-                Fail(denied, first);
-        }
+        if (_unstored.Count > 0 && (_jetStream.OpenedTotal != connection || !_jetStream.IsOpen))
+            Fail(new NatsAwayException("the connection broke, and no stream tells which events arrived"), _unstored.Values.Min());
+        if (_denied is { } denied && _unstored.TryGetValue(denied.Target, out var first))
+            Fail(denied.Reason, first);
         return _failure is null
             ? tally.Result() with { Stored = _sent, Streams = [.. _streams.Order(StringComparer.Ordinal)] }
             : throw new ReplayStoppedException(_failure, _missing);
@@ -110,7 +109,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         }
         else
         {
-            _firstUnstored ??= e.Sequence;
+            _unstored.TryAdd(way.Target, e.Sequence);
             _jetStream.ThrowIfAway();
             await _jetStream.Connection.PublishAsync(way.Target, e.Payload, Headers(e), cancellationToken: ct);
         }
@@ -128,7 +127,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private void OnPublishDenied(string subject, NatsDeniedException reason)
     {
         if (_prefix is null ? subject == _target : subject.StartsWith(_prefix, StringComparison.Ordinal))
-            _denied = reason;
+            _denied ??= new(subject, reason);
     }
 
     private void Settle(PublishResult result)

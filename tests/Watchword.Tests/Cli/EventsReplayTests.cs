@@ -49,14 +49,14 @@ public class EventsReplayTests(NatsFixture nats)
     }
 
     [Theory]
-    [InlineData(1, "--from-sequence is 3, which lies behind the last one, 1: exchange them", "--from-sequence", "3", "--to-sequence", "1", "--dry-run")]
-    [InlineData(1, "--since is later than the time that it should end at: exchange them", "--since", "1m", "--until", "10m", "--dry-run")]
+    [InlineData(1, "--from-sequence is 3, which is after the last sequence, 1: swap them", "--from-sequence", "3", "--to-sequence", "1", "--dry-run")]
+    [InlineData(1, "--since is later than the end of the time range: swap them", "--since", "1m", "--until", "10m", "--dry-run")]
     [InlineData(1, "--to-sequence is 0: sequences begin at 1", "--to-sequence", "0", "--dry-run")]
-    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>, or give --force\n", "--to-subject", "auth.user.x")]
+    [InlineData(1, "--to-subject is 'auth.user.x', which belongs to stream auth-events: its readers would take the replay for new events. Choose another subject, such as replay.>, or give --force\n", "--to-subject", "auth.user.x")]
     [InlineData(1, "There is nothing to replay: stream auth-events has no event of user nobody", "--user", "nobody", "--to-file", "-")]
-    [InlineData(1, "--to-file is '/nowhere/at/all', and its folder is not there", "--to-file", "/nowhere/at/all")]
+    [InlineData(1, "--to-file is '/nowhere/at/all', but its folder does not exist", "--to-file", "/nowhere/at/all")]
     [InlineData(1, "--to-file is empty", "--to-file", "")]
-    [InlineData(2, "Give one of --to-file and --to-subject, or --dry-run.", "--from-sequence", "1")]
+    [InlineData(2, "Give either --to-file or --to-subject, or --dry-run.", "--from-sequence", "1")]
     [InlineData(2, "Required argument missing for option: '--to-file'", "--to-file")]
     [InlineData(2, "Required argument missing for option: '--to-subject'", "--to-subject")]
     [InlineData(2, "'--to-file' expects a single argument but 2 were provided", "--to-file", "a", "--to-file", "b")]
@@ -156,10 +156,10 @@ public class EventsReplayTests(NatsFixture nats)
         await File.WriteAllTextAsync(Path.Combine(world.Folder, "endpoints.json"), "{");
         var broken = await RunAsync(world, "--data", world.Folder, "--dry-run");
 
-        Assert.Contains("what is older lies in the outbox (DATABASE_URL)", other.Errors, StringComparison.Ordinal);
+        Assert.Contains("older events are only in the outbox (DATABASE_URL)", other.Errors, StringComparison.Ordinal);
         Assert.Contains("127.0.0.1:2", own.Errors, StringComparison.Ordinal);   // its database was asked
         Assert.Equal((1, 1), (broken.ExitCode, broken.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length));
-        Assert.Contains("endpoints.json is not as a server writes it", broken.Errors, StringComparison.Ordinal);
+        Assert.Contains("endpoints.json is damaged", broken.Errors, StringComparison.Ordinal);
 
         Task WriteEndpointsAsync(string url) => File.WriteAllTextAsync(Path.Combine(world.Folder, "endpoints.json"), JsonSerializer.Serialize(new
         {

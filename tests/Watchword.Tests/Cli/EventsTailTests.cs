@@ -56,7 +56,7 @@ public class EventsTailTests(NatsFixture nats)
         var foreign = await TailAsync(world, "--all", "--type", "auth.user.foreign_kind", "--count", "1");
 
         Assert.Equal((1, ""), (refused.ExitCode, refused.Output));
-        Assert.Contains("'auth.user.regisered', which no stream knows: choose from ", refused.Errors, StringComparison.Ordinal);
+        Assert.Contains("'auth.user.regisered', which no stream has: choose from ", refused.Errors, StringComparison.Ordinal);
         Assert.Contains("auth.user.registered", refused.Errors, StringComparison.Ordinal);
         Assert.Contains("user.sync", refused.Errors, StringComparison.Ordinal);
         Assert.Single(foreign.Lines);
@@ -76,7 +76,7 @@ public class EventsTailTests(NatsFixture nats)
         var all = await TailAsync(world, "--all", "--count", "2");
 
         Assert.Equal((1, ""), (without.ExitCode, without.Output));
-        Assert.Contains("'security.alert', which no stream knows", without.Errors, StringComparison.Ordinal);
+        Assert.Contains("'security.alert', which no stream has", without.Errors, StringComparison.Ordinal);
         Assert.Equal(["""12:00:00.000 security.alert {"subject":"security.alert","data":{"userId":"ada"}}"""], byType.Lines);
         Assert.Equal(byType.Lines, bySubject.Lines);
         Assert.Single(all.Lines, l => l.Contains(" security.alert {", StringComparison.Ordinal));
@@ -103,7 +103,7 @@ public class EventsTailTests(NatsFixture nats)
         {
             var run = await CommandRun.RunAsync([("NATS_URL", server.Url.Replace("nats://", $"nats://{user}:p@", StringComparison.Ordinal))],
                 ["events", "tail", "--all", "--count", "2", "--subject", "user.sync", "--subject", "auth.user.registered"]);
-            Assert.Equal((0, 2, user == "deaf"), (run.ExitCode, run.Lines.Length, run.Errors == "Stream security-alerts is not followed: this user may look at it, and not read it.\n"));
+            Assert.Equal((0, 2, user == "deaf"), (run.ExitCode, run.Lines.Length, run.Errors == "Stream security-alerts is not followed: this user may see it but not read it.\n"));
         }
     }
 
@@ -118,7 +118,7 @@ public class EventsTailTests(NatsFixture nats)
 
         var run = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", "--subject", "user.sync", "--subject", subject]);
 
-        Assert.Equal((1, $"--subject is '{subject}', which none of the streams that are followed can carry: choose from auth.user.*, user.sync, organization.*, organizationMembership.*, member.role.changed, invitation.*\n"),
+        Assert.Equal((1, $"--subject is '{subject}', which none of the followed streams takes: choose from auth.user.*, user.sync, organization.*, organizationMembership.*, member.role.changed, invitation.*\n"),
             (run.ExitCode, run.Errors));
     }
 
@@ -140,7 +140,7 @@ public class EventsTailTests(NatsFixture nats)
     [InlineData(2, "--user is empty: give one, or leave it out.", "--user", "")]
     [InlineData(2, "--type is empty: give one, or leave it out.", "--type", "")]
     [InlineData(2, "--subject is empty: give one, or leave it out.", "--subject", "user.sync", "--subject", "")]
-    [InlineData(1, "--since is 2999-01-01T00:00:00.0000000+00:00, which lies in the future", "--since", "2999-01-01T00:00:00Z")]
+    [InlineData(1, "--since is 2999-01-01T00:00:00.0000000+00:00, which is in the future", "--since", "2999-01-01T00:00:00Z")]
     public async Task What_would_never_end_is_refused(int exitCode, string words, params string[] arguments)
     {
         var run = await CommandRun.RunAsync([("NATS_URL", "nats://127.0.0.1:1")], ["events", "tail", .. arguments]);

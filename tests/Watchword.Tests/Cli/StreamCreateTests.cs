@@ -22,7 +22,7 @@ public class StreamCreateTests(NatsFixture nats)
         var again = await CreateAsync(account, name);
 
         Assert.Equal((0, "", $"Stream {name} was made; it takes {string.Join(", ", wanted.Subjects!)}.\n"), (made.ExitCode, made.Errors, made.Output));
-        Assert.Equal((0, "", $"There is a stream {name} already, as it should be.\n"), (again.ExitCode, again.Errors, again.Output));
+        Assert.Equal((0, "", $"Stream {name} already exists, with these settings.\n"), (again.ExitCode, again.Errors, again.Output));
         await using var connection = await account.ConnectAsync(Ct);
         var stream = (await connection.FindStreamAsync(name, Ct))!;
         Assert.Equal("", StreamSetup.Differences(wanted, stream.Config));
@@ -38,7 +38,7 @@ public class StreamCreateTests(NatsFixture nats)
 
         var run = await CreateAsync(account, "security-alerts");
 
-        Assert.Equal((1, "", "There is a stream security-alerts already, with other settings: max_age is 1.00:00:00, not 30.00:00:00. It was left as it is: change it, or keep it if that is meant.\n"),
+        Assert.Equal((1, "", "Stream security-alerts already exists, with other settings: max_age is 1.00:00:00, not 30.00:00:00. It was not changed: change it yourself, or keep it if that is intended.\n"),
             (run.ExitCode, run.Output, run.Errors));
         Assert.Equal(TimeSpan.FromDays(1), (await connection.FindStreamAsync("security-alerts", Ct))!.Config.MaxAge);
     }
@@ -46,7 +46,7 @@ public class StreamCreateTests(NatsFixture nats)
     [Theory]
     [InlineData(1, "'security-alert' is not one of Watchword's streams: choose from auth-events, identity-changes, dead-letters, security-alerts.", "security-alert")]
     [InlineData(1, "'' is not one of Watchword's streams", "")]
-    [InlineData(2, "Required argument missing for command: 'create'")]
+    [InlineData(2, "Required argument 'name' missing for command: 'create'")]
     public async Task Another_name_is_refused(int exitCode, string words, params string[] arguments)
     {
         var run = await CreateAsync(nats.TakeAccount(), arguments);

@@ -94,7 +94,6 @@ public class OptionsReaderTests
     [InlineData("COUNTRY_FILE", "/dev/null")]
     [InlineData("EVENT_SAMPLING", "auth.user.token_refresh=10%")]
     [InlineData("EVENT_SAMPLING", "auth.user.token_refreshed=NaN%")]
-    [InlineData("FINER_SUBJECTS", "country")]
     [InlineData("BETTER_AUTH_SECRET", "0123456789abcdef0123456789abcde")]
     public void A_fault_is_told_by_the_name_of_its_variable(string name, string value)
     {

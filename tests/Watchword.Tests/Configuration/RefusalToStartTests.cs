@@ -20,7 +20,7 @@ public class RefusalToStartTests
         Assert.Equal(78, code);
         await Eventually.TrueAsync(() => Task.FromResult(server.Output.Contains("PASSWORD_QUEUE", StringComparison.Ordinal)));
         var lines = server.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal("Watchword cannot start, 16 things are wrong:", lines[0]);
+        Assert.Equal("Watchword cannot start, 16 settings are wrong:", lines[0]);
         foreach (var name in (string[])["PORT", "WATCHWORD_HOST", "DATABASE_URL", "TARGET_DATABASE_URL", "NATS_URL", "NATS_PORT", "WATCHWORD_ROLES", "BETTER_AUTH_URL",
             "BETTER_AUTH_SECRET", "ACCESS_TOKEN_LIFETIME", "SESSION_LIFETIME", "PASSWORD_LOG_N", "PASSWORD_R", "PASSWORD_P", "PASSWORD_THREADS", "PASSWORD_QUEUE"])
             Assert.Single(lines, l => l.StartsWith($"  - {name}", StringComparison.Ordinal) && l[4 + name.Length] is ' ' or ':');

@@ -32,7 +32,7 @@ public class SecuritySampleTests(PostgresFixture postgres)
         var host = builder.Build();
         await using var services = (IAsyncDisposable)host.Services;
         await host.StartAsync(Ct);
-        Assert.Contains("stream security-alerts is missing, and this user may not make it. Have it made: ./run stream create security-alerts",
+        Assert.Contains("stream security-alerts is missing, and this NATS user may not create it. Create it with: ./run stream create security-alerts",
             (await logs.LineAsync(2001)).Text, StringComparison.Ordinal);
 
         // As it says.

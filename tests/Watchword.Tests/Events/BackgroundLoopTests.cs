@@ -81,7 +81,7 @@ public class BackgroundLoopTests
         await loop.StartAsync(default);
         await loop.Begun.Task;
         await loop.StopAsync(new(canceled: hostHasNoPatience)).WaitAsync(TimeSpan.FromSeconds(30));
-        Assert.Contains("left behind", Assert.Single(log.Written).Text, StringComparison.Ordinal);
+        Assert.Contains("did not stop in time", Assert.Single(log.Written).Text, StringComparison.Ordinal);
         loop.Answer.Set();
         await loop.ExecuteTask!;
         loop.Dispose();

@@ -152,7 +152,7 @@ public class AdminTests(ServerFixture fixture)
 
         var answer = await ReplayAsync(server, admin, new { stream = "auth-events", to = new { subject = "auth.user.x" } });
 
-        Assert.Equal("is 'auth.user.x', which belongs to stream auth-events: everybody would take the replay for news. Choose another subject, such as replay.>",
+        Assert.Equal("is 'auth.user.x', which belongs to stream auth-events: its readers would take the replay for new events. Choose another subject, such as replay.>",
             answer.Json.GetProperty("fields").GetProperty("to.subject").GetString());
         answer = await ReplayAsync(server, admin, new { stream = "auth-events", toSequence = 1, to = new { consumer = "x" } });
         Assert.Equal("cannot end a consumer, which goes on with what comes: leave it out, or replay to a subject instead",
@@ -192,7 +192,7 @@ public class AdminTests(ServerFixture fixture)
         var answer = await ReplayAsync(server, admin, new { stream = "auth-events", type = "auth.user.registered", since = "1h", to = new { subject = name } });
 
         Assert.Equal((HttpStatusCode.BadGateway, null), (answer.Status, answer.Header("Retry-After")));
-        Assert.Matches("^The replay stopped: .* Go on from sequence [0-9]+: all before it are there.$", answer.Message);
+        Assert.Matches("^The replay stopped: .* Continue from sequence [0-9]+: all events before it were published.$", answer.Message);
         Assert.Equal(1, (await nats.FindStreamAsync(name))!.State.Messages);
     }
 

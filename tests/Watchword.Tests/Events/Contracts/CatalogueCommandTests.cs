@@ -31,7 +31,7 @@ public sealed class CatalogueCommandTests : IDisposable
 
         older["user.renamed"] = older["user.sync"];
         await File.WriteAllTextAsync(_file, Published.Write(older), TestContext.Current.CancellationToken);
-        Assert.Equal((1, "breaks  user.renamed is published no more\nadds    security.alert is new\n", ""), await RunAsync("--since", _file));
+        Assert.Equal((1, "breaks  user.renamed is no longer published\nadds    security.alert is new\n", ""), await RunAsync("--since", _file));
 
         await File.WriteAllTextAsync(_file, """{"user.sync":{"stream":7}}""", TestContext.Current.CancellationToken);
         var (code, output, error) = await RunAsync("--since", _file);

@@ -46,7 +46,7 @@ public class CompatibilityTests
         Assert.Equal("auth.user.logged_in: data.email is gone", BreakOf(f => f.Remove("data.email")));
         Assert.Equal("auth.user.logged_in: data.email was string and is integer", BreakOf(f => f["data.email"] = "integer"));
         Assert.Equal("auth.user.logged_in: data.email was string and is string or null", BreakOf(f => f["data.email"] = "string or null"));
-        Assert.Equal("auth.user.logged_in: data.ip became required: events that lie in the streams may lack it", BreakOf(f => f["data.ip"] = "string or null"));
+        Assert.Equal("auth.user.logged_in: data.ip became required: stored events may lack it", BreakOf(f => f["data.ip"] = "string or null"));
         Assert.Equal("auth.user.logged_in: data.email became optional: readers count on it", BreakOf(f => f["data.email"] = "optional string"));
         Assert.Equal("auth.user.logged_in: data.device is new and required: events that lie in the streams lack it", BreakOf(f => f["data.device"] = "string"));
         Assert.Equal(
@@ -57,8 +57,8 @@ public class CompatibilityTests
     [Fact]
     public void An_event_that_is_gone_or_renamed_or_moved_is_reported()
     {
-        Assert.Equal(["auth.user.logged_in is published no more"], After(now => now.Remove(Login)).Breaks);
-        Assert.Equal(["auth.user.logged_in is published no more"], After(now => { now["auth.user.login"] = now[Login]; now.Remove(Login); }).Breaks);
+        Assert.Equal(["auth.user.logged_in is no longer published"], After(now => now.Remove(Login)).Breaks);
+        Assert.Equal(["auth.user.logged_in is no longer published"], After(now => { now["auth.user.login"] = now[Login]; now.Remove(Login); }).Breaks);
         Assert.Equal(["auth.user.logged_in moved from stream auth-events to logins"], After(now => now[Login] = now[Login] with { Stream = "logins" }).Breaks);
     }
 
@@ -66,7 +66,7 @@ public class CompatibilityTests
     public void A_version_may_rise_while_the_older_ones_are_read_and_never_fall()
     {
         Assert.Equal("auth.user.logged_in has schemaVersion 2", AdditionOf(now => { now[Login] = now[Login] with { SchemaVersion = 2 }; now[Login].Fields.Remove("data.email"); }));
-        Assert.Equal(["auth.user.logged_in: events of schemaVersion 0 can be read no more: add the steps to Upcasts"], After(now => now[Login] = now[Login] with { SchemaVersion = 2, OldestVersion = 2 }).Breaks);
+        Assert.Equal(["auth.user.logged_in: events of schemaVersion 0 can no longer be read: add the steps to Upcasts"], After(now => now[Login] = now[Login] with { SchemaVersion = 2, OldestVersion = 2 }).Breaks);
         Assert.Equal(["auth.user.logged_in: schemaVersion went back from 1 to 0"], After(now => now[Login] = now[Login] with { SchemaVersion = 0 }).Breaks);
         // What the reader really does with them.
         Assert.Equal((0, 1), (EventCatalogue.Find(Login)!.OldestVersion, EventCatalogue.Find("user.sync")!.OldestVersion));

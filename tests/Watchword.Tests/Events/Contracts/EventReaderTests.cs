@@ -156,7 +156,7 @@ public class EventReaderTests
     [Fact]
     public void An_event_of_a_newer_form_is_refused_whatever_else_it_holds()
     {
-        const string Reason = "schemaVersion 2 is newer than 1, which this build reads: update it";
+        const string Reason = "schemaVersion 2 is newer than 1, which this build reads: update this service";
         Assert.Equal(Reason, FaultOf(LoggedIn, e => e["metadata"]!["schemaVersion"] = 2));
         Assert.Equal(Reason, FaultOf(LoggedIn, e => { e["metadata"]!["schemaVersion"] = 2; e.Remove("data"); }));
         Assert.Equal(Reason, FaultOf(Sync, e => e["schemaVersion"] = 2));

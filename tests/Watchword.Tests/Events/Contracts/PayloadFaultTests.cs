@@ -7,7 +7,7 @@ namespace Watchword.Tests.Events.Contracts;
 /// <summary>What is JSON and cannot be read all the same is refused by the path of its field, by subscribers and by user sync alike.</summary>
 public class PayloadFaultTests
 {
-    private const string HalfAPair = "holds half of a surrogate pair, such as \\ud800 alone, which is no character";
+    private const string HalfAPair = "holds an unpaired surrogate, such as \\ud800 alone, which is no character";
     private const string TooDeep = "is nested too deeply: an event has 64 levels at most";
 
     public static TheoryData<string, string> Faults => new()
@@ -57,7 +57,7 @@ public class PayloadFaultTests
     [InlineData("[]", "the event is not a JSON object")]
     [InlineData("""{"data":{"userId":"a","userId":"b"}}""", "not valid JSON: Duplicate property")]
     [InlineData("""{"data":{"userId":7}}""", "data.userId has the wrong type")]
-    [InlineData("""{"schemaVersion":2}""", "schemaVersion 2 is newer than 1, which this build reads: update it")]
+    [InlineData("""{"schemaVersion":2}""", "schemaVersion 2 is newer than 1, which this build reads: update this service")]
     public void The_other_reasons_of_both_readers_are_the_same(string json, string words)
     {
         Assert.Null(EventReader.Read(EventCatalogue.Of(typeof(UserSyncEvent)), Encoding.UTF8.GetBytes(json), out var read));

@@ -84,11 +84,16 @@ public sealed class DurableMessagesTests : IAsyncLifetime
             var sequence = (await _client.PublishAsync("s.x", [])).Seq;
             var since = Stopwatch.GetTimestamp();
 
-            var message = await messages.Reader.ReadAsync(Ct);
+            Delivery message;
+            do
+            {
+                message = await messages.Reader.ReadAsync(Ct);
+                await message.AckAsync();
+            }
+            while (message.Sequence < sequence);   // an ack that was not on the disk yet: it comes again
 
             Assert.Equal(sequence, message.Sequence);
             Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 5);
-            await message.AckAsync();
             await _client.FlushAsync(TimeSpan.FromSeconds(5));
         }
     }

@@ -158,7 +158,7 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
             }
         });
 
-        Assert.Contains($"let go of sequences {read + 1} to {Many - 6} before", told.Message, StringComparison.Ordinal);
+        Assert.Contains($"dropped sequences {read + 1} to {Many - 6} before", told.Message, StringComparison.Ordinal);
     }
 
     private async Task<TestDatabase> PublishedAsync(ReplayWorld world, int users = Users)

@@ -7,7 +7,7 @@ using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Replay;
 
-/// <summary>Events published again: marked, in order, and never taken for news.</summary>
+/// <summary>Events published again: marked, in order, and never taken for new events.</summary>
 public class ReplaySubjectTests(NatsFixture nats)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -49,8 +49,8 @@ public class ReplaySubjectTests(NatsFixture nats)
         await client.WaitUntilOpenAsync(Ct);
         await using var target = await SubjectTarget.OpenAsync(client, "r", "nobody.stores.this", Ct);
         var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => target.RunAsync(EventsAsync(), new(new ReplayPlan("r", new("auth-events"), 1, 7, 1, "")), Ct));
-        Assert.Contains("the connection broke meanwhile", stopped.Message, StringComparison.Ordinal);
-        Assert.EndsWith("Go on from sequence 5: all before it are there.", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("the connection broke, and no stream tells", stopped.Message, StringComparison.Ordinal);
+        Assert.EndsWith("Continue from sequence 5: all events before it were published.", stopped.Message, StringComparison.Ordinal);
 
         async IAsyncEnumerable<ReplayEvent> EventsAsync()
         {
@@ -138,13 +138,13 @@ public class ReplaySubjectTests(NatsFixture nats)
 
         Assert.IsType<NatsDeniedException>(stopped.InnerException);
         Assert.Contains("closed.b", stopped.Message, StringComparison.Ordinal);
-        Assert.Contains("Go on from sequence 2", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("Continue from sequence 2", stopped.Message, StringComparison.Ordinal);
         Assert.Equal((3, 0), (passed.Events, passed.Stored));
     }
 
     [Theory]
-    [InlineData("auth.user.registered", "everybody would take the replay for news")]
-    [InlineData("auth.>", "everybody would take the replay for news")]
+    [InlineData("auth.user.registered", "its readers would take the replay for new events")]
+    [InlineData("auth.>", "its readers would take the replay for new events")]
     [InlineData("dlq.sync", "dead-letters")]
     [InlineData("security.alert", "security-alerts")]
     [InlineData("$JS.API.STREAM.DELETE.copies", "belongs to NATS")]
@@ -186,7 +186,7 @@ public class ReplaySubjectTests(NatsFixture nats)
 
         var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("auth-events"), "copy"));
 
-        Assert.Contains("Go on from sequence 5", stopped.Message, StringComparison.Ordinal);
+        Assert.Contains("Continue from sequence 5", stopped.Message, StringComparison.Ordinal);
         Assert.Equal(4, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
     }
 
@@ -204,7 +204,7 @@ public class ReplaySubjectTests(NatsFixture nats)
             var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("source"), target));
             Assert.StartsWith("The replay stopped: event 2 is too large to be published with the replay's headers: ", stopped.Message, StringComparison.Ordinal);
             Assert.Contains("the server takes 1,048,576", stopped.Message, StringComparison.Ordinal);
-            Assert.EndsWith(". Go on from sequence 3 to leave it out: all before it are there.", stopped.Message, StringComparison.Ordinal);
+            Assert.EndsWith(". Continue from sequence 3 to leave it out: all events before it were published.", stopped.Message, StringComparison.Ordinal);
             Assert.Equal(3UL, stopped.Next);
             Assert.Equal(2, (await ToAsync(world, new("source") { FromSequence = stopped.Next }, target)).Events);
         }
@@ -224,7 +224,7 @@ public class ReplaySubjectTests(NatsFixture nats)
         var stopped = await Assert.ThrowsAsync<ReplayStoppedException>(() => ToAsync(world, new("source"), "small"));
 
         Assert.StartsWith("The replay stopped: event 2 is too large to be published with the replay's headers: JetStream: ", stopped.Message, StringComparison.Ordinal);
-        Assert.EndsWith("10054). Go on from sequence 3 to leave it out: all before it are there.", stopped.Message, StringComparison.Ordinal);
+        Assert.EndsWith("10054). Continue from sequence 3 to leave it out: all events before it were published.", stopped.Message, StringComparison.Ordinal);
         Assert.Equal(3UL, stopped.Next);
         Assert.Equal(1, (await ToAsync(world, new("source") { FromSequence = stopped.Next }, "small")).Stored);
     }
@@ -239,8 +239,8 @@ public class ReplaySubjectTests(NatsFixture nats)
         var byUser = await StopsAsync(stop.CancelAsync, stop.Token);
         var byDatabase = await StopsAsync(() => throw new Npgsql.NpgsqlException("the outbox is away"), CancellationToken.None);
 
-        Assert.Equal((7UL, "The replay stopped. Go on from sequence 7: all before it are there."), (byUser.Next, byUser.Message));
-        Assert.Equal((7UL, "The replay stopped: the outbox is away. Go on from sequence 7: all before it are there."), (byDatabase.Next, byDatabase.Message));
+        Assert.Equal((7UL, "The replay stopped. Continue from sequence 7: all events before it were published."), (byUser.Next, byUser.Message));
+        Assert.Equal((7UL, "The replay stopped: the outbox is away. Continue from sequence 7: all events before it were published."), (byDatabase.Next, byDatabase.Message));
         Assert.Equal(4, (await world.JetStream.FindStreamAsync("copies"))!.State.Messages);
 
         async Task<ReplayStoppedException> StopsAsync(Func<Task> after, CancellationToken ct)

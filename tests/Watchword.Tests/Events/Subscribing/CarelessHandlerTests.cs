@@ -14,16 +14,16 @@ public class CarelessHandlerTests(PostgresFixture postgres, NatsFixture nats)
 
     public static TheoryData<string, string> Ways { get; } = new()
     {
-        { "forgets to await", "a statement of its was running" },
+        { "forgets to await", "one of its statements was running" },
         { "waits no longer for a statement", "TimeoutException" },
         { "begins two at once", "already in progress" },
-        { "leaves a reader open", "or a reader open" },
+        { "leaves a reader open", "or a reader was open" },
         { "rolls back", "ended the transaction" },
         { "rolls back in SQL", "ended the transaction" },
         { "commits", "the handler must not commit" },
         { "commits in SQL", "the handler must not commit" },
         { "closes the connection", "closed its connection" },
-        { "swallows an error", "went on after an error of the database" },
+        { "swallows an error", "continued after a database error" },
         { "returns nothing", "NullReferenceException" },
         { "cancels itself", "OperationCanceledException" },
     };

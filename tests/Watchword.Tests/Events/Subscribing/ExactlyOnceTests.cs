@@ -173,7 +173,7 @@ public class ExactlyOnceTests(PostgresFixture postgres, NatsFixture nats)
         await host.SettledAsync();
         var letter = Assert.Single(await host.DeadLetters.ListAsync());
         Assert.Equal("u4", letter.Key);
-        Assert.Contains("went on after an error of the database", letter.Reason, StringComparison.Ordinal);
+        Assert.Contains("continued after a database error", letter.Reason, StringComparison.Ordinal);
         Assert.Equal(9, await CountAsync(host));
     }
 

@@ -124,7 +124,7 @@ public class GivenUpHandlerTests(PostgresFixture postgres, NatsFixture nats)
         await OnceEachAsync(host, 2);
         var told = Assert.IsAssignableFrom<InvalidOperationException>(refused);
         if (kept == "context")
-            Assert.StartsWith("the delivery is over", told.Message, StringComparison.Ordinal);
+            Assert.StartsWith("the handler has returned", told.Message, StringComparison.Ordinal);
     }
 
     [Theory]
