@@ -1,5 +1,5 @@
-using Watchword.Events.Outbox;
 using Watchword.Events.JetStream;
+using Watchword.Events.Outbox;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;
