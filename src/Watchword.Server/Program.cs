@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
+using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
 using Watchword.Events.Subscribing;
-using Watchword.Events.JetStream;
+using Watchword.Server.Admin;
 using Watchword.Server.Catalogue;
 using Watchword.Server.Cli;
 using Watchword.Server.Configuration;
-using Watchword.Server.Admin;
 using Watchword.Server.Hosting;
 using Watchword.Server.Http;
 using Watchword.Server.Operations;

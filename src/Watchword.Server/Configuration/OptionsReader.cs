@@ -1,8 +1,8 @@
 using System.Globalization;
 using Npgsql;
 using Watchword.Events.Enrichment;
-using Watchword.Events.Postgres;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Configuration;

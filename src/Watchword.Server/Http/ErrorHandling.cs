@@ -1,9 +1,9 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.WebUtilities;
-using Npgsql;
-using Watchword.Events.Replay;
 using NATS.Client.Core;
+using Npgsql;
 using Watchword.Events.JetStream;
+using Watchword.Events.Replay;
 using Watchword.Server.Passwords;
 
 namespace Watchword.Server.Http;
