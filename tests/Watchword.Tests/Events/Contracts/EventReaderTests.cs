@@ -160,8 +160,8 @@ public class EventReaderTests
         Assert.Equal(Reason, FaultOf(LoggedIn, e => e["metadata"]!["schemaVersion"] = 2));
         Assert.Equal(Reason, FaultOf(LoggedIn, e => { e["metadata"]!["schemaVersion"] = 2; e.Remove("data"); }));
         Assert.Equal(Reason, FaultOf(Sync, e => e["schemaVersion"] = 2));
-        Assert.Equal("schemaVersion 0 is older than 1, and cannot be brought up to it", FaultOf(Joined, e => e["schemaVersion"] = 0));
-        Assert.Equal("schemaVersion -1 is older than 1, and cannot be brought up to it", FaultOf(LoggedIn, e => e["metadata"]!["schemaVersion"] = -1));
+        Assert.Equal("schemaVersion 0 is older than 1, and this build has no upcast from it", FaultOf(Joined, e => e["schemaVersion"] = 0));
+        Assert.Equal("schemaVersion -1 is older than 1, and this build has no upcast from it", FaultOf(LoggedIn, e => e["metadata"]!["schemaVersion"] = -1));
         Assert.Equal("metadata.schemaVersion has the wrong type", FaultOf(LoggedIn, e => e["metadata"]!["schemaVersion"] = "two"));
     }
 

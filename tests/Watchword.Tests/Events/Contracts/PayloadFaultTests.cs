@@ -7,7 +7,7 @@ namespace Watchword.Tests.Events.Contracts;
 /// <summary>What is JSON and cannot be read all the same is refused by the path of its field, by subscribers and by user sync alike.</summary>
 public class PayloadFaultTests
 {
-    private const string HalfAPair = "holds an unpaired surrogate, such as \\ud800 alone, which is no character";
+    private const string HalfAPair = "holds an unpaired surrogate, such as \\ud800 alone, which is not a character";
     private const string TooDeep = "is nested too deeply: an event has 64 levels at most";
 
     public static TheoryData<string, string> Faults => new()
