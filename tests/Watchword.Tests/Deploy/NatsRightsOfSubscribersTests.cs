@@ -70,7 +70,7 @@ public class NatsRightsOfSubscribersTests(PostgresFixture postgres)
         await nats.PublishAsync("good", "bad", "good2");
         await Eventually.TrueAsync(() => handled.Count == 2);
         await Eventually.TrueAsync(async () => await server.FindConsumerAsync("auth-events", "email-service", Ct) is { NumAckPending: 0, NumPending: 0 });
-        Assert.Equal("dlq.email-service", (await server.GetMessageAsync("dead-letters", 1))!.Subject);
+        await Eventually.TrueAsync(async () => await server.GetMessageAsync("dead-letters", 1) is { Subject: "dlq.email-service" });
         await host.StopAsync(Ct);
     }
 

@@ -72,7 +72,12 @@ public sealed partial class NatsServer : IAsyncDisposable
     public Task StopAsync() => EndAsync(Terminate);
 
     /// <summary>SIGSTOP: its sockets stay open and nothing answers.</summary>
-    public void Suspend() => Send(Stop);
+    public void Suspend()
+    {
+        Send(Stop);
+        // Its threads may still be at work when the signal is sent: the kernel says T once they stand.
+        SpinWait.SpinUntil(() => File.ReadAllText($"/proc/{Running.Id}/stat") is var stat && stat[stat.LastIndexOf(')') + 2] == 'T');
+    }
 
     /// <summary>SIGCONT.</summary>
     public void Resume() => Send(Continue);

@@ -48,9 +48,9 @@ public class CompatibilityTests
         Assert.Equal("auth.user.logged_in: data.email was string and is string or null", BreakOf(f => f["data.email"] = "string or null"));
         Assert.Equal("auth.user.logged_in: data.ip became required: stored events may lack it", BreakOf(f => f["data.ip"] = "string or null"));
         Assert.Equal("auth.user.logged_in: data.email became optional: readers rely on it", BreakOf(f => f["data.email"] = "optional string"));
-        Assert.Equal("auth.user.logged_in: data.device is new and required: events that lie in the streams lack it", BreakOf(f => f["data.device"] = "string"));
+        Assert.Equal("auth.user.logged_in: data.device is new and required: stored events lack it", BreakOf(f => f["data.device"] = "string"));
         Assert.Equal(
-            ["auth.user.logged_in: data.email is gone (is it data.mail now?)", "auth.user.logged_in: data.mail is new and required: events that lie in the streams lack it"],
+            ["auth.user.logged_in: data.email is gone (is it data.mail now?)", "auth.user.logged_in: data.mail is new and required: stored events lack it"],
             After(now => { now[Login].Fields.Remove("data.email"); now[Login].Fields["data.mail"] = "string"; }).Breaks);
     }
 
