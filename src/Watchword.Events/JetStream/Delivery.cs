@@ -12,15 +12,25 @@ public sealed class Delivery
 {
     private readonly INatsJSMsg<byte[]> _message;
 
-    /// <exception cref="NatsException">The message came from no consumer.</exception>
-    internal Delivery(INatsJSMsg<byte[]> message)
+    private Delivery(INatsJSMsg<byte[]> message, byte[]? content)
     {
         _message = message;
         var metadata = message.Metadata ?? throw new NatsJSException($"a message on {message.Subject} does not say where in a stream it lies");
         (Stream, Sequence, StoredAt) = (metadata.Stream, metadata.Sequence.Stream, metadata.Timestamp);
         (ConsumerSequence, Deliveries, Pending) = (metadata.Sequence.Consumer, (int)metadata.NumDelivered, metadata.NumPending);
-        Payload = message.Data ?? [];
+        Payload = content ?? [];
     }
+
+    /// <summary>Takes a message that a consumer delivered.</summary>
+    /// <remarks>
+    /// NATS.Net 3.3.2 drops the content of a message whose headers it cannot parse (<c>NatsMsg.BuildInternal</c>). The stream
+    /// still has it, for users who may ask for single messages.
+    /// </remarks>
+    /// <exception cref="NatsException">The message came from no consumer, or its content cannot be read now.</exception>
+    internal static async ValueTask<Delivery> TakeAsync(JetStreamClient client, INatsJSMsg<byte[]> message, CancellationToken ct) =>
+        message is { Error: not null, Metadata: { } place }
+            ? new(message, await client.FindContentAsync(place.Stream, place.Sequence.Stream, ct))
+            : new(message, message.Data);
 
     /// <summary>The stream that has it.</summary>
     public string Stream { get; }

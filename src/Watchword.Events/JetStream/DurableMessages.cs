@@ -100,7 +100,7 @@ internal sealed class DurableMessages : IAsyncDisposable
                 using var round = CancellationTokenSource.CreateLinkedTokenSource(_drain.Token);
                 _round = round;
                 await foreach (var message in _consumer.ConsumeAsync<byte[]>(opts: _options, cancellationToken: round.Token))
-                    _messages.Writer.TryWrite(new(message));
+                    _messages.Writer.TryWrite(await Delivery.TakeAsync(_client, message, round.Token));
             }
             _messages.Writer.TryComplete();
         }

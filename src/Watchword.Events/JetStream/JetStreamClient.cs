@@ -177,6 +177,20 @@ public sealed class JetStreamClient : IAsyncDisposable
             async c => await (await Context.GetStreamAsync(stream, cancellationToken: c)).GetAsync(new() { Seq = sequence, NextBySubj = filter ?? ">" }, c),
             ["STREAM", stream], ct))?.Message.Time;
 
+    /// <summary>The content of a stored message; null when there is none, or this user may not ask for it.</summary>
+    internal async Task<byte[]?> FindContentAsync(string stream, ulong sequence, CancellationToken ct)
+    {
+        try
+        {
+            return (await FindAsync(
+                async c => await (await Context.GetStreamAsync(stream, cancellationToken: c)).GetAsync(new() { Seq = sequence }, c), ["STREAM", stream], ct))?.Message.Data.ToArray();
+        }
+        catch (NatsDeniedException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The names of the streams that take the subject; null: of all.</summary>
     public Task<IReadOnlyList<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
         CallAsync<IReadOnlyList<string>>(async c => await Context.ListStreamNamesAsync(subject, c).ToArrayAsync(c), ["STREAM", "NAMES"], ct);

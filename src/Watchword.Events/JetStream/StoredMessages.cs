@@ -29,7 +29,7 @@ public static class StoredMessages
                 while (any && !lost)
                 {
                     any = false;
-                    await using var batch = new Batch(consumer, range.Batch, life, end.Token);
+                    await using var batch = new Batch(client, consumer, range.Batch, life, end.Token);
                     while (!lost && await batch.NextAsync() is { } delivery)
                     {
                         // What was under way when the connection broke is lost: begin again behind what came.
@@ -82,7 +82,7 @@ public static class StoredMessages
                 var expected = 1UL;
                 await foreach (var message in consumer.ConsumeAsync<byte[]>(opts: options, cancellationToken: round.Token))
                 {
-                    var delivery = new Delivery(message);
+                    var delivery = await Delivery.TakeAsync(client, message, ct);
                     if (delivery.ConsumerSequence != expected++)
                         break;
                     range = range with { Sequence = delivery.Sequence + 1 };
@@ -155,7 +155,7 @@ public static class StoredMessages
 
     // NATS.Net 3.3.2 ends a fetch with a question to the server, and waits for one that is away (NatsSubBase.DrainCoreAsync):
     // such a fetch is left behind.
-    private sealed class Batch(INatsJSConsumer consumer, int size, CancellationToken life, CancellationToken end) : IAsyncDisposable
+    private sealed class Batch(JetStreamClient client, INatsJSConsumer consumer, int size, CancellationToken life, CancellationToken end) : IAsyncDisposable
     {
         private readonly IAsyncEnumerator<INatsJSMsg<byte[]>> _messages =
             consumer.FetchNoWaitAsync<byte[]>(new() { MaxMsgs = size, Expires = 5 * Idle, IdleHeartbeat = Idle }, cancellationToken: end).GetAsyncEnumerator(CancellationToken.None);
@@ -168,7 +168,7 @@ public static class StoredMessages
             _next = _messages.MoveNextAsync().AsTask();
             if (!_next.IsCompleted)
                 await ((Task)_next).WaitAsync(life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return _next is { IsCompleted: true, IsCanceled: false } && await _next ? new(_messages.Current) : null;
+            return _next is { IsCompleted: true, IsCanceled: false } && await _next ? await Delivery.TakeAsync(client, _messages.Current, end) : null;
         }
 
         public async ValueTask DisposeAsync()

@@ -44,7 +44,7 @@ internal static class JetStreamCalls
     {
         var consumer = await client.Context.CreateOrderedConsumerAsync(stream, cancellationToken: ct);
         await foreach (var message in consumer.ConsumeAsync<byte[]>(cancellationToken: ct))
-            yield return new(message);
+            yield return await Delivery.TakeAsync(client, message, ct);
     }
 
     /// <summary>Takes messages from a durable; fewer than asked for once <paramref name="patience"/> is over, without one at once.</summary>

@@ -76,6 +76,6 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         await host.JetStream.CreateConsumerAsync("auth-events", new SubscriberOptions().Consumer("c", null));
         await host.RegisterAsync("u");
         var message = Assert.Single(await host.JetStream.FetchAsync("auth-events", "c", 1, TimeSpan.FromSeconds(5)));
-        return (new(new Delivery(message)), new(host.Database.Source, "c"));
+        return (new(await Delivery.TakeAsync(host.JetStream, message, Ct)), new(host.Database.Source, "c"));
     }
 }
