@@ -50,8 +50,9 @@ internal sealed class PublishWindow : IAsyncDisposable
         client.ThrowIfAway();
         // NATS.Net routes what begins with the connection's own inbox to its requests: a wildcard below that gets nothing.
         var inbox = client.Context.NewBaseInbox();
+        // The token given to NATS.Net would end the subscription later too, and with it the acks of what is under way.
         var acks = await client.Connection.SubscribeCoreAsync(inbox + ".*", serializer: NatsJSJsonSerializer<PubAckResponse>.Default,
-            opts: new() { ChannelOpts = new() { Capacity = 2 * size } }, cancellationToken: ct);
+            opts: new() { ChannelOpts = new() { Capacity = 2 * size } }, cancellationToken: CancellationToken.None).AsTask().WaitAsync(ct);
         return new(client, inbox, acks, size);
     }
 
@@ -75,7 +76,7 @@ internal sealed class PublishWindow : IAsyncDisposable
             _client.ThrowIfAway();
             var sending = _client.Connection.PublishAsync(subject, payload, headers, $"{_inbox}.{token.ToString(CultureInfo.InvariantCulture)}", cancellationToken: _client.Life);
             if (!sending.IsCompletedSuccessfully)
-                await sending.AsTask().WaitAsync(AckTimeout, ct);
+                await sending.AsTask().WaitAsync(AckTimeout, CancellationToken.None);   // it is handed over: its result must come
         }
         catch (Exception e)
         {
