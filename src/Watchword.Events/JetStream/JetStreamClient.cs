@@ -13,6 +13,7 @@ public sealed class JetStreamClient : IAsyncDisposable
 {
     private static readonly TimeSpan OpenPoll = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan EventDelay = TimeSpan.FromMilliseconds(1);   // the connection has broken, and its event is on its way
+    private static readonly TimeSpan DenialPatience = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan DisposePatience = TimeSpan.FromSeconds(5);
 
     private readonly Denials _denials;
@@ -245,6 +246,12 @@ public sealed class JetStreamClient : IAsyncDisposable
         catch (Exception) when (watch.Reason is not null && !ct.IsCancellationRequested)
         {
             throw watch.Reason;
+        }
+        catch (NatsException e) when (e is NatsJSApiNoResponseException or NatsNoReplyException)
+        {
+            // A denied inbox ends the call before NATS.Net 3.3.2 reports the denial.
+            await Task.Delay(DenialPatience, watch.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw watch.Reason ?? e;
         }
         catch (NatsNoRespondersException e)
         {
