@@ -43,6 +43,7 @@ internal sealed class Durable(string stream, ConsumerConfig wanted, JetStreamCli
         var found = await FindAsync(ct);
         var config = Fitting(found);
         var consumer = found is null ? await MakeAsync(config, ct)
+            : found.Config.AckPolicy != config.AckPolicy ? await MakeAnewAsync(config, ct)
             : Differences(found.Config, config) is { Count: > 0 } differences ? await ChangeAsync(found, config, differences, ct)
             : found;
         AckWait = consumer.Config.AckWait;
@@ -70,6 +71,13 @@ internal sealed class Durable(string stream, ConsumerConfig wanted, JetStreamCli
             var filter = config.FilterSubject is null ? "" : $" --filter '{config.FilterSubject}'";
             throw new NatsDeniedException($"stream {stream} has no durable consumer {_name}, and this user may not make it. Have it made: ./run consumer create {_name} --stream {stream}{filter}", e);
         }
+    }
+
+    // The server changes no ack policy. A consumer that is made anew delivers every event once more.
+    private async Task<ConsumerInfo> MakeAnewAsync(ConsumerConfig config, CancellationToken ct)
+    {
+        await jetStream.CallAsync(async c => await jetStream.Context.DeleteConsumerAsync(stream, _name, c), ["CONSUMER", "DELETE", stream, _name], ct);
+        return await MakeAsync(config, ct);
     }
 
     private async Task<ConsumerInfo> ChangeAsync(ConsumerInfo found, ConsumerConfig config, List<string> differences, CancellationToken ct)

@@ -19,6 +19,7 @@ public sealed class EventContext
 
     private readonly Delivery? _message;
     private readonly InHand? _hand;
+    private readonly bool _acknowledges;
     private AsyncServiceScope? _scope;
     private bool _isOver;
 
@@ -26,9 +27,10 @@ public sealed class EventContext
     /// <param name="message">The message.</param>
     /// <param name="hand">Where it counts as taken until it is answered; null where nobody counts.</param>
     /// <param name="handle">Its handler; null when there is none.</param>
-    internal EventContext(Delivery message, InHand? hand = null, Func<EventContext, CancellationToken, Task>? handle = null)
+    /// <param name="acknowledges">Whether it is acknowledged here, and not by its reader.</param>
+    internal EventContext(Delivery message, InHand? hand = null, Func<EventContext, CancellationToken, Task>? handle = null, bool acknowledges = true)
     {
-        (_message, _hand, Handle) = (message, hand, handle);
+        (_message, _hand, _acknowledges, Handle) = (message, hand, acknowledges, handle);
         (Stream, Sequence, Subject, StoredAt, Attempt) = (message.Stream, (long)message.Sequence, message.Subject, message.StoredAt, 1);
         (Headers, Payload) = (message.Headers, message.Payload);
         EventId = Storable(IdOf(Headers))
@@ -120,7 +122,7 @@ public sealed class EventContext
     /// <summary>Done: the server need not deliver it again.</summary>
     internal async ValueTask AckAsync()
     {
-        if (_message is null)
+        if (_message is null || !_acknowledges)
             return;
         await _message.AckAsync();
         _hand?.Done(_message);

@@ -17,7 +17,7 @@ internal sealed class SyncBatch
     /// <summary>What they come to for each user.</summary>
     public Dictionary<string, UserChange> Newest { get; } = [];
 
-    /// <summary>Those that the parking lot has, and acknowledges.</summary>
+    /// <summary>Those that the parking lot has.</summary>
     public HashSet<Delivery> Parked { get; } = [];
 
     public void Clear()

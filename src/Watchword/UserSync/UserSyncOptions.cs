@@ -42,7 +42,7 @@ public sealed record UserSyncOptions
         Description = "Keeps a users table in step",
         FilterSubject = Subject,
         DeliverPolicy = ConsumerConfigDeliverPolicy.All,
-        AckPolicy = ConsumerConfigAckPolicy.Explicit,
+        AckPolicy = ConsumerConfigAckPolicy.All,   // one ack a batch
         AckWait = AckWait,
         MaxAckPending = BatchSize * 4,
         // A database that is away for an hour must not use up the deliveries: an event that cannot be applied is parked.

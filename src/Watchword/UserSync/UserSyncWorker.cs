@@ -73,15 +73,17 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         var durable = new Durable(options.Stream, options.Consumer(), JetStream, Logger);
         await durable.WaitForStreamAsync(static () => { }, ct);
         await durable.EnsureAsync(ct);
+        var acks = new BatchAcks(durable, JetStream);
+        await acks.AskAsync(ct);
         await using var messages = await DurableMessages.OpenAsync(JetStream, options.Stream, Name, options.BatchSize * 2, ct);
         Logger.SyncReads(options.Stream, Name);
         _ready.TrySetResult();
-        await ReadAsync(messages.Reader, lot, ct);
+        await ReadAsync(messages.Reader, acks, lot, ct);
     }
 
     // While the database works at one batch the next is read and parsed. It is applied when the first is acknowledged,
     // so that the order of the stream holds.
-    private async Task ReadAsync(ChannelReader<Delivery> messages, ParkingLot lot, CancellationToken ct)
+    private async Task ReadAsync(ChannelReader<Delivery> messages, BatchAcks acks, ParkingLot lot, CancellationToken ct)
     {
         SyncBatch next = new(), current = new();
         var working = Task.CompletedTask;
@@ -98,7 +100,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
                 await working;
                 Fill(next, messages);
                 (current, next) = (next, current);
-                working = HandleAsync(current, lot, ct);
+                working = HandleAsync(current, acks, lot, ct);
             }
         }
         finally
@@ -107,12 +109,12 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         }
     }
 
-    private async Task HandleAsync(SyncBatch batch, ParkingLot lot, CancellationToken ct)
+    private async Task HandleAsync(SyncBatch batch, BatchAcks acks, ParkingLot lot, CancellationToken ct)
     {
         while (batch.Seen < batch.Events.Count)
         {
             var e = batch.Events[batch.Seen];
-            if (e.Fault is not null && batch.Newest.Count > 0 && new EventContext(e.Message).Key is { } key && batch.Newest.ContainsKey(key))
+            if (e.Fault is not null && batch.Newest.Count > 0 && Unacknowledged(e).Key is { } key && batch.Newest.ContainsKey(key))
             {
                 // What comes before it of the same user may be refused, and is then first in line.
                 await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
@@ -123,10 +125,10 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         }
         await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
 
-        // Only now: an event that is acknowledged before the commit is lost when the process dies in between.
-        foreach (var e in batch.Events)
-            if (!batch.Parked.Contains(e.Message))
-                await e.Message.AckAsync();
+        // Only now: an event that is acknowledged before its commit is lost when the process dies in between.
+        if (batch.Parked.Count > 0)
+            await lot.FlushAsync(ct);
+        await acks.CommittedAsync(batch.Events.Select(e => e.Message), ct);
         Interlocked.Add(ref _applied, batch.Events.Count);
         Logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
         batch.Clear();
@@ -159,16 +161,19 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         if (batch.Parked.Contains(e.Message))
             return true;
         // Whose it is costs a look at its headers, which matters only while somebody is in trouble.
-        if (lot.Count == 0 || !lot.TryHold(new(e.Message)))
+        if (lot.Count == 0 || !lot.TryHold(Unacknowledged(e)))
             return false;
         batch.Parked.Add(e.Message);
         return true;
     }
 
+    // The whole batch is acknowledged at its end.
+    private static EventContext Unacknowledged(in SyncEvent e) => new(e.Message, acknowledges: false);
+
     private static void Park(SyncBatch batch, in SyncEvent e, string reason, TimeSpan? delay, ParkingLot lot)
     {
         batch.Parked.Add(e.Message);
-        lot.Park(new(e.Message), reason, attempts: 1, delay);
+        lot.Park(Unacknowledged(e), reason, attempts: 1, delay);
     }
 
     // The database's own objection to a row (too long for the application's column, an address that must be unique)

@@ -47,10 +47,10 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         }
     }
 
-    private async Task<Host> StartAsync(UserSyncOptions? options = null, TestDatabase? target = null)
+    private async Task<Host> StartAsync(UserSyncOptions? options = null, TestDatabase? target = null, NatsAccount? account = null)
     {
         target ??= await postgres.TargetAsync();
-        var connection = await nats.TakeAccount().ConnectAsync();
+        var connection = await (account ?? nats.TakeAccount()).ConnectAsync();
         await connection.CreateStreamAsync(Streams.IdentityChanges);
         var worker = new UserSyncWorker(target.Source, connection, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
         await worker.StartAsync(default);
@@ -305,6 +305,30 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await transaction.CommitAsync();
         await host.SettledAsync();
         Assert.Equal(2, (await host.UsersAsync()).Count);
+    }
+
+    [Fact]
+    public async Task A_delivery_that_was_lost_is_not_acknowledged_with_a_later_one()
+    {
+        var account = nats.TakeAccount();
+        await using var other = await account.ConnectAsync();
+        await other.CreateStreamAsync(Streams.IdentityChanges);
+        await other.CreateConsumerAsync("identity-changes", new UserSyncOptions().Consumer(), TestContext.Current.CancellationToken);
+        for (var i = 1; i <= 20; i++)
+            await other.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
+        Assert.Equal(5, (await other.FetchAsync("identity-changes", "user-sync", 5)).Count);   // and never acknowledged
+
+        await using var host = await StartAsync(account: account);
+        await host.SettledAsync();
+        Assert.Equal(20, (await host.UsersAsync()).Count);
+
+        // The same while it reads.
+        var taking = other.FetchAsync("identity-changes", "user-sync", 5, TimeSpan.FromSeconds(5));
+        for (var i = 21; i <= 60; i++)
+            await other.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
+        Assert.NotEmpty(await taking);
+        await host.SettledAsync();
+        Assert.Equal(60, (await host.UsersAsync()).Count);
     }
 
     [Fact]
