@@ -21,25 +21,15 @@ public static class EventKey
         try
         {
             var json = new Utf8JsonReader(payload);
-            if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
+            if (!EventData.TryEnter(ref json))
                 return null;
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
-                var isData = json.ValueTextEquals("data"u8);
+                var isKey = json.ValueTextEquals(member);
                 json.Read();
-                if (!isData || json.TokenType != JsonTokenType.StartObject)
-                {
-                    json.Skip();
-                    continue;
-                }
-                while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-                {
-                    var isKey = json.ValueTextEquals(member);
-                    json.Read();
-                    if (isKey)
-                        return json.TokenType == JsonTokenType.String && json.GetString() is { Length: > 0 } key && !key.Contains('\0', StringComparison.Ordinal) ? key : null;
-                    json.Skip();
-                }
+                if (isKey)
+                    return json.TokenType == JsonTokenType.String && json.GetString() is { Length: > 0 } key && !key.Contains('\0', StringComparison.Ordinal) ? key : null;
+                json.Skip();
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Events.Enrichment;
 
@@ -14,34 +15,24 @@ internal readonly record struct AuthEventBody(string? Ip, string? UserAgent, int
     {
         string? ip = null, userAgent = null;
         var json = new Utf8JsonReader(payload);
-        json.Read();
+        if (!EventData.TryEnter(ref json))
+            return new(null, null, -1);
+        var members = 0;
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var isData = json.ValueTextEquals("data"u8);
+            members++;
+            var (isIp, isAgent, isContext) = (json.ValueTextEquals("ip"u8), json.ValueTextEquals("userAgent"u8), json.ValueTextEquals("context"u8));
             json.Read();
-            if (!isData || json.TokenType != JsonTokenType.StartObject)
-            {
+            if (isContext)
+                return new(ip, userAgent, -1);   // the publisher's own stays
+            if (isIp && json.TokenType == JsonTokenType.String)
+                ip = json.GetString();
+            else if (isAgent && json.TokenType == JsonTokenType.String)
+                userAgent = json.GetString();
+            else
                 json.Skip();
-                continue;
-            }
-            var members = 0;
-            while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-            {
-                members++;
-                var (isIp, isAgent, isContext) = (json.ValueTextEquals("ip"u8), json.ValueTextEquals("userAgent"u8), json.ValueTextEquals("context"u8));
-                json.Read();
-                if (isContext)
-                    return new(ip, userAgent, -1);   // the publisher's own stays
-                if (isIp && json.TokenType == JsonTokenType.String)
-                    ip = json.GetString();
-                else if (isAgent && json.TokenType == JsonTokenType.String)
-                    userAgent = json.GetString();
-                else
-                    json.Skip();
-            }
-            return new(ip, userAgent, members > 0 ? (int)json.TokenStartIndex : -1);
         }
-        return new(ip, userAgent, -1);
+        return new(ip, userAgent, members > 0 ? (int)json.TokenStartIndex : -1);
     }
 
     /// <summary>The body with <c>data.context</c> as the last member of <c>data</c>. Every other byte stays the same.</summary>

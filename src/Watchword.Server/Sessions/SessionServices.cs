@@ -18,6 +18,8 @@ internal static class SessionServices
 
         var origin = options.Url.GetLeftPart(UriPartial.Authority);
         services.AddAuthentication().AddWatchword(o => (o.Secret, o.Issuer, o.Audience) = (options.Secret, origin, origin));
+        // It writes a key file to the home folder at the start. Nothing here uses data protection.
+        services.Remove(services.Single(s => s.ImplementationType?.FullName == "Microsoft.AspNetCore.DataProtection.Internal.DataProtectionHostedService"));
         services.AddOptions<WatchwordAuthenticationOptions>().Configure<EndedSessions>((o, ended) => o.IsEnded = ended.HasEndedAsync);
         services.AddAuthorization();
         services.AddOptions<AuthorizationOptions>().Configure<IdentityStore>((o, store) =>

@@ -15,7 +15,7 @@ public sealed record UserSyncOptions
     public string Durable { get; init; } = "user-sync";
 
     /// <summary>Events that are applied in one transaction. 1 to 20,000.</summary>
-    public int BatchSize { get; init; } = 4_000;
+    public int BatchSize { get; init; } = 500;
 
     /// <summary>The server delivers an event again that was not acknowledged for so long.</summary>
     public TimeSpan AckWait { get; init; } = TimeSpan.FromSeconds(30);

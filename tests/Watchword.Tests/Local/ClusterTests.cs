@@ -4,8 +4,6 @@ namespace Watchword.Tests.Local;
 
 public class ClusterTests
 {
-    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -45,9 +43,7 @@ public class ClusterTests
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "PostgreSQL runs as the same user, who reaches the folder");
         using var room = new EngineRoom();
-        var home = Path.Combine(room.Root, "root");
-        Directory.CreateDirectory(home, OwnerOnly);
-        room.Data = Path.Combine(home, "data");
+        room.HideData();
         var cluster = Path.Combine(room.Root, "system" + room.Data, "postgres");
 
         await using (var engines = await room.StartAsync(room.PostgresOnly))
@@ -70,9 +66,7 @@ public class ClusterTests
     {
         Assert.SkipUnless(Environment.IsPrivilegedProcess, "PostgreSQL runs as the same user, who reaches the folder");
         using var room = new EngineRoom();
-        var home = Path.Combine(room.Root, "root");
-        Directory.CreateDirectory(home, OwnerOnly);
-        room.Data = Path.Combine(home, "data");
+        room.HideData();
         Directory.CreateDirectory(Path.Combine(room.Data, "postgres"));
 
         var error = await room.FailsAsync(room.PostgresOnly);

@@ -35,6 +35,14 @@ internal sealed class EngineRoom : IDisposable
     public LocalEngineOptions PostgresOnly => Options with { StartNats = false };
     public LocalEngineOptions NatsOnly => Options with { StartPostgres = false };
 
+    /// <summary>Puts the data where other users, such as <c>postgres</c>, cannot reach it.</summary>
+    public void HideData()
+    {
+        var home = Path.Combine(Root, "root");
+        Directory.CreateDirectory(home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Data = Path.Combine(home, "data");
+    }
+
     public Task<LocalEngines> StartAsync(LocalEngineOptions? options = null) =>
         LocalEngines.StartAsync(options ?? Options, Log, TestContext.Current.CancellationToken);
 

@@ -7,32 +7,18 @@ using Watchword.Events.JetStream;
 namespace Watchword.Tests.Events.JetStream;
 
 /// <summary>What a durable consumer delivers, over outages and until somebody deletes it.</summary>
-public sealed class DurableMessagesTests : IAsyncLifetime
+public sealed class DurableMessagesTests : OwnServer
 {
-    private readonly NatsServer _server = new();
-    private JetStreamClient _client = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
+    public override async ValueTask InitializeAsync()
     {
-        await _server.StartAsync();
-        _client = JetStreamClient.Connect(new() { Url = _server.Url });
-        await _client.WaitUntilOpenAsync(Ct);
-        await _client.CreateStreamAsync(new() { Name = "s", Subjects = ["s.*"] });
-        await _client.CreateConsumerAsync("s", new() { DurableName = "c", AckPolicy = ConsumerConfigAckPolicy.Explicit, AckWait = TimeSpan.FromSeconds(2), MaxAckPending = 1_000 });
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _client.DisposeAsync();
-        await _server.DisposeAsync();
+        await base.InitializeAsync();
+        await Client.CreateConsumerAsync("s", new() { DurableName = "c", AckPolicy = ConsumerConfigAckPolicy.Explicit, AckWait = TimeSpan.FromSeconds(2), MaxAckPending = 1_000 });
     }
 
     [Fact]
     public async Task What_is_there_can_be_taken_in_one_batch()
     {
-        await _client.PublishManyAsync("s.x", 300, _ => []);
+        await Client.PublishManyAsync("s.x", 300, _ => []);
         await using var messages = await OpenAsync();
         List<Delivery> read = [];
         while (read.Count < 300 && await messages.Reader.WaitToReadAsync(Ct))
@@ -42,15 +28,15 @@ public sealed class DurableMessagesTests : IAsyncLifetime
         Assert.Equal(Enumerable.Range(1, 300).Select(i => ((ulong)i, 1)), read.Select(m => (m.Sequence, m.Deliveries)));
         foreach (var message in read)
             await message.AckAsync();
-        await Eventually.TrueAsync(async () => await _client.FindConsumerAsync("s", "c") is { NumPending: 0, NumAckPending: 0 });
-        await _client.PublishAsync("s.x", []);
+        await Eventually.TrueAsync(async () => await Client.FindConsumerAsync("s", "c") is { NumPending: 0, NumAckPending: 0 });
+        await Client.PublishAsync("s.x", []);
         Assert.Equal(301UL, (await messages.Reader.ReadAsync(Ct)).Sequence);
     }
 
     [Fact]
     public async Task A_consumer_that_is_not_there_is_an_error_at_once()
     {
-        var missing = await Assert.ThrowsAnyAsync<NatsException>(() => DurableMessages.OpenAsync(_client, "s", "nobody", 10, Ct));
+        var missing = await Assert.ThrowsAnyAsync<NatsException>(() => DurableMessages.OpenAsync(Client, "s", "nobody", 10, Ct));
         Assert.False(missing.IsTransient());
     }
 
@@ -58,7 +44,7 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     public async Task A_nak_brings_a_message_again_after_its_delay_and_a_sign_of_life_keeps_it()
     {
         await using var messages = await OpenAsync();
-        await _client.PublishAsync("s.x", []);
+        await Client.PublishAsync("s.x", []);
         var first = await messages.Reader.ReadAsync(Ct);
         var since = Stopwatch.GetTimestamp();
         await first.NakAsync(TimeSpan.FromMilliseconds(300));
@@ -72,16 +58,16 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     public async Task It_goes_on_within_five_seconds_after_the_server_was_killed()
     {
         await using var messages = await OpenAsync();
-        await _client.PublishAsync("s.x", []);
+        await Client.PublishAsync("s.x", []);
         await (await messages.Reader.ReadAsync(Ct)).AckAsync();
-        await _client.FlushAsync(TimeSpan.FromSeconds(5));
+        await Client.FlushAsync(TimeSpan.FromSeconds(5));
 
         for (var round = 0; round < 2; round++)
         {
-            var opened = _client.OpenedTotal;
-            await _server.RestartAsync();
-            await Eventually.TrueAsync(() => _client.OpenedTotal > opened && _client.IsOpen);
-            var sequence = (await _client.PublishAsync("s.x", [])).Seq;
+            var opened = Client.OpenedTotal;
+            await Server.RestartAsync();
+            await Eventually.TrueAsync(() => Client.OpenedTotal > opened && Client.IsOpen);
+            var sequence = (await Client.PublishAsync("s.x", [])).Seq;
             var since = Stopwatch.GetTimestamp();
 
             Delivery message;
@@ -94,7 +80,7 @@ public sealed class DurableMessagesTests : IAsyncLifetime
 
             Assert.Equal(sequence, message.Sequence);
             Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 5);
-            await _client.FlushAsync(TimeSpan.FromSeconds(5));
+            await Client.FlushAsync(TimeSpan.FromSeconds(5));
         }
     }
 
@@ -102,17 +88,17 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     public async Task An_answer_while_nats_is_away_neither_throws_nor_waits_and_the_message_comes_again()
     {
         await using var messages = await OpenAsync();
-        await _client.PublishAsync("s.x", []);
+        await Client.PublishAsync("s.x", []);
         var message = await messages.Reader.ReadAsync(Ct);
-        await _server.KillAsync();
-        await Eventually.TrueAsync(() => !_client.IsOpen);
+        await Server.KillAsync();
+        await Eventually.TrueAsync(() => !Client.IsOpen);
         var since = Stopwatch.GetTimestamp();
         await message.AckAsync();
         await message.NakAsync();
         await message.InProgressAsync();
         Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 1);
 
-        await _server.StartAsync();
+        await Server.StartAsync();
 
         Assert.Equal((1UL, 2), await messages.Reader.ReadAsync(Ct) is var again ? (again.Sequence, again.Deliveries) : default);
     }
@@ -123,10 +109,10 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     public async Task A_deleted_consumer_or_stream_is_noticed_within_ten_seconds(bool stream)
     {
         await using var messages = await OpenAsync();
-        await _client.PublishAsync("s.x", []);
+        await Client.PublishAsync("s.x", []);
         await (await messages.Reader.ReadAsync(Ct)).AckAsync();
         var since = Stopwatch.GetTimestamp();
-        await (stream ? _client.DeleteStreamAsync("s") : _client.DeleteConsumerAsync("s", "c"));
+        await (stream ? Client.DeleteStreamAsync("s") : Client.DeleteConsumerAsync("s", "c"));
 
         var gone = await Assert.ThrowsAnyAsync<Exception>(() => messages.Reader.ReadAsync(Ct).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Ct));
 
@@ -138,7 +124,7 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     [Fact]
     public async Task Drain_gives_what_is_on_its_way_and_then_completes()
     {
-        await _client.PublishManyAsync("s.x", 500, _ => []);
+        await Client.PublishManyAsync("s.x", 500, _ => []);
         await using var messages = await OpenAsync();
         var first = await messages.Reader.ReadAsync(Ct);
         messages.Drain();
@@ -152,10 +138,10 @@ public sealed class DurableMessagesTests : IAsyncLifetime
         await messages.Reader.Completion;
 
         Assert.Equal(Enumerable.Range(1, read.Count).Select(i => (ulong)i), read);
-        await _client.FlushAsync(TimeSpan.FromSeconds(5));
+        await Client.FlushAsync(TimeSpan.FromSeconds(5));
         // All that the server handed out was given on. It may send one more after a reader that has gone.
-        await Eventually.TrueAsync(async () => await _client.FindConsumerAsync("s", "c") is { NumAckPending: <= 1 });
-        var left = (await _client.FindConsumerAsync("s", "c"))!;
+        await Eventually.TrueAsync(async () => await Client.FindConsumerAsync("s", "c") is { NumAckPending: <= 1 });
+        var left = (await Client.FindConsumerAsync("s", "c"))!;
         Assert.Equal((ulong)(500 - read.Count), left.NumPending + (ulong)left.NumAckPending);
     }
 
@@ -163,11 +149,11 @@ public sealed class DurableMessagesTests : IAsyncLifetime
     public async Task Disposing_of_it_while_nats_is_away_waits_for_nobody()
     {
         var messages = await OpenAsync();
-        await _server.KillAsync();
-        await Eventually.TrueAsync(() => !_client.IsOpen);
+        await Server.KillAsync();
+        await Eventually.TrueAsync(() => !Client.IsOpen);
         await messages.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(5), Ct);
         Assert.True(messages.Reader.Completion.IsCompleted);
     }
 
-    private Task<DurableMessages> OpenAsync() => DurableMessages.OpenAsync(_client, "s", "c", 1_000, Ct);
+    private Task<DurableMessages> OpenAsync() => DurableMessages.OpenAsync(Client, "s", "c", 1_000, Ct);
 }

@@ -6,37 +6,18 @@ using Watchword.Events.JetStream;
 namespace Watchword.Tests.Events.JetStream;
 
 /// <summary>Publishing to a server that dies, is away, or hangs: no message waits for ever, and none has two results.</summary>
-public sealed class PublishWindowLossTests : IAsyncLifetime
+public sealed class PublishWindowLossTests : OwnServer
 {
-    private readonly NatsServer _server = new();
-    private JetStreamClient _client = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        await _server.StartAsync();
-        _client = JetStreamClient.Connect(new() { Url = _server.Url });
-        await _client.WaitUntilOpenAsync(Ct);
-        await _client.CreateStreamAsync(new() { Name = "s", Subjects = ["s.*"] });
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _client.DisposeAsync();
-        await _server.DisposeAsync();
-    }
-
     [Fact]
     public async Task All_that_wait_for_their_ack_fail_when_the_server_is_killed()
     {
         const int Count = 500;
-        await using var window = await PublishWindow.OpenAsync(_client, Count, Ct);
-        _server.Suspend();
+        await using var window = await PublishWindow.OpenAsync(Client, Count, Ct);
+        Server.Suspend();
         for (var i = 0; i < Count; i++)
             await window.PublishAsync("s.x", [], [], i, Ct);
         var since = Stopwatch.GetTimestamp();
-        await _server.KillAsync();
+        await Server.KillAsync();
 
         var results = await ReadAsync(window, Count);
 
@@ -48,7 +29,7 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
     [Fact]
     public async Task Killed_under_load_each_accepted_message_has_one_result_and_the_window_goes_on_afterwards()
     {
-        await using var window = await PublishWindow.OpenAsync(_client, 256, Ct);
+        await using var window = await PublishWindow.OpenAsync(Client, 256, Ct);
         ConcurrentQueue<PublishResult> results = [];
         var reading = Task.Run(async () =>
         {
@@ -58,13 +39,13 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
         var accepted = 0L;
         for (var restart = 0; restart < 3; restart++)
         {
-            var opened = _client.OpenedTotal;
-            var killing = Task.Run(_server.KillAsync, Ct);
-            while (!killing.IsCompleted || _client.IsOpen)
+            var opened = Client.OpenedTotal;
+            var killing = Task.Run(Server.KillAsync, Ct);
+            while (!killing.IsCompleted || Client.IsOpen)
                 accepted += await TryPublishAsync(window, accepted) ? 1 : 0;
             await killing;
-            await _server.StartAsync();
-            await Eventually.TrueAsync(() => _client.OpenedTotal > opened && _client.IsOpen);
+            await Server.StartAsync();
+            await Eventually.TrueAsync(() => Client.OpenedTotal > opened && Client.IsOpen);
             for (var i = 0; i < 500; i++)
                 accepted += await TryPublishAsync(window, accepted) ? 1 : 0;
         }
@@ -73,7 +54,7 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
         await reading;
 
         Assert.Equal(Enumerable.Range(0, (int)accepted).Select(i => (long)i), results.Select(r => r.Tag).Order());
-        var stored = (await _client.ReadAllAsync("s")).Select(m => BitConverter.ToInt64(m.Payload)).ToList();
+        var stored = (await Client.ReadAllAsync("s")).Select(m => BitConverter.ToInt64(m.Payload)).ToList();
         Assert.Empty(results.Where(r => r.Error is null).Select(r => r.Tag).Except(stored));
         Assert.Equal(stored.Distinct(), stored);
         Assert.Null(results.Single(r => r.Tag == accepted - 1).Error);   // sent after the last restart
@@ -82,14 +63,14 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
     [Fact]
     public async Task A_publish_while_nats_is_away_fails_at_once()
     {
-        await using var window = await PublishWindow.OpenAsync(_client, 10, Ct);
-        await _server.KillAsync();
-        await Eventually.TrueAsync(() => !_client.IsOpen);
+        await using var window = await PublishWindow.OpenAsync(Client, 10, Ct);
+        await Server.KillAsync();
+        await Eventually.TrueAsync(() => !Client.IsOpen);
         var since = Stopwatch.GetTimestamp();
 
         for (var i = 0; i < 20; i++)   // twice what has room
             await Assert.ThrowsAsync<NatsAwayException>(async () => await window.PublishAsync("s.x", [], [], i, Ct));
-        await Assert.ThrowsAsync<NatsAwayException>(() => PublishWindow.OpenAsync(_client, 10, Ct));
+        await Assert.ThrowsAsync<NatsAwayException>(() => PublishWindow.OpenAsync(Client, 10, Ct));
 
         Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 1);
         Assert.False(window.Results.TryRead(out _));
@@ -98,14 +79,14 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
     [Fact]
     public async Task A_server_that_hangs_costs_the_ack_time_out_and_no_more()
     {
-        await using var window = await PublishWindow.OpenAsync(_client, 10, Ct);
-        _server.Suspend();
+        await using var window = await PublishWindow.OpenAsync(Client, 10, Ct);
+        Server.Suspend();
         var since = Stopwatch.GetTimestamp();
         for (var i = 0; i < 3; i++)
             await window.PublishAsync("s.x", [], [], i, Ct);
 
         var results = await ReadAsync(window, 3);
-        _server.Resume();
+        Server.Resume();
 
         Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 4.5, 8);
         Assert.All(results, r => Assert.Contains("no ack came within 5 s", Assert.IsType<NatsAwayException>(r.Error).Message, StringComparison.Ordinal));
@@ -119,11 +100,11 @@ public sealed class PublishWindowLossTests : IAsyncLifetime
     [Fact]
     public async Task Closing_the_window_fails_what_still_waits()
     {
-        var window = await PublishWindow.OpenAsync(_client, 10, Ct);
-        _server.Suspend();
+        var window = await PublishWindow.OpenAsync(Client, 10, Ct);
+        Server.Suspend();
         await window.PublishAsync("s.x", [], [], 1, Ct);
         await window.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10), Ct);
-        _server.Resume();
+        Server.Resume();
 
         var result = Assert.Single(await window.Results.ReadAllAsync(Ct).ToListAsync(Ct));
         Assert.Equal(1, result.Tag);
