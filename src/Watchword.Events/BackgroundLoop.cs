@@ -74,7 +74,7 @@ public abstract class BackgroundLoop(ILogger logger) : BackgroundService
         }
     }
 
-    /// <summary>Whether the failure is a server that went away, and not a bug whose stack trace is wanted.</summary>
+    /// <summary>Whether the failure is an unreachable server, and not a bug whose stack trace is wanted.</summary>
     protected virtual bool IsExpected(Exception e) =>
         e is NatsException or NpgsqlException or IOException or SocketException or TimeoutException or OperationCanceledException or Postgres.MigrationException;
 }

@@ -11,7 +11,7 @@ internal static partial class LogMessages
     [LoggerMessage(2001, LogLevel.Warning, "{Loop} was interrupted; retrying: {Reason}")]
     public static partial void LoopInterrupted(this ILogger logger, string loop, string reason);
 
-    [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and restarts; please report this")]
+    [LoggerMessage(2002, LogLevel.Error, "{Loop} failed and is restarting; please report this")]
     public static partial void LoopFailed(this ILogger logger, Exception exception, string loop);
 
     [LoggerMessage(2003, LogLevel.Warning, "{Loop} did not stop in time; shutting down without waiting")]
@@ -45,10 +45,10 @@ internal static partial class LogMessages
     [LoggerMessage(2027, LogLevel.Error, "Failed to publish change event")]
     public static partial void ChangeEventNotPublished(this ILogger logger, string @event, string error, string key, long position);
 
-    [LoggerMessage(2022, LogLevel.Error, "Could not publish event {Position} ({Subject}); it and later events of {Key} wait, all others go on: {Reason}")]
+    [LoggerMessage(2022, LogLevel.Error, "Could not publish event {Position} ({Subject}); it and later events of {Key} wait, events of other keys continue: {Reason}")]
     public static partial void EventHeld(this ILogger logger, long position, string subject, string key, string reason);
 
-    [LoggerMessage(2023, LogLevel.Information, "This process publishes the outbox")]
+    [LoggerMessage(2023, LogLevel.Information, "This process now leads: it publishes the outbox")]
     public static partial void RelayLeads(this ILogger logger);
 
     [LoggerMessage(2200, LogLevel.Information, "Subscriber {Subscriber} reads {Streams}")]
@@ -60,11 +60,14 @@ internal static partial class LogMessages
     [LoggerMessage(2202, LogLevel.Information, "Subscriber {Subscriber} is waiting for stream {Stream}, which does not exist yet")]
     public static partial void WaitsForStream(this ILogger logger, string subscriber, string stream);
 
-    [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} is a dead letter after {Attempts} attempts: {Reason}")]
+    [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} became a dead letter after {Attempts} attempts: {Reason}")]
     public static partial void EventParked(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
     [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and will be retried; later events of its key wait: {Reason}")]
     public static partial void EventRetried(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
+
+    [LoggerMessage(2216, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} was delivered {Deliveries} times without an answer; it will be tried alone")]
+    public static partial void EventSuspected(this ILogger logger, string subject, long sequence, string key, int deliveries);
 
     [LoggerMessage(2204, LogLevel.Error, "Could not park failed events; they stay unacknowledged: {Reason}")]
     public static partial void ParkingFailed(this ILogger logger, string reason);
@@ -78,7 +81,7 @@ internal static partial class LogMessages
     [LoggerMessage(2207, LogLevel.Error, "Could not copy dead letter {Id} of {Subscriber} to its stream: {Reason}")]
     public static partial void DeadLetterNotCopied(this ILogger logger, long id, string subscriber, string reason);
 
-    [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} resumes, though some unacknowledged events of {Stream} did not come back: events of one key may be out of order")]
+    [LoggerMessage(2208, LogLevel.Warning, "Subscriber {Subscriber} resumes, though some unacknowledged events of {Stream} were not redelivered: events of one key may be out of order")]
     public static partial void OrderNotSettled(this ILogger logger, string subscriber, string stream);
 
     [LoggerMessage(2210, LogLevel.Warning, "Subscriber {Subscriber} uses its durable consumer of {Stream} as it is, because this NATS user lacks permission to update it: {Differences}")]
@@ -90,7 +93,7 @@ internal static partial class LogMessages
     [LoggerMessage(2212, LogLevel.Debug, "A handler of {Subscriber} failed on event {Sequence} ({Subject})")]
     public static partial void HandlerFailed(this ILogger logger, Exception exception, string subscriber, string subject, long sequence);
 
-    [LoggerMessage(2213, LogLevel.Warning, "Another client reads the durable consumer {Subscriber} of {Stream} without holding the lease, or the server has not noticed yet that a connection broke; while it reads, the order within a key is not kept")]
+    [LoggerMessage(2213, LogLevel.Warning, "Another client reads durable consumer {Subscriber} of {Stream} without the lease; order within a key is not guaranteed. After a broken connection this may be our own old reader")]
     public static partial void OthersRead(this ILogger logger, string subscriber, string stream);
 
     [LoggerMessage(2214, LogLevel.Warning, "Subscriber {Subscriber} could not read {Stream}; retrying: {Reason}")]
@@ -105,13 +108,13 @@ internal static partial class LogMessages
     [LoggerMessage(2031, LogLevel.Warning, "Stream '{Stream}' acknowledged {Lost} events and lost them, of {Compared} compared; publishing them again")]
     public static partial void EventsLost(this ILogger logger, string stream, long lost, long compared);
 
-    [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox said; corrected the outbox")]
+    [LoggerMessage(2032, LogLevel.Warning, "Stream '{Stream}' holds {Corrected} events at other sequences than the outbox recorded; corrected the outbox")]
     public static partial void SequencesCorrected(this ILogger logger, string stream, long corrected);
 
     [LoggerMessage(2035, LogLevel.Information, "Stream '{Stream}' held {Marked} events that were not marked as published; marked them")]
     public static partial void StoredEventsMarked(this ILogger logger, string stream, int marked);
 
-    [LoggerMessage(2036, LogLevel.Error, "Could not create JetStream stream '{Stream}'; events flow without it: {Reason}")]
+    [LoggerMessage(2036, LogLevel.Error, "Could not create JetStream stream '{Stream}'; other events are still published: {Reason}")]
     public static partial void StreamNotMade(this ILogger logger, string stream, string reason);
 
     [LoggerMessage(2033, LogLevel.Warning, "Stream '{Stream}' no longer holds event {Id} at sequence {Sequence}, which it acknowledged; auditing it before publishing anything")]
@@ -120,10 +123,10 @@ internal static partial class LogMessages
     [LoggerMessage(2034, LogLevel.Warning, "The audit of stream '{Stream}' was interrupted; retrying: {Reason}")]
     public static partial void AuditInterrupted(this ILogger logger, string stream, string reason);
 
-    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; the event is published without its additions, and further failures in a row are not logged: {Reason}")]
+    [LoggerMessage(2050, LogLevel.Warning, "Enricher {Enricher} failed; the event is published without its additions, and repeated failures are not logged: {Reason}")]
     public static partial void EnricherFailed(this ILogger logger, string enricher, string reason);
 
-    [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} exceeded {Milliseconds} ms; it is left out for {Seconds} s")]
+    [LoggerMessage(2051, LogLevel.Warning, "Enricher {Enricher} exceeded {Milliseconds} ms; skipped for {Seconds} s")]
     public static partial void EnricherOverran(this ILogger logger, string enricher, int milliseconds, int seconds);
 
     [LoggerMessage(2052, LogLevel.Information, "Loaded countries from {File} ({Type}, built {Built:yyyy-MM-dd})")]

@@ -24,7 +24,7 @@ internal static partial class LogMessages
     [LoggerMessage(1121, LogLevel.Information, "Replay {Replay} of administrator {Admin} finished: {Events} events")]
     public static partial void ReplayDone(this ILogger logger, string admin, string replay, long events);
 
-    [LoggerMessage(1122, LogLevel.Information, "Administrator {Admin} downloads {Stream} from {From} to {To}, user {User}, type {Type}")]
+    [LoggerMessage(1122, LogLevel.Information, "Administrator {Admin} started downloading {Stream} from {From} to {To}, user {User}, type {Type}")]
     public static partial void EventsDownloaded(this ILogger logger, string admin, string stream, ulong from, ulong to, string user, string type);
 
     [LoggerMessage(1123, LogLevel.Information, "Administrator {Admin} listed the {What}")]

@@ -34,7 +34,7 @@ public static class EventCatalogue
     /// <summary>The kind whose record is <paramref name="record"/>.</summary>
     /// <exception cref="ArgumentException">There is none; names those there are.</exception>
     public static EventType Of(Type record) => ByRecord.GetValueOrDefault(record)
-        ?? throw new ArgumentException($"{record.Name} is no event of Watchword: choose from {string.Join(", ", All.Select(t => t.Record.Name))}", nameof(record));
+        ?? throw new ArgumentException($"{record.Name} is not a Watchword event: choose from {string.Join(", ", All.Select(t => t.Record.Name))}", nameof(record));
 
     /// <summary>The kind that is published to a subject; null when there is none.</summary>
     public static EventType? Find(string subject) => BySubject.GetValueOrDefault(subject);

@@ -47,7 +47,7 @@ public static class EventHeaders
     /// <summary><c>1</c> on an event that the stream lost and that was published again: its key's later events may lie before it.</summary>
     public const string Republished = "Watchword-Republished";
 
-    /// <summary>The id of the message before it in the stream, by which the server kept the order as it stored it; readers need not look.</summary>
+    /// <summary>The id of the message before it in the stream, by which the server kept the order as it stored it; readers can ignore it.</summary>
     public const string ExpectedLastMessageId = "Nats-Expected-Last-Msg-Id";
 
     /// <summary>W3C Trace Context.</summary>

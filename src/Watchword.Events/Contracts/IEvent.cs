@@ -5,7 +5,7 @@ internal interface IEvent
 {
     private const long VersionsPerSecond = 1_000_000;
 
-    // A publisher whose clock is days ahead, or whose versions are no microseconds, would shut out everybody's later events.
+    // A publisher whose clock is days ahead, or whose versions are not microseconds, would shut out everybody's later events.
     private static readonly TimeSpan MaxAhead = TimeSpan.FromDays(1);
 
     /// <summary>The version of its form that it names, or that its silence stands for.</summary>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 namespace Watchword.Events.Contracts;
 
 /// <summary>A user was created, updated or deleted.</summary>
-/// <remarks>In the transaction that changes the row, whoever changes it, also when a membership changes the user's organization. Every field is optional, for foreign publishers write it too; Watchword's own has them all.</remarks>
+/// <remarks>In the transaction that changes the row, whoever changes it, also when a membership changes the user's organization. Every field is optional, because other publishers write it too; Watchword's own has them all.</remarks>
 public sealed record UserSyncEvent : IEvent
 {
     /// <summary><c>user.created</c>, <c>user.updated</c> or <c>user.deleted</c>.</summary>

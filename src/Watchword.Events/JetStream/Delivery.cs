@@ -6,7 +6,7 @@ namespace Watchword.Events.JetStream;
 
 /// <summary>
 /// A message that a consumer delivered, with its place in the stream read once. Answers are sent at once and never wait: where
-/// NATS is away the answer is lost, and the message comes again.
+/// NATS is unreachable the answer is lost, and the message comes again.
 /// </summary>
 public sealed class Delivery
 {
@@ -15,7 +15,7 @@ public sealed class Delivery
     private Delivery(INatsJSMsg<byte[]> message, byte[]? content)
     {
         _message = message;
-        var metadata = message.Metadata ?? throw new NatsJSException($"a message on {message.Subject} does not say where in a stream it lies");
+        var metadata = message.Metadata ?? throw new NatsJSException($"a message on {message.Subject} has no JetStream metadata");
         (Stream, Sequence, StoredAt) = (metadata.Stream, metadata.Sequence.Stream, metadata.Timestamp);
         (ConsumerSequence, Deliveries, Pending) = (metadata.Sequence.Consumer, (int)metadata.NumDelivered, metadata.NumPending);
         Payload = content ?? [];

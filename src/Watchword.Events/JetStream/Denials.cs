@@ -91,7 +91,7 @@ internal sealed class Denials(string inboxPrefix)
 
     private void PublishingDenied(string subject)
     {
-        var reason = new NatsDeniedException($"NATS denies this user to publish to {subject}: allow it in the server's configuration");
+        var reason = new NatsDeniedException($"NATS does not allow this user to publish to {subject}: allow it in the server's configuration");
         foreach (var watch in Watches())
             if (watch.Concerns(subject))
                 watch.Deny(reason);
@@ -102,7 +102,7 @@ internal sealed class Denials(string inboxPrefix)
     {
         if (!subject.StartsWith(inboxPrefix, StringComparison.Ordinal))
             return;
-        var reason = new NatsDeniedException($"NATS denies this user to subscribe to {subject}, where answers are sent: allow {inboxPrefix}.>, or set NATS_INBOX_PREFIX to what is allowed");
+        var reason = new NatsDeniedException($"NATS does not allow this user to subscribe to {subject}, where answers are sent: allow {inboxPrefix}.>, or set NATS_INBOX_PREFIX to what is allowed");
         lock (_gate)
             _inbox = reason;
         foreach (var watch in Watches())

@@ -53,7 +53,7 @@ internal sealed class DurableMessages : IAsyncDisposable
     /// <param name="consumer">The durable consumer, which must be there.</param>
     /// <param name="maxMessages">How many to ask the server for at once.</param>
     /// <param name="ct">Gives up.</param>
-    /// <exception cref="NatsException">The consumer is not there, or NATS is away.</exception>
+    /// <exception cref="NatsException">The consumer is not there, or NATS is unreachable.</exception>
     public static async Task<DurableMessages> OpenAsync(JetStreamClient client, string stream, string consumer, int maxMessages, CancellationToken ct) =>
         new(client, await client.CallAsync(async c => await client.Context.GetConsumerAsync(stream, consumer, c), ["CONSUMER", "INFO", stream, consumer], ct), maxMessages);
 
@@ -69,7 +69,7 @@ internal sealed class DurableMessages : IAsyncDisposable
         _client.Opened -= OnOpened;
         await _drain.CancelAsync();
         await _stop.CancelAsync();
-        // NATS.Net 3.3.2 asks the server at the end, and waits where it is away (NatsSubBase.DrainCoreAsync).
+        // NATS.Net 3.3.2 asks the server at the end, and waits where it is unreachable (NatsSubBase.DrainCoreAsync).
         await Task.WhenAll(_pumping, _watching).WaitAsync(_client.Life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _messages.Writer.TryComplete();
         _drain.Dispose();
@@ -123,7 +123,7 @@ internal sealed class DurableMessages : IAsyncDisposable
             do
                 await _doubt.WaitAsync(WatchPoll, _stop.Token);
             while (await IsThereAsync(stream, name));
-            End(new NatsJSException($"consumer {name} of stream {stream} is gone"));
+            End(new NatsJSException($"consumer {name} of stream {stream} was deleted"));
         }
         catch (NatsException e)
         {

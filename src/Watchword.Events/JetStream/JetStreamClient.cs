@@ -5,8 +5,8 @@ using NATS.Client.JetStream;
 namespace Watchword.Events.JetStream;
 
 /// <summary>
-/// JetStream by way of a NATS.Net connection, as the relay and the subscribers need it: no call waits for a server that
-/// is away, a denied call says so, and what is not there is null. Safe for use by several threads.
+/// JetStream by way of a NATS.Net connection, as the relay and the subscribers need it: no call waits for an unreachable
+/// server, a denied call says so, and what is not there is null. Safe for use by several threads.
 /// </summary>
 public sealed partial class JetStreamClient : IAsyncDisposable
 {
@@ -135,7 +135,7 @@ public sealed partial class JetStreamClient : IAsyncDisposable
         }
     }
 
-    /// <summary>Returns when the server has read everything that was sent before: acks too. Gives up silently when NATS is away, or after <paramref name="patience"/>.</summary>
+    /// <summary>Returns when the server has read everything that was sent before: acks too. Gives up silently when NATS is unreachable, or after <paramref name="patience"/>.</summary>
     public async Task FlushAsync(TimeSpan patience)
     {
         if (!IsOpen)
@@ -147,15 +147,15 @@ public sealed partial class JetStreamClient : IAsyncDisposable
         }
         catch (Exception e) when (e is NatsException or OperationCanceledException or ObjectDisposedException)
         {
-            // Away: what was not acknowledged comes again.
+            // Unreachable: what was not acknowledged comes again.
         }
     }
 
-    /// <summary>Runs a call of the JetStream API that does not wait for a server that is away.</summary>
+    /// <summary>Runs a call of the JetStream API that does not wait for an unreachable server.</summary>
     /// <param name="call">The call.</param>
     /// <param name="tokens">Tokens of its subject, by which a denial is known to concern it.</param>
     /// <param name="ct">Gives up.</param>
-    /// <exception cref="NatsAwayException">NATS is away.</exception>
+    /// <exception cref="NatsAwayException">NATS is unreachable.</exception>
     /// <exception cref="NatsDeniedException">This user may not.</exception>
     /// <exception cref="NatsException">The server refused, or did not answer.</exception>
     internal async Task<T> CallAsync<T>(Func<CancellationToken, Task<T>> call, string[] tokens, CancellationToken ct)
@@ -180,7 +180,7 @@ public sealed partial class JetStreamClient : IAsyncDisposable
         catch (NatsNoRespondersException e)
         {
             // An account that does not import the subject gets the same answer.
-            throw new NatsJSException($"nobody answers {string.Join(' ', tokens)}: JetStream is away, or this user's account may not ask for it", e);
+            throw new NatsJSException($"no answer to {string.Join(' ', tokens)}: JetStream is unavailable, or this account may not use it", e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -192,7 +192,7 @@ public sealed partial class JetStreamClient : IAsyncDisposable
     internal void ThrowIfAway()
     {
         if (!IsOpen)
-            throw new NatsAwayException(_log?.LastFailure is { } reason ? $"NATS is away: {reason}" : "NATS is away");
+            throw new NatsAwayException(_log?.LastFailure is { } reason ? $"NATS is unreachable: {reason}" : "NATS is unreachable");
     }
 
     /// <inheritdoc/>
@@ -203,7 +203,7 @@ public sealed partial class JetStreamClient : IAsyncDisposable
         Connection.ServerError -= OnServerError;
         await _disposed.CancelAsync();
         if (_owns)
-            // NATS.Net 3.3.2 waits for subscriptions that ask a server that is away.
+            // NATS.Net 3.3.2 waits for subscriptions that ask an unreachable server.
             await Connection.DisposeAsync().AsTask().WaitAsync(IsOpen ? DisposePatience : TimeSpan.Zero).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

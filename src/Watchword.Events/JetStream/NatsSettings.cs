@@ -68,7 +68,7 @@ public sealed record NatsSettings
             faults.Add("NATS_CERT is set without NATS_KEY, its private key");
         if (InboxPrefix != DefaultInboxPrefix && !(InboxPrefix.StartsWith(DefaultInboxPrefix + ".", StringComparison.Ordinal)
             && InboxPrefix[(DefaultInboxPrefix.Length + 1)..].Split('.').All(t => t.Length > 0 && t.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))))
-            faults.Add($"NATS_INBOX_PREFIX is '{InboxPrefix}': expected {DefaultInboxPrefix}, or that with letters, digits, - and _ behind it, in tokens separated by dots");
+            faults.Add($"NATS_INBOX_PREFIX is '{InboxPrefix}': expected {DefaultInboxPrefix}, or {DefaultInboxPrefix}.name; name has letters, digits, -, _ and dots");
         return faults;
     }
 

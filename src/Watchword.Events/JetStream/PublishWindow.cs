@@ -44,7 +44,7 @@ internal sealed class PublishWindow : IAsyncDisposable
     /// <param name="client">The connection.</param>
     /// <param name="size">How many messages may wait for their ack.</param>
     /// <param name="ct">Gives up.</param>
-    /// <exception cref="NatsException">NATS is away, or denies the inbox.</exception>
+    /// <exception cref="NatsException">NATS is unreachable, or does not allow the inbox.</exception>
     public static async Task<PublishWindow> OpenAsync(JetStreamClient client, int size, CancellationToken ct)
     {
         client.ThrowIfAway();
@@ -65,7 +65,7 @@ internal sealed class PublishWindow : IAsyncDisposable
     /// <param name="headers">Headers, which may be reused once this has completed.</param>
     /// <param name="tag">Comes back with the result.</param>
     /// <param name="ct">Gives up waiting.</param>
-    /// <exception cref="NatsAwayException">The connection is away.</exception>
+    /// <exception cref="NatsAwayException">NATS is unreachable.</exception>
     /// <exception cref="NatsPayloadTooLargeException">The server would refuse a message of that size.</exception>
     public async ValueTask PublishAsync(string subject, byte[] payload, NatsHeaders headers, long tag, CancellationToken ct)
     {
@@ -94,7 +94,7 @@ internal sealed class PublishWindow : IAsyncDisposable
         _client.Dropped -= OnDropped;
         _client.PublishDenied -= OnDenied;
         await _clock.DisposeAsync();
-        // NATS.Net 3.3.2 asks the server at the end, and waits for one that is away (NatsSubBase.DrainCoreAsync).
+        // NATS.Net 3.3.2 asks the server at the end, and waits for an unreachable one (NatsSubBase.DrainCoreAsync).
         await _acks.DisposeAsync().AsTask().WaitAsync(_client.Life).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         Fail(_ => true, new NatsAwayException("the publisher was closed before the ack came"));
         _results.Writer.TryComplete();
@@ -144,7 +144,7 @@ internal sealed class PublishWindow : IAsyncDisposable
     }
 
     private static PublishResult Read(in NatsMsg<PubAckResponse> answer, in Slot slot) =>
-        answer.HasNoResponders ? new(slot.Tag, 0, new NatsJSException($"no stream takes {slot.Subject}, or JetStream is away"))
+        answer.HasNoResponders ? new(slot.Tag, 0, new NatsJSException($"no stream takes {slot.Subject}, or JetStream is unavailable"))
         : answer.Error is { } broken ? new(slot.Tag, 0, broken)
         : answer.Data is not { } ack ? new(slot.Tag, 0, new NatsJSException($"the answer to a publish on {slot.Subject} was empty"))
         : ack.Error is { } refused ? new(slot.Tag, 0, new NatsJSApiException(refused))

@@ -14,7 +14,7 @@ public static class StoredMessages
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The messages up to the end that the stream has when it is reached.</summary>
-    /// <exception cref="NatsException">There is no such stream, or NATS is away.</exception>
+    /// <exception cref="NatsException">There is no such stream, or NATS is unreachable.</exception>
     public static async IAsyncEnumerable<Delivery> ReadToEndAsync(
         JetStreamClient client, string stream, ReadFrom range, [EnumeratorCancellation] CancellationToken ct)
     {
@@ -52,11 +52,11 @@ public static class StoredMessages
                 await CloseAsync(client, consumer);
             }
         }
-        throw new NatsAwayException($"stream {stream} cannot be read to its end: deliveries get lost");
+        throw new NatsAwayException($"stream {stream} cannot be read to its end: deliveries keep getting lost");
     }
 
     /// <summary>
-    /// The messages from a place on, and whatever is stored later. Resumes behind the last one after NATS was away; a stream
+    /// The messages from a place on, and whatever is stored later. Resumes behind the last one after NATS was down; a stream
     /// that was made again is read from its beginning.
     /// </summary>
     /// <remarks>In place of NATS.Net's ordered consumer (3.3.2), which retries for ever when the server denies it its consumer.</remarks>
@@ -153,7 +153,7 @@ public static class StoredMessages
         }
     }
 
-    // NATS.Net 3.3.2 ends a fetch with a question to the server, and waits for one that is away (NatsSubBase.DrainCoreAsync):
+    // NATS.Net 3.3.2 ends a fetch with a question to the server, and waits for an unreachable one (NatsSubBase.DrainCoreAsync):
     // such a fetch is left behind.
     private sealed class Batch(JetStreamClient client, INatsJSConsumer consumer, int size, CancellationToken life, CancellationToken end) : IAsyncDisposable
     {

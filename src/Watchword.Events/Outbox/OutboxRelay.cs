@@ -13,7 +13,7 @@ namespace Watchword.Events.Outbox;
 /// <summary>
 /// Publishes the outbox to JetStream. One process leads, by lease; the others pass their wake-ups on to it.
 /// </summary>
-/// <remarks>Nothing waits for it: while NATS is away, events stay in the outbox.</remarks>
+/// <remarks>Nothing waits for it: while NATS is down, events stay in the outbox.</remarks>
 public sealed class OutboxRelay(
     NpgsqlDataSource database, JetStreamClient jetStream, OutboxSignal signal, RelayOptions options, ILogger<OutboxRelay> logger,
     EventEnrichment? enrichment = null)

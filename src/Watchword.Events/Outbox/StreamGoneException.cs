@@ -2,5 +2,5 @@ using NATS.Client.Core;
 
 namespace Watchword.Events.Outbox;
 
-/// <summary>The stream has disappeared: the relay starts again, and makes it.</summary>
-internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} is gone");
+/// <summary>The stream was deleted: the relay starts again, and creates it.</summary>
+internal sealed class StreamGoneException(string stream) : NatsException($"stream {stream} was deleted");

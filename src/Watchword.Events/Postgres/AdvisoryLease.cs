@@ -12,7 +12,7 @@ public sealed class AdvisoryLease : IAsyncDisposable
 {
     private const int ReleaseTimeout = 2;   // seconds
 
-    // A holder that hangs, or whose machine is gone, would keep the lock until PostgreSQL notices that the connection is
+    // A holder that hangs, or whose machine is down, would keep the lock until PostgreSQL notices that the connection is
     // dead: two hours with the default TCP settings.
     private const string EndWhenIdle = "set_config('idle_session_timeout', '30s', false)";
 

@@ -37,7 +37,7 @@ internal sealed class SubjectTarget : IAsyncDisposable
         jetStream.PublishDenied += OnPublishDenied;
     }
 
-    /// <exception cref="NatsException">NATS is away.</exception>
+    /// <exception cref="NatsException">NATS is unreachable.</exception>
     public static async Task<SubjectTarget> OpenAsync(JetStreamClient jetStream, string replayId, string target, CancellationToken ct) =>
         new(jetStream, await PublishWindow.OpenAsync(jetStream, MaxInFlight, ct), replayId, target);
 

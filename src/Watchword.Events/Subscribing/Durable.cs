@@ -37,7 +37,7 @@ internal sealed class Durable(string stream, ConsumerConfig wanted, JetStreamCli
     }
 
     /// <summary>Makes it, or changes what differs. Where this user may not change it, it is read as it is.</summary>
-    /// <exception cref="NatsException">It is not there and this user may not make it (says how to have it made), or NATS is away.</exception>
+    /// <exception cref="NatsException">It is not there and this user may not make it (says how to have it made), or NATS is unreachable.</exception>
     public async Task<ConsumerInfo> EnsureAsync(CancellationToken ct)
     {
         var found = await FindAsync(ct);

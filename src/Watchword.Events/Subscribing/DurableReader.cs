@@ -104,7 +104,7 @@ internal sealed class DurableReader(
         }
         catch (Exception e) when (e is OperationCanceledException or NatsException)
         {
-            // NATS is away: the events come again.
+            // NATS is unreachable: the events come again.
         }
     }
 

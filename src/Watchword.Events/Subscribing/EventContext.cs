@@ -14,7 +14,7 @@ namespace Watchword.Events.Subscribing;
 public sealed class EventContext
 {
     private const int LongestName = 512;
-    private const string Over = "the handler has returned: code that it left running has no services and no transaction any more";
+    private const string Over = "the handler has returned: its services and transaction are no longer available: await all work before returning";
     private const string KeylessPrefix = "\u001f";   // no id that anybody types begins with it
 
     private readonly Delivery? _message;

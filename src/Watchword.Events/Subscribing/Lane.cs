@@ -49,7 +49,7 @@ internal abstract class Lane(LaneSetting setting)
         if (!isNext || !IsSuspect(context))
             return false;
         // From there it is tried alone, and a limited number of times.
-        setting.Lot.ParkSuspect(context, $"it was delivered {context.Deliveries} times and never answered");
+        setting.Lot.ParkSuspect(context, $"it was delivered {context.Deliveries} times without an answer");
         return true;
     }
 

@@ -186,7 +186,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         foreach (var request in batch)
         {
             failed |= request.State == "failed";
-            if (request.State == "retrying")
+            if (request.Suspect)
+                logger.EventSuspected(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Context.Deliveries);
+            else if (request.State == "retrying")
                 logger.EventRetried(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason ?? "");
             else if (request.Reason is not null)
                 logger.EventParked(request.Context.Subject, request.Context.Sequence, request.Context.Key ?? "", request.Attempts, request.Reason);

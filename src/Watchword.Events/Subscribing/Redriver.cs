@@ -191,7 +191,7 @@ internal sealed class Redriver(
                     var again = head.State != "failed" && head.Attempts < options.MaxDeliver && !SubscriberFailure.IsLasting(e);
                     return new(head, SubscriberFailure.Reason(e), again ? options.DelayAfter(head.Attempts) : null);
                 }
-                // The database is away, which is not the event's fault.
+                // The database is unreachable, which is not the event's fault.
                 await Task.Delay(RetryDelay, ends.Abort).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 if (ends.Abort.IsCancellationRequested)
                 {

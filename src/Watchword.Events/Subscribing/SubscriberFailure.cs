@@ -26,7 +26,7 @@ internal static class SubscriberFailure
         return conflicts > MostConflicts;
     }
 
-    /// <summary>Whether the subscriber's database is the cause, away or busy, and not the event.</summary>
+    /// <summary>Whether the subscriber's database is the cause, unreachable or busy, and not the event.</summary>
     public static async Task<bool> IsOfTheDatabaseAsync(Exception e, NpgsqlDataSource database, CancellationToken ct)
     {
         if (IsConflict(e))

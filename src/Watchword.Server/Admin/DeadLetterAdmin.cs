@@ -42,7 +42,7 @@ internal static class DeadLetterAdmin
             var (consumer, key) = (body.TextIfAny("consumer", 1, MaxText), body.TextIfAny("key", 1, MaxText));
             var id = body.WholeIfAny("id");
             if (id is null == consumer is null)
-                body.Fault("consumer", "or id must say which dead letters, and not both");
+                body.Fault("consumer", $"{(id is null ? "is missing" : "is given with id")}: give either consumer or id, not both");
             body.ThrowIfInvalid();
             var asked = await RefusedAs409Async(() => id is { } one
                 ? letters.RedriveAsync((long)one, actor, context.RequestAborted)

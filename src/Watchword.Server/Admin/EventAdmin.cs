@@ -45,7 +45,7 @@ internal static class EventAdmin
             }
             catch (ReplayStoppedException e)
             {
-                logger.ReplayEndedEarly(filter.Stream, admin.Subject, e.Message);   // the client may have gone
+                logger.ReplayEndedEarly(filter.Stream, admin.Subject, e.Message);   // the client may have disconnected
                 throw;
             }
         });

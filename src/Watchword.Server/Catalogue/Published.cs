@@ -54,7 +54,7 @@ internal static class Published
         foreach (var (path, type) in old)
         {
             if (!fields.TryGetValue(path, out var today))
-                breaks.Add($"{name}: {path} is gone{Renamed(path, type, old, fields)}");
+                breaks.Add($"{name}: {path} was removed{Renamed(path, type, old, fields)}");
             else if (Bare(today) != Bare(type))
                 breaks.Add($"{name}: {path} was {Bare(type)} and is {Bare(today)}");
             else if (!IsOptional(today) && IsOptional(type))
@@ -73,7 +73,7 @@ internal static class Published
 
     private static string Bare(string type) => IsOptional(type) ? type[Optional.Length..] : type;
 
-    // A required field of a new optional object is no break: who lacks the object lacks nothing.
+    // A required field of a new optional object is not a break: who lacks the object lacks nothing.
     private static bool IsInNew(string path, Dictionary<string, string> old, Dictionary<string, string> now) =>
         Parent(path) is { Length: > 0 } parent && !old.ContainsKey(parent) && (IsOptional(now[parent]) || IsInNew(parent, old, now));
 

@@ -65,10 +65,10 @@ internal static class AuditCommand
     }
 
     private static string Words(AuditReport report) => report.Fault is not { } fault
-        ? $"The audit log is whole: {report.Rows:N0} rows.\nHead: {report.Head}"
+        ? $"The audit log is intact: {report.Rows:N0} rows.\nHead: {report.Head}"
         : $"""
             The audit log is BROKEN at position {fault.Position}{(fault.EventId is { } id ? $" (event {id})" : "")}: {fault.Problem}.
-            The {report.Rows:N0} rows before it are whole.
+            The {report.Rows:N0} rows before it are intact.
             """;
 
     private static Task<AuditReport> WithBarAsync(Func<Action<long, long>, Task<AuditReport>> verify) =>

@@ -37,7 +37,7 @@ internal static class EventsTail
                 parsed.GetValue(all), parsed.GetValue(count), parsed.GetValue(json));
             foreach (var pattern in wanted.Type is null ? wanted.Subjects : [.. wanted.Subjects, wanted.Type])
                 if (SubjectPattern.Fault(pattern) is { } fault)
-                    throw new CommandException($"A subject {fault}.");
+                    throw new CommandException($"--subject or --type {fault}.");
             if (wanted.Since > DateTimeOffset.UtcNow)
                 throw new CommandException($"--since is {wanted.Since:O}, which is in the future: leave it out to begin now.");
             await using var nats = await Connections.ConnectAsync(parsed, "watchword events tail", ct);

@@ -23,7 +23,7 @@ internal static class Terminal
     /// <summary>Whether lines on standard output are coloured.</summary>
     public static bool IsColored { get; } = Out.Profile.Capabilities is { Ansi: true, ColorSystem: not ColorSystem.NoColors };
 
-    /// <summary>Standard output as bytes. Writing fails when a pipe's reader has gone; the console's own stream would ignore that.</summary>
+    /// <summary>Standard output as bytes. Writing fails when a pipe's reader has exited; the console's own stream would ignore that.</summary>
     public static Stream OpenOutput()
     {
         var output = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);

@@ -26,7 +26,7 @@ internal static class ErrorHandling
             catch (Exception e) when (!context.Response.HasStarted)
             {
                 if (context.RequestAborted.IsCancellationRequested)
-                    return;   // the client has gone
+                    return;   // the client has disconnected
                 var error = Translate(e);
                 if (error.Status == StatusCodes.Status503ServiceUnavailable)
                     app.Logger.RequestUnavailable(context.Request.Method, context.Request.Path, e.Message);
@@ -40,7 +40,7 @@ internal static class ErrorHandling
         app.UseStatusCodePages(pages => WriteAsync(pages.HttpContext, new(pages.HttpContext.Response.StatusCode, pages.HttpContext.Response.StatusCode switch
         {
             StatusCodes.Status404NotFound => $"No such endpoint: {pages.HttpContext.Request.Path}",
-            StatusCodes.Status405MethodNotAllowed => $"{pages.HttpContext.Request.Method} is not answered here: use {pages.HttpContext.Response.Headers.Allow}",
+            StatusCodes.Status405MethodNotAllowed => $"{pages.HttpContext.Request.Method} is not allowed here: use {pages.HttpContext.Response.Headers.Allow}",
             _ => ReasonPhrases.GetReasonPhrase(pages.HttpContext.Response.StatusCode),
         })));
     }

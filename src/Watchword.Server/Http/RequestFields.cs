@@ -145,7 +145,7 @@ internal sealed class RequestFields
         else if (!IsOnce(field))
             return null;
         else if (!_values[field].IsText)
-            Fault(field, "must be a text in quotes");
+            Fault(field, "must be a string");
         else if (_values[field].Decode() is not { } text)
             Fault(field, "must be valid Unicode");
         else if (text.Contains('\0', StringComparison.Ordinal))   // PostgreSQL cannot store it

@@ -38,7 +38,7 @@ internal static class Advice
         var lines = words.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var last = string.Concat(lines.TakeLast(8).Select(line => "\n  " + line));
         return new LocalEngineException(
-            $"{engine} did not start.{ForDisk(folder, words)} Its last words:{last}\nThe whole log is in {log.Path}");
+            $"{engine} did not start.{ForDisk(folder, words)} Its last output:{last}\nThe whole log is in {log.Path}");
     }
 
     private static long FreeSpace(string path)

@@ -76,7 +76,7 @@ public static class AuditLogVerifier
             Rows++;
             rows.Hash.CopyTo(_lastHash);
             if (noted?.Position == Rows && noted.Hash != Last.Hash)
-                Fault = new(AuditFaultKind.Rewritten, Rows, rows.EventId, "its hash is not the one that was noted: the log was rewritten here or earlier, and chained anew");
+                Fault = new(AuditFaultKind.Rewritten, Rows, rows.EventId, "its hash is not the one that was noted: the log was rewritten here or earlier, and the chain was rebuilt");
             return Fault is null;
         }
 
@@ -91,7 +91,7 @@ public static class AuditLogVerifier
             if (rows.Position > head?.Position)
                 return Of(AuditFaultKind.BeyondHead, $"the head row ends the log at {head.Position}: this row was added by other means, or the head was changed");
             if (!rows.IsIntact())
-                return Of(AuditFaultKind.Changed, "its content does not fit its hash");
+                return Of(AuditFaultKind.Changed, "its content does not match its hash");
             if (!rows.PreviousHash.SequenceEqual(_lastHash))
                 return Of(AuditFaultKind.OutOfChain, Rows == 0 ? "it does not begin the chain: its previous hash is not zero" : $"its previous hash is not the hash of row {Rows}");
             return null;
@@ -111,7 +111,7 @@ public static class AuditLogVerifier
             if (noted?.Position > Rows)
                 return new(AuditFaultKind.EndMissing, Rows + 1, null, $"the log ends at {Rows}, before the head that was noted at {noted.Position}");
             return noted is { Position: 0 } && noted.Hash.Any(c => c != '0')
-                ? new(AuditFaultKind.Rewritten, 0, null, "an empty log has a hash of zeros: what was noted is no head of this log")
+                ? new(AuditFaultKind.Rewritten, 0, null, "an empty log has a hash of zeros: what was noted is not a head of this log")
                 : null;
         }
     }

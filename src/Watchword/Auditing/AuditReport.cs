@@ -4,9 +4,9 @@ using System.Globalization;
 namespace Watchword.Auditing;
 
 /// <summary>What a verification found.</summary>
-/// <param name="Rows">How many rows were read and found whole.</param>
+/// <param name="Rows">How many rows were read and found intact.</param>
 /// <param name="Head">The last row's position and hash: note it elsewhere, and a later verification shows whether the log up to there was rewritten. Null when the log is broken.</param>
-/// <param name="Fault">The first broken link; null when the log is whole.</param>
+/// <param name="Fault">The first broken link; null when the log is intact.</param>
 public sealed record AuditReport(long Rows, AuditHead? Head, AuditFault? Fault)
 {
     /// <summary>Whether every row is as it was written, none is missing, and none was added past the log.</summary>
@@ -25,7 +25,7 @@ public sealed record AuditFault(AuditFaultKind Kind, long Position, string? Even
 /// <summary>What can be wrong with a row of the audit log.</summary>
 public enum AuditFaultKind
 {
-    /// <summary>Its content does not fit its hash.</summary>
+    /// <summary>Its content does not match its hash.</summary>
     Changed,
 
     /// <summary>It does not continue the row before it.</summary>
@@ -43,7 +43,7 @@ public enum AuditFaultKind
     /// <summary>The head row does not name the last row.</summary>
     Head,
 
-    /// <summary>The log is whole in itself, but not the one whose head was noted.</summary>
+    /// <summary>The log is intact in itself, but not the one whose head was noted.</summary>
     Rewritten,
 }
 
@@ -54,14 +54,14 @@ public sealed record AuditHead(long Position, string Hash)
 {
     private const int HashDigits = 64;
 
-    /// <exception cref="FormatException">It is no head; says what one looks like.</exception>
+    /// <exception cref="FormatException">It is not a head; says what one looks like.</exception>
     public static AuditHead Parse(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return text.Trim().Split('@') is [{ Length: HashDigits } hash, var number] && hash.All(char.IsAsciiHexDigit)
             && long.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out var position)
             ? new(position, hash.ToLowerInvariant())
-            : throw new FormatException($"'{text}' is no head of an audit log: expected 64 hexadecimal digits, @ and the position, as an earlier verification printed it");
+            : throw new FormatException($"'{text}' is not an audit-log head: expected 64 hexadecimal digits, @ and the position, as an earlier verification printed it");
     }
 
     /// <inheritdoc/>

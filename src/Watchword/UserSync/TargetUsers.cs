@@ -50,7 +50,7 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
     ];
 
     /// <summary>Whether rows can be added to the table at all.</summary>
-    /// <exception cref="UserSyncException">The application's own table demands what no event has; names the columns and the remedy.</exception>
+    /// <exception cref="UserSyncException">The application's own table requires what no event has; names the columns and the remedy.</exception>
     public async Task CheckAsync(CancellationToken ct)
     {
         await using var command = target.CreateCommand("""
@@ -60,7 +60,7 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
             """);
         command.Parameters.Add(new() { Value = Written });
         if (await command.ExecuteScalarAsync(ct) is string columns)
-            throw new UserSyncException($"table users cannot be kept in step: it demands a value for {columns}, which no event has. Give each a default, or let it be null");
+            throw new UserSyncException($"table users cannot be kept in step: column(s) {columns} are NOT NULL without a default, and no event fills them: add a default or allow null");
     }
 
     /// <summary>Applies the changes in one transaction; at most one change a user.</summary>

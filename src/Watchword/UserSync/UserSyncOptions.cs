@@ -45,7 +45,7 @@ public sealed record UserSyncOptions
         AckPolicy = ConsumerConfigAckPolicy.All,   // one ack a batch
         AckWait = AckWait,
         MaxAckPending = BatchSize * 4,
-        // A database that is away for an hour must not use up the deliveries: an event that cannot be applied is parked.
+        // A database that is down for an hour must not use up the deliveries: an event that cannot be applied is parked.
         MaxDeliver = -1,
     };
 }

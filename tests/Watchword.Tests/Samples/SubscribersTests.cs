@@ -44,7 +44,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
 
         // Finds the running server's target database by itself.
         var (code, output, _) = await AuditAsync("verify", "--data", server.DataFolder);
-        Assert.Equal((0, true), (code, output.StartsWith("The audit log is whole: 4 rows.\nHead: ", StringComparison.Ordinal)));
+        Assert.Equal((0, true), (code, output.StartsWith("The audit log is intact: 4 rows.\nHead: ", StringComparison.Ordinal)));
         var head = output.Trim().Split(' ')[^1];
         Assert.Equal(0, (await AuditAsync("verify", "--data", server.DataFolder, "--head", head)).Code);
 
@@ -52,7 +52,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
         var id = await target.ScalarAsync<string>("SELECT event_id FROM watchword.audit_log WHERE position = 3");
         (code, output, _) = await AuditAsync("verify", "--data", server.DataFolder);
         Assert.Equal(1, code);
-        Assert.Contains($"BROKEN at position 3 (event {id}): its content does not fit its hash.", output, StringComparison.Ordinal);
+        Assert.Contains($"BROKEN at position 3 (event {id}): its content does not match its hash.", output, StringComparison.Ordinal);
         (code, output, _) = await AuditAsync("verify", "--database-url", target.ConnectionString, "--json");
         var fault = JsonDocument.Parse(output).RootElement.GetProperty("fault");
         Assert.Equal((1, 3, id, "Changed"), (code, fault.GetProperty("position").GetInt32(), fault.GetProperty("eventId").GetString(), fault.GetProperty("kind").GetString()));

@@ -43,14 +43,14 @@ public class CompatibilityTests
     [Fact]
     public void What_is_gone_renamed_retyped_or_demanded_is_reported()
     {
-        Assert.Equal("auth.user.logged_in: data.email is gone", BreakOf(f => f.Remove("data.email")));
+        Assert.Equal("auth.user.logged_in: data.email was removed", BreakOf(f => f.Remove("data.email")));
         Assert.Equal("auth.user.logged_in: data.email was string and is integer", BreakOf(f => f["data.email"] = "integer"));
         Assert.Equal("auth.user.logged_in: data.email was string and is string or null", BreakOf(f => f["data.email"] = "string or null"));
         Assert.Equal("auth.user.logged_in: data.ip became required: stored events may lack it", BreakOf(f => f["data.ip"] = "string or null"));
         Assert.Equal("auth.user.logged_in: data.email became optional: readers rely on it", BreakOf(f => f["data.email"] = "optional string"));
         Assert.Equal("auth.user.logged_in: data.device is new and required: stored events lack it", BreakOf(f => f["data.device"] = "string"));
         Assert.Equal(
-            ["auth.user.logged_in: data.email is gone (is it data.mail now?)", "auth.user.logged_in: data.mail is new and required: stored events lack it"],
+            ["auth.user.logged_in: data.email was removed (is it data.mail now?)", "auth.user.logged_in: data.mail is new and required: stored events lack it"],
             After(now => { now[Login].Fields.Remove("data.email"); now[Login].Fields["data.mail"] = "string"; }).Breaks);
     }
 

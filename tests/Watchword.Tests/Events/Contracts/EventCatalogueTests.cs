@@ -35,6 +35,6 @@ public class EventCatalogueTests
     public void A_record_that_is_no_event_is_refused_with_those_that_are()
     {
         var e = Assert.Throws<ArgumentException>(() => EventCatalogue.Of(typeof(UserData)));
-        Assert.StartsWith("UserData is no event of Watchword: choose from UserRegistered, UserLoggedIn, ", e.Message, StringComparison.Ordinal);
+        Assert.StartsWith("UserData is not a Watchword event: choose from UserRegistered, UserLoggedIn, ", e.Message, StringComparison.Ordinal);
     }
 }

@@ -77,7 +77,7 @@ public class JetStreamClientTests(NatsFixture nats)
             () => client.ListStreamNamesAsync(null, Ct),
             () => client.PublishAsync("s", [], null, Ct),
             () => DurableMessages.OpenAsync(client, "s", "c", 1, Ct)])
-            Assert.StartsWith("NATS is away", (await Assert.ThrowsAsync<NatsAwayException>(call)).Message, StringComparison.Ordinal);
+            Assert.StartsWith("NATS is unreachable", (await Assert.ThrowsAsync<NatsAwayException>(call)).Message, StringComparison.Ordinal);
         await client.FlushAsync(TimeSpan.FromSeconds(30));
 
         Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 1);

@@ -212,7 +212,7 @@ public class StreamAuditTests(PostgresFixture postgres, NatsFixture nats)
         await db.ExecuteAsync("""UPDATE "user" SET name = 'second'""");
         await CarriedAsync(db);
         await relay.JetStream.DeleteStreamAsync(Changes);
-        Assert.Contains("is gone", (await relay.Logs.LineAsync(2001)).Text, StringComparison.Ordinal);
+        Assert.Contains("was deleted", (await relay.Logs.LineAsync(2001)).Text, StringComparison.Ordinal);
         await Eventually.TrueAsync(async () => (await relay.JetStream.FindStreamAsync(Changes))?.State.Messages == 60);
         await CarriedAsync(db);
         await AssertWholeAsync(db, relay, 60);

@@ -266,5 +266,6 @@ public class DeadLetterTests(PostgresFixture postgres, NatsFixture nats)
         }));
         await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Attempts: 3 }]);
         Assert.Equal([1, 2, 3], attempts);   // each counted before it was made
+        Assert.EndsWith("times without an answer; it will be tried alone", (await host.Logs.LineAsync(2216)).Text, StringComparison.Ordinal);
     }
 }
