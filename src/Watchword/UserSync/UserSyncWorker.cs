@@ -3,9 +3,9 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using Watchword.Events.JetStream;
 
 namespace Watchword.UserSync;
 

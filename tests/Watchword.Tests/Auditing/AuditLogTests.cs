@@ -1,8 +1,8 @@
 using System.Text;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Contracts;
-using NATS.Client.Core;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Auditing;

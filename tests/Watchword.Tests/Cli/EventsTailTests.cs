@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
-using Watchword.Events.Outbox;
 using Watchword.Events.JetStream;
+using Watchword.Events.Outbox;
 using Watchword.Tests.Events.Replay;
 
 namespace Watchword.Tests.Cli;

@@ -1,8 +1,8 @@
 using System.Text;
-using Watchword.Events.Contracts;
-using Watchword.Events.Subscribing;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 using Watchword.Tests.Events.Subscribing;
 
 namespace Watchword.Tests.Deploy;

@@ -3,10 +3,10 @@ using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Tests.Cli;
 
 namespace Watchword.Tests.Deploy;

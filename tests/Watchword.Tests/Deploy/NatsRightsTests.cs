@@ -1,7 +1,7 @@
 using System.Text.Json;
-using Watchword.Events.Subscribing;
 using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Tests.Deploy;
 

@@ -2,8 +2,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using Watchword.Events.Postgres;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 using Watchword.Samples.Subscribers;
 using Watchword.Tests.Cli;
 

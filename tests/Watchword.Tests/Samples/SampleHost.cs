@@ -5,12 +5,12 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using NATS.Client.Core;
 using Npgsql;
 using Watchword.Auditing;
 using Watchword.Events.Contracts;
-using Watchword.Events.Postgres;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Postgres;
 using Watchword.Samples.Subscribers;
 
 namespace Watchword.Tests.Samples;

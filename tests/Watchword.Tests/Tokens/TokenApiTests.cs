@@ -1,6 +1,6 @@
-using Watchword.Events.Contracts;
 using System.Net;
 using System.Text.Json;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Tokens;
 

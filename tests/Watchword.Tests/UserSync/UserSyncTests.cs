@@ -1,8 +1,8 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
-using Watchword.Events.Subscribing;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 using Watchword.UserSync;
 
 namespace Watchword.Tests.UserSync;

@@ -1,8 +1,8 @@
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using Watchword.Events.Contracts;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Events.Contracts;
 

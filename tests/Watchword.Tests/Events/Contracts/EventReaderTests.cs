@@ -1,8 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Watchword.Events.Contracts;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Events.Contracts;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Watchword.Events.Contracts;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 
 namespace Watchword.Tests.Events.Contracts;
 

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Watchword.Events.Enrichment;
-using Watchword.Events.Outbox;
 using Watchword.Events.JetStream;
+using Watchword.Events.Outbox;
 
 namespace Watchword.Tests.Events.Outbox;
 

@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
 using Watchword.Events.Outbox;
-using NATS.Client.JetStream.Models;
 
 namespace Watchword.Tests.Events.Outbox;
 

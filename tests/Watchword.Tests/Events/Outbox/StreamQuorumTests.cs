@@ -1,7 +1,7 @@
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
 using Watchword.Events.Postgres;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Outbox;
 

@@ -2,8 +2,8 @@ using System.Text;
 using System.Text.Json;
 using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
-using Watchword.Events.Replay;
 using Watchword.Events.JetStream;
+using Watchword.Events.Replay;
 
 namespace Watchword.Tests.Events.Replay;
 

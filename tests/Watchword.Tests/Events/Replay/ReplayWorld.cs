@@ -2,9 +2,9 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
+using Watchword.Events.JetStream;
 using Watchword.Events.Outbox;
 using Watchword.Events.Replay;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Replay;
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Watchword.Events.Contracts;
-using Watchword.Events.Subscribing;
 using NATS.Client.Core;
+using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Tests.Events.Subscribing;
 

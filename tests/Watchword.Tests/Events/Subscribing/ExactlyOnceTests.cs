@@ -1,7 +1,7 @@
 using Dapper;
+using NATS.Client.Core;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 
 namespace Watchword.Tests.Events.Subscribing;
 

@@ -4,8 +4,8 @@ using Dapper;
 using Microsoft.Extensions.DependencyInjection;
 using Watchword.Events;
 using Watchword.Events.Contracts;
-using Watchword.Events.Subscribing;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Tests.Events.Subscribing;
 

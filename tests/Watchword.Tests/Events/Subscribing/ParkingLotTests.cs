@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 using Watchword.Events.Subscribing;
-using Watchword.Events.JetStream;
 
 namespace Watchword.Tests.Events.Subscribing;
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
+using NATS.Client.Core;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 
 namespace Watchword.Tests.Events.Subscribing;
 

@@ -2,11 +2,11 @@ using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using NATS.Client.Core;
 using Watchword.Events;
 using Watchword.Events.Contracts;
-using Watchword.Events.Subscribing;
-using NATS.Client.Core;
 using Watchword.Events.JetStream;
+using Watchword.Events.Subscribing;
 
 namespace Watchword.Tests.Events.Subscribing;
 

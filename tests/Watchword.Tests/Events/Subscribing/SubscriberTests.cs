@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
+using NATS.Client.JetStream.Models;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
-using NATS.Client.JetStream.Models;
 
 namespace Watchword.Tests.Events.Subscribing;
 
