@@ -186,6 +186,27 @@ public class CaptureTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_version_is_drawn_when_the_wait_for_the_organization_is_over()
+    {
+        static string Invite(string id) => $"""INSERT INTO invitation (id, "organizationId", email, role, status, "expiresAt", "inviterId") VALUES ('{id}', 'o1', 'b@example.com', 'member', 'pending', now(), 'u1')""";
+
+        await using var db = await postgres.IdentityAsync();
+        await db.ExecuteAsync(Ada + Acme);
+        await using var first = await db.Source.OpenConnectionAsync();
+        await using var transaction = await first.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand(Invite("i1"), first, transaction).ExecuteNonQueryAsync();
+        var second = db.ExecuteAsync(Invite("i2"));
+        while (await db.ScalarAsync<int>("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == 0)
+            Assert.False(second.IsCompleted, "the second must wait for the first");
+        await new Npgsql.NpgsqlCommand(Invite("i3"), first, transaction).ExecuteNonQueryAsync();
+        await transaction.CommitAsync();
+        await second;
+
+        var invitations = (await EventsAsync(db)).Where(e => e.Event == "invitation.created");
+        Assert.Equal(["i1", "i3", "i2"], invitations.Select(e => e.Data.GetProperty("invitationId").GetString()!));
+    }
+
+    [Fact]
     public async Task Positions_start_at_the_installation_s_time_in_microseconds()
     {
         await using var db = await postgres.IdentityAsync();

@@ -103,6 +103,24 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_foreign_event_that_comes_again_changes_nothing_after_a_later_one_of_its_time()
+    {
+        var account = nats.TakeAccount();
+        await using var other = await account.ConnectAsync();
+        await other.CreateStreamAsync(Streams.IdentityChanges);
+        await other.CreateConsumerAsync("identity-changes", new UserSyncOptions().Consumer(), TestContext.Current.CancellationToken);
+        await other.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event("u", "created", name: "first")));
+        await other.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event("u", name: "second")));
+        Assert.Single(await other.FetchAsync("identity-changes", "user-sync", 1));   // and never acknowledged
+
+        await using var host = await StartAsync(account: account);
+        await Eventually.TrueAsync(async () => (await host.UsersAsync()).Count == 1);
+        Assert.Equal("second", (await host.UsersAsync())[0].Name);
+        await host.SettledAsync();
+        Assert.Equal("second", (await host.UsersAsync())[0].Name);
+    }
+
+    [Fact]
     public async Task A_deleted_user_is_not_resurrected_by_a_late_creation()
     {
         await using var host = await StartAsync();
@@ -292,6 +310,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
     {
         await using var host = await StartAsync();
         await host.PublishAsync(Event("before"));
+        await Eventually.TrueAsync(async () => (await host.UsersAsync()).Count == 1);
         await host.SettledAsync();
         await using var blocker = await host.Target.Source.OpenConnectionAsync();
         await using var transaction = await blocker.BeginTransactionAsync();
@@ -305,6 +324,24 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await transaction.CommitAsync();
         await host.SettledAsync();
         Assert.Equal(2, (await host.UsersAsync()).Count);
+    }
+
+    [Fact]
+    public async Task A_parked_event_is_acknowledged_only_after_its_row_is_committed()
+    {
+        await using var host = await StartAsync();
+        await host.Worker.Ready;
+        await using var blocker = await host.Target.Source.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await new Npgsql.NpgsqlCommand("LOCK TABLE watchword.parked_event IN SHARE ROW EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
+
+        await host.PublishAsync(Event("u", "exploded"));
+        await Eventually.TrueAsync(async () => await host.Target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        Assert.Equal(1, (await host.JetStream.FindConsumerAsync("identity-changes", "user-sync"))!.NumAckPending);
+
+        await transaction.CommitAsync();
+        await host.SettledAsync();
+        Assert.Single(await host.DeadLetters.ListAsync());
     }
 
     [Fact]
@@ -329,6 +366,37 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.NotEmpty(await taking);
         await host.SettledAsync();
         Assert.Equal(60, (await host.UsersAsync()).Count);
+    }
+
+    [Fact]
+    public async Task A_delivery_that_was_lost_before_a_backup_was_restored_is_not_acknowledged_with_a_later_one()
+    {
+        await using var server = new NatsServer();
+        await server.StartAsync();
+        var account = new NatsAccount(server.Port, "anybody", "any");
+        await using (var other = await account.ConnectAsync())
+        {
+            await other.CreateStreamAsync(Streams.IdentityChanges);
+            await other.CreateConsumerAsync("identity-changes", new UserSyncOptions().Consumer(), TestContext.Current.CancellationToken);
+            await other.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event("lost")));
+            Assert.Single(await other.FetchAsync("identity-changes", "user-sync", 1));   // and never acknowledged
+        }
+        await server.StopAsync();
+        server.SaveData();
+        server.LoseData();
+        await server.StartAsync();
+        await using var host = await StartAsync(account: account);
+        await host.PublishAsync(Event("before"));
+        await host.SettledAsync();
+
+        // The consumer of the backup, too, has delivered one event: the number of its next is the one that is expected.
+        await server.KillAsync();
+        server.RestoreData();
+        await server.StartAsync();
+        await host.JetStream.WaitUntilOpenAsync(TestContext.Current.CancellationToken);
+        await host.PublishAsync(Event("new"));
+        await host.SettledAsync();
+        Assert.Equal(["before", "lost", "new"], (await host.UsersAsync()).Select(u => u.Auth_Id));
     }
 
     [Fact]

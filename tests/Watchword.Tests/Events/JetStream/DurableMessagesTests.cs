@@ -85,6 +85,53 @@ public sealed class DurableMessagesTests : OwnServer
     }
 
     [Fact]
+    public async Task It_asks_at_once_after_a_reconnect()
+    {
+        await using var messages = await OpenAsync();
+        var fastest = double.MaxValue;
+        for (var attempt = 0; attempt < 5 && fastest > 1.5; attempt++)   // a busy machine is slow to restart it
+        {
+            await ReadUpToAsync((await Client.PublishAsync("s.x", [])).Seq);
+            await Client.FlushAsync(TimeSpan.FromSeconds(5));
+            var (opened, since) = (Client.OpenedTotal, Stopwatch.GetTimestamp());
+            await Server.RestartAsync();   // and with it goes what it was asked
+            await Eventually.TrueAsync(() => Client.OpenedTotal > opened && Client.IsOpen);
+            await ReadUpToAsync((await Client.PublishAsync("s.x", [])).Seq);
+            fastest = Math.Min(fastest, Stopwatch.GetElapsedTime(since).TotalSeconds);
+        }
+        Assert.InRange(fastest, 0, 1.5);   // NATS.Net by itself asks when it has heard nothing for two seconds
+
+        async Task ReadUpToAsync(ulong sequence)
+        {
+            Delivery message;
+            do
+            {
+                message = await messages.Reader.ReadAsync(Ct);
+                await message.AckAsync();
+            }
+            while (message.Sequence < sequence);
+        }
+    }
+
+    [Fact]
+    public async Task A_consumer_that_was_deleted_while_nats_was_away_is_noticed()
+    {
+        await using var proxy = new TcpProxy(Server.Port);
+        await using var client = JetStreamClient.Connect(new() { Url = $"nats://127.0.0.1:{proxy.Port}" });
+        await client.WaitUntilOpenAsync(Ct);
+        await using var messages = await DurableMessages.OpenAsync(client, "s", "c", 1_000, Ct);
+        proxy.Cut();
+        await Eventually.TrueAsync(() => !client.IsOpen);
+        await Client.DeleteConsumerAsync("s", "c");
+        proxy.Mend();
+
+        var gone = await Assert.ThrowsAnyAsync<Exception>(() => messages.Reader.ReadAsync(Ct).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Ct));
+
+        var reason = Assert.IsAssignableFrom<NatsException>(gone is ChannelClosedException ? gone.InnerException : gone);
+        Assert.Equal("consumer c of stream s is gone", reason.Message);
+    }
+
+    [Fact]
     public async Task An_answer_while_nats_is_away_neither_throws_nor_waits_and_the_message_comes_again()
     {
         await using var messages = await OpenAsync();

@@ -58,6 +58,22 @@ public class JetStreamClientTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task An_inbox_that_is_denied_while_a_call_is_under_way_says_so_at_once()
+    {
+        await using var server = await StartAsync("""subscribe: { allow: ["_INBOX.app.>"] }""");
+        await using var proxy = new TcpProxy(server.Port, HeldAnswers.Between("SUB _INBOX", "$JS.API.STREAM.INFO.s"));
+        await using var client = JetStreamClient.Connect(new() { Url = $"nats://u:p@127.0.0.1:{proxy.Port}" });
+        await client.WaitUntilOpenAsync(Ct);
+        var since = Stopwatch.GetTimestamp();
+
+        var denied = await Assert.ThrowsAsync<NatsDeniedException>(() => client.FindStreamAsync("s", Ct));
+        await Assert.ThrowsAsync<NatsDeniedException>(() => client.FindStreamAsync("s", Ct));   // the server says it once
+
+        Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 2);
+        Assert.Contains("NATS_INBOX_PREFIX", denied.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task No_call_waits_while_nats_is_away()
     {
         await using var server = new NatsServer();
