@@ -228,7 +228,6 @@ public sealed partial class JetStreamClient : IAsyncDisposable
 
     private ValueTask OnOpened(object? sender, NatsEventArgs e)
     {
-        _denials.Forget();
         _log?.Connected(e.Message);
         Interlocked.Increment(ref _opened);
         if (_life.IsCancellationRequested)
@@ -240,6 +239,8 @@ public sealed partial class JetStreamClient : IAsyncDisposable
 
     private ValueTask OnDropped(object? sender, NatsEventArgs e)
     {
+        // Not when the next one opens: its first denial may be told before that.
+        _denials.Forget();
         _log?.Dropped(e.Message);
         if (_whenOpen.Task.IsCompleted)
             _whenOpen = new(TaskCreationOptions.RunContinuationsAsynchronously);

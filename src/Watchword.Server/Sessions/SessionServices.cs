@@ -18,7 +18,7 @@ internal static class SessionServices
 
         var origin = options.Url.GetLeftPart(UriPartial.Authority);
         services.AddAuthentication().AddWatchword(o => (o.Secret, o.Issuer, o.Audience) = (options.Secret, origin, origin));
-        // It writes a key file to the home folder at the start. Nothing here uses data protection.
+        // Data protection writes a key file to the home folder at each start, and nothing here uses it.
         services.Remove(services.Single(s => s.ImplementationType?.FullName == "Microsoft.AspNetCore.DataProtection.Internal.DataProtectionHostedService"));
         services.AddOptions<WatchwordAuthenticationOptions>().Configure<EndedSessions>((o, ended) => o.IsEnded = ended.HasEndedAsync);
         services.AddAuthorization();

@@ -14,6 +14,9 @@ public sealed class ServerFixture : IAsyncLifetime
 
     public NatsAccount Account { get; private set; } = null!;
 
+    /// <summary>The home folder of the user who runs it.</summary>
+    public string Home { get; } = Directory.CreateTempSubdirectory("watchword-home-").FullName;
+
     /// <summary>Started by the first test that asks.</summary>
     public async Task<ServerProcess> StartedAsync()
     {
@@ -26,7 +29,7 @@ public sealed class ServerFixture : IAsyncLifetime
                 var nats = await TestContext.Current.GetFixture<NatsFixture>();
                 (Identity, Target, Account) = (await postgres!.IdentityAsync(), await postgres.TargetAsync(), nats!.TakeAccount());
                 var server = new ServerProcess(
-                    ("DATABASE_URL", Identity.ConnectionString), ("TARGET_DATABASE_URL", Target.ConnectionString), ("NATS_URL", Account.Url));
+                    ("DATABASE_URL", Identity.ConnectionString), ("TARGET_DATABASE_URL", Target.ConnectionString), ("NATS_URL", Account.Url), ("HOME", Home));
                 await server.StartAsync();
                 _server = server;
             }
@@ -44,5 +47,6 @@ public sealed class ServerFixture : IAsyncLifetime
     {
         if (_server is not null)
             await _server.DisposeAsync();
+        Directory.Delete(Home, recursive: true);
     }
 }

@@ -128,7 +128,7 @@ public sealed class DurableMessagesTests : OwnServer
         var gone = await Assert.ThrowsAnyAsync<Exception>(() => messages.Reader.ReadAsync(Ct).AsTask().WaitAsync(TimeSpan.FromSeconds(30), Ct));
 
         var reason = Assert.IsAssignableFrom<NatsException>(gone is ChannelClosedException ? gone.InnerException : gone);
-        Assert.Equal("consumer c of stream s is gone", reason.Message);
+        Assert.Equal("consumer c of stream s was deleted", reason.Message);
     }
 
     [Fact]

@@ -74,6 +74,19 @@ public class JetStreamClientTests(NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_denial_that_comes_while_the_connection_opens_is_remembered()
+    {
+        await using var server = await StartAsync("""subscribe: { allow: ["_INBOX.app.>"] }""");
+        var since = Stopwatch.GetTimestamp();
+        for (var i = 0; i < 300; i++)
+        {
+            await using var client = await ConnectAsync(server);
+            await Assert.ThrowsAsync<NatsDeniedException>(() => client.FindStreamAsync("s", Ct));
+        }
+        Assert.InRange(Stopwatch.GetElapsedTime(since).TotalSeconds, 0, 300 * 2);
+    }
+
+    [Fact]
     public async Task No_call_waits_while_nats_is_away()
     {
         await using var server = new NatsServer();
