@@ -78,7 +78,7 @@ internal sealed class Workbench : IAsyncDisposable
     public async Task<NpgsqlDataSource> IdentityAsync(string name, CancellationToken ct)
     {
         var source = await CreateAsync(name, "template1", ct);
-        await MigrationRunner.ApplyAsync(source, IdentitySchema.Migrations, NullLogger.Instance, ct);
+        await IdentitySchema.ApplyAsync(source, "public", NullLogger.Instance, ct);
         return source;
     }
 

@@ -43,6 +43,7 @@ if (args.Any(a => a is "-h" or "--help"))
           SECURITY_KEEP_DAYS             how long unused devices and published alerts are kept. Default 365
           SECURITY_BRUTE_FORCE_USERS     this many users who log in from one address raise an alert. Default 10
           SECURITY_BRUTE_FORCE_SECONDS   … within this time. Default 300
+          SECURITY_LOGIN_FAILURES        failed logins of one user raise an alert. Default 10
           SECURITY_REFRESHES_PER_MINUTE  more refreshes of one user raise an alert. Default 30
         """);
     return 0;

@@ -28,6 +28,9 @@ internal sealed record SampleSettings
 
     public TimeSpan BruteForceWindow { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>This many failed logins of one user within <see cref="BruteForceWindow"/> raise an alert.</summary>
+    public int LoginFailures { get; init; } = 10;
+
     /// <summary>More refreshes of one user within a minute raise an alert.</summary>
     public int RefreshesPerMinute { get; init; } = 30;
 
@@ -50,6 +53,7 @@ internal sealed record SampleSettings
             MailFrom = Text("MAIL_FROM") ?? "welcome@example.com",
             BruteForceUsers = Number("SECURITY_BRUTE_FORCE_USERS", 10),
             BruteForceWindow = TimeSpan.FromSeconds(Number("SECURITY_BRUTE_FORCE_SECONDS", 300)),
+            LoginFailures = Number("SECURITY_LOGIN_FAILURES", 10),
             RefreshesPerMinute = Number("SECURITY_REFRESHES_PER_MINUTE", 30),
             AnalyticsKept = TimeSpan.FromDays(Number("ANALYTICS_KEEP_DAYS", 90)),
             SecurityKept = TimeSpan.FromDays(Number("SECURITY_KEEP_DAYS", 365)),

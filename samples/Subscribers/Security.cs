@@ -9,7 +9,8 @@ using Watchword.Events.Subscribing;
 namespace Watchword.Samples.Subscribers;
 
 /// <summary>
-/// Watches logins and refreshes, and raises alerts: a new device, many users from one address, a burst of refreshes. Its
+/// Watches logins, failed ones and refreshes, and raises alerts: a new device, many users from one address, many failures of
+/// one address, a burst of refreshes. Its
 /// state and its alerts commit together with the event, so a redelivery neither loses nor repeats an alert.
 /// </summary>
 internal sealed class Security(SampleSettings settings)
@@ -30,6 +31,7 @@ internal sealed class Security(SampleSettings settings)
             // One lane: logins of different users from one address must see each other.
             .With(o => o with { Concurrency = 1, BatchSize = 100 })
             .On<UserLoggedIn>(security.LoggedInAsync)
+            .On<UserLoginFailed>(security.FailedAsync)
             .On<UserTokenRefreshed>(security.RefreshedAsync));
     }
 
@@ -50,9 +52,30 @@ internal sealed class Security(SampleSettings settings)
             """, ct, login.UserId, family, network, login.Timestamp.UtcDateTime))
             await RaiseAsync(context, "new_device", login.UserId, Alert("new_device", $"first login with {family} from {network}", login), e.Metadata, ct);
 
-        if (Client.Cut(login.Ip) is not { } ip)
+        await LookForManyUsersAsync(login.UserId, Alert("brute_force", "", login), e.Metadata, context, "logged in", ct);
+    }
+
+    private async Task FailedAsync(UserLoginFailed e, EventContext context, CancellationToken ct)
+    {
+        if (context.IsReplay)
             return;
-        var since = login.Timestamp.UtcDateTime - settings.BruteForceWindow;
+        var login = e.Data;
+        var who = login.UserId ?? login.Email;
+        var about = new SecurityAlertData(who, "login_failures", "", login.Timestamp, Client.Cut(login.Ip), Client.Cut(login.UserAgent));
+        await LookForManyUsersAsync(who, about with { Kind = "brute_force" }, e.Metadata, context, "tried to log in", ct);
+        var count = await CountAsync(context, "security.login_failure", who, login.Timestamp, settings.BruteForceWindow, settings.LoginFailures - 1, ct);
+        if (count >= settings.LoginFailures && !await IsRaisedAsync(context, "login_failures", who, login.Timestamp, settings.BruteForceWindow, ct))
+            await RaiseAsync(context, "login_failures", who, about with
+            {
+                Detail = string.Create(CultureInfo.InvariantCulture, $"{count} failed logins within {settings.BruteForceWindow.TotalSeconds:0} seconds"),
+            }, e.Metadata, ct);
+    }
+
+    private async Task LookForManyUsersAsync(string who, SecurityAlertData about, EventMetadata cause, EventContext context, string did, CancellationToken ct)
+    {
+        if (about.Ip is not { } ip)
+            return;
+        var since = about.Timestamp.UtcDateTime - settings.BruteForceWindow;
         // Reads no more rows than raise an alert, and deletes one old row for each login: the cost of a login stays constant in a flood.
         var others = await AskAsync<long>(context, """
             WITH old AS (DELETE FROM security.last_login WHERE ctid =
@@ -60,10 +83,12 @@ internal sealed class Security(SampleSettings settings)
                  seen AS (INSERT INTO security.last_login (ip, user_id, at) VALUES ($1, $2, $3)
                      ON CONFLICT (ip, user_id) DO UPDATE SET at = greatest(last_login.at, excluded.at))
             SELECT count(*) FROM (SELECT FROM security.last_login WHERE ip = $1 AND user_id <> $2 AND at BETWEEN $4 AND $3 ORDER BY at DESC LIMIT $5) AS recent
-            """, ct, ip, login.UserId, login.Timestamp.UtcDateTime, since, settings.BruteForceUsers - 1);
-        if (others + 1 >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, login.Timestamp, settings.BruteForceWindow, ct))
-            await RaiseAsync(context, "brute_force", ip, Alert("brute_force", string.Create(CultureInfo.InvariantCulture,
-                $"at least {settings.BruteForceUsers} users logged in from {ip} within {settings.BruteForceWindow.TotalSeconds:0} seconds"), login), e.Metadata, ct);
+            """, ct, ip, who, about.Timestamp.UtcDateTime, since, settings.BruteForceUsers - 1);
+        if (others + 1 >= settings.BruteForceUsers && !await IsRaisedAsync(context, "brute_force", ip, about.Timestamp, settings.BruteForceWindow, ct))
+            await RaiseAsync(context, "brute_force", ip, about with
+            {
+                Detail = string.Create(CultureInfo.InvariantCulture, $"at least {settings.BruteForceUsers} users {did} from {ip} within {settings.BruteForceWindow.TotalSeconds:0} seconds"),
+            }, cause, ct);
     }
 
     private async Task RefreshedAsync(UserTokenRefreshed e, EventContext context, CancellationToken ct)
@@ -71,16 +96,19 @@ internal sealed class Security(SampleSettings settings)
         if (context.IsReplay)
             return;
         var refresh = e.Data;
-        var since = refresh.Timestamp.UtcDateTime - RefreshWindow;
-        var count = await AskAsync<long>(context, """
-            WITH old AS (DELETE FROM security.refresh WHERE id = (SELECT id FROM security.refresh WHERE at < $3 ORDER BY at LIMIT 1)),
-                 added AS (INSERT INTO security.refresh (user_id, at) VALUES ($1, $2))
-            SELECT 1 + count(*) FROM (SELECT FROM security.refresh WHERE user_id = $1 AND at BETWEEN $3 AND $2 ORDER BY at DESC LIMIT $4) AS recent
-            """, ct, refresh.UserId, refresh.Timestamp.UtcDateTime, since, settings.RefreshesPerMinute);
+        var count = await CountAsync(context, "security.refresh", refresh.UserId, refresh.Timestamp, RefreshWindow, settings.RefreshesPerMinute, ct);
         if (count > settings.RefreshesPerMinute && !await IsRaisedAsync(context, "refresh_burst", refresh.UserId, refresh.Timestamp, RefreshWindow, ct))
             await RaiseAsync(context, "refresh_burst", refresh.UserId,
                 new(refresh.UserId, "refresh_burst", string.Create(CultureInfo.InvariantCulture, $"{count} refreshes within a minute"), refresh.Timestamp), e.Metadata, ct);
     }
+
+    /// <summary>Adds a row and counts the user's rows within a window, up to one more than a limit. Deletes one old row, so that the table stays small.</summary>
+    private static Task<long> CountAsync(EventContext context, string table, string who, DateTimeOffset at, TimeSpan window, int limit, CancellationToken ct) =>
+        AskAsync<long>(context, $"""
+            WITH old AS (DELETE FROM {table} WHERE id = (SELECT id FROM {table} WHERE at < $3 ORDER BY at LIMIT 1)),
+                 added AS (INSERT INTO {table} (user_id, at) VALUES ($1, $2))
+            SELECT 1 + count(*) FROM (SELECT FROM {table} WHERE user_id = $1 AND at BETWEEN $3 AND $2 ORDER BY at DESC LIMIT $4) AS recent
+            """, ct, who, at.UtcDateTime, (at - window).UtcDateTime, limit);
 
     /// <summary>The statements of one round of pruning.</summary>
     private NpgsqlBatchCommand[] Prune()
@@ -96,6 +124,7 @@ internal sealed class Security(SampleSettings settings)
                 """, settings.SecurityKept),
             Command("DELETE FROM security.alert WHERE coalesce(published_at, skipped_at) < now() - $1", settings.SecurityKept),
             Command("DELETE FROM security.last_login WHERE at < now() - $1", late + settings.BruteForceWindow),
+            Command("DELETE FROM security.login_failure WHERE at < now() - $1", late + settings.BruteForceWindow),
             Command("DELETE FROM security.refresh WHERE at < now() - $1", late + RefreshWindow),
         ];
 

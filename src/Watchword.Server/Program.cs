@@ -34,8 +34,8 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     var options = engines.Options;
     Samples.Check(options);
     await using var database = IdentityDatabase.Open(options.Database!, "watchword");
-    await using var target = options.TargetDatabase is null ? null : IdentityDatabase.Open(options.TargetDatabase, "watchword-sync");
-    await IdentityDatabase.PrepareAsync(database, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
+    await using var target = options.TargetDatabase is null ? null : IdentityDatabase.Open(options.TargetDatabase, "watchword-sync", options.TargetDatabaseSchema);
+    var tables = await IdentityDatabase.PrepareAsync(database, options.DatabaseSchema, options.Service, options.Environment, logs.CreateLogger("Watchword.Server.Store"), stop);
     await using var nats = JetStreamClient.Connect(options.Nats, logs);
 
     var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
@@ -44,6 +44,7 @@ return await CommandLine.RunAsync(args, async (configuration, stop) =>
     builder.Services
         .AddSingleton(TimeProvider.System)
         .AddSingleton(database)
+        .AddSingleton(tables)
         .AddSingleton(nats)
         .AddSingleton(nats.Connection)
         .AddSingleton<OutboxSignal>()

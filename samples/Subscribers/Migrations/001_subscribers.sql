@@ -49,6 +49,13 @@ CREATE TABLE security.refresh (
 );
 CREATE INDEX refresh_by_user ON security.refresh (user_id, at);
 CREATE INDEX refresh_by_time ON security.refresh (at);
+CREATE TABLE security.login_failure (
+  id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  user_id text        NOT NULL,   -- the address that was tried, where nobody has it
+  at      timestamptz NOT NULL
+);
+CREATE INDEX login_failure_by_user ON security.login_failure (user_id, at);
+CREATE INDEX login_failure_by_time ON security.login_failure (at);
 
 -- The outbox of the alerts: an alert commits with the finding and is published afterwards.
 CREATE TABLE security.alert (

@@ -10,11 +10,12 @@ namespace Watchword.Events.Contracts;
 public abstract record AuthEvent<TData>(string Subject, TData Data, EventMetadata Metadata) : IEvent
     where TData : notnull
 {
-    private protected abstract (string UserId, DateTimeOffset At) Key { get; }
+    private protected abstract (string Who, DateTimeOffset At) Key { get; }
 
     int IEvent.SchemaVersion => Metadata.SchemaVersion;
 
-    string? IEvent.Fault(DateTimeOffset now) => Key.UserId.Length == 0 ? "data.userId is empty" : IEvent.Ahead("data.timestamp", Key.At, now);
+    string? IEvent.Fault(DateTimeOffset now) =>
+        Key.Who.Length == 0 ? $"data.{(this is UserLoginFailed ? "email" : "userId")} is empty" : IEvent.Ahead("data.timestamp", Key.At, now);
 }
 
 /// <summary>A user registered.</summary>
@@ -45,6 +46,22 @@ public sealed record UserLoggedOut(string Subject, UserLoggedOutData Data, Event
 /// <remarks>Each time that a refresh token is exchanged for new tokens. A second tab that presents the same token within the grace period causes no second event.</remarks>
 public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData Data, EventMetadata Metadata)
     : AuthEvent<UserTokenRefreshedData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
+}
+
+/// <summary>Somebody failed to log in.</summary>
+/// <remarks>At each failed attempt at first; when one address fails often, at every tenth.</remarks>
+public sealed record UserLoginFailed(string Subject, UserLoginFailedData Data, EventMetadata Metadata)
+    : AuthEvent<UserLoginFailedData>(Subject, Data, Metadata)
+{
+    private protected override (string, DateTimeOffset) Key => (Data.Email, Data.Timestamp);
+}
+
+/// <summary>A user's logins are refused for a time, because too many failed.</summary>
+/// <remarks>In the transaction that counts the last of these failures.</remarks>
+public sealed record UserLockedOut(string Subject, UserLockedOutData Data, EventMetadata Metadata)
+    : AuthEvent<UserLockedOutData>(Subject, Data, Metadata)
 {
     private protected override (string, DateTimeOffset) Key => (Data.UserId, Data.Timestamp);
 }
@@ -86,6 +103,35 @@ public sealed record UserLoggedOutData(
 /// <param name="Context">What the publisher's enrichment added.</param>
 public sealed record UserTokenRefreshedData(
     string UserId, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
+
+/// <summary>Which login failed, when, and why.</summary>
+/// <param name="Email">The e-mail address that was tried, lower case.</param>
+/// <param name="Reason"><c>unknown_address</c>, <c>wrong_password</c>, <c>no_password</c>, <c>banned</c> or <c>locked</c>; others may come.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="UserId">The id of the user with this address; absent when there is none.</param>
+/// <param name="Ip">The client's address, IPv4 or IPv6, as the server or its trusted proxy saw it.</param>
+/// <param name="UserAgent">The client's User-Agent, cut to 512 characters.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserLoginFailedData(
+    string Email, string Reason, DateTimeOffset Timestamp,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? UserId = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Ip = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? UserAgent = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
+
+/// <summary>Who is locked out, from where, and until when.</summary>
+/// <param name="UserId">The user's id in the identity server.</param>
+/// <param name="Email">The e-mail address, lower case.</param>
+/// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
+/// <param name="Until">When logins are accepted again, UTC; to the millisecond.</param>
+/// <param name="Ip">The client's address whose logins of this user are refused, IPv4 or IPv6.</param>
+/// <param name="UserAgent">The client's User-Agent, cut to 512 characters.</param>
+/// <param name="Context">What the publisher's enrichment added.</param>
+public sealed record UserLockedOutData(
+    string UserId, string Email, DateTimeOffset Timestamp, DateTimeOffset Until,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Ip = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? UserAgent = null,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] Enrichment? Context = null);
 
 /// <summary>What was found out about the client while the event was published. Which members it has depends on the publisher's enrichment.</summary>

@@ -1,11 +1,11 @@
 namespace Watchword.Events.Contracts;
 
-/// <summary>A change of an organization, of a membership in it, or of an invitation to it.</summary>
+/// <summary>A change of an organization, or of something that belongs to an organization or a user.</summary>
 /// <param name="Event">The event's name, the same as its subject.</param>
 /// <param name="Timestamp">When it happened, UTC, by the database's clock; to the millisecond.</param>
 /// <param name="Data">The whole state after the change, or before a deletion; not a difference.</param>
 /// <param name="Id">The event's own id, a UUIDv7; also the <c>Nats-Msg-Id</c>.</param>
-/// <param name="Version">The organization's version after the change. Rises with every change of it; counted in microseconds since 1970; a version more than a day ahead is refused.</param>
+/// <param name="Version">The version of the user or organization after the change. Rises with every change of it; counted in microseconds since 1970; a version more than a day ahead is refused.</param>
 /// <param name="SchemaVersion">The schema version of the event.</param>
 public abstract record ChangeEvent<TData>(
     string Event, DateTimeOffset Timestamp, TData Data, string Id, long Version, int SchemaVersion = 1) : IEvent
@@ -14,7 +14,7 @@ public abstract record ChangeEvent<TData>(
     string? IEvent.Fault(DateTimeOffset now) => this switch
     {
         { Version: <= 0 } => "version must be positive",
-        { Data: OrganizationData { OrganizationId: "" } or MembershipData { OrganizationId: "" } or InvitationData { OrganizationId: "" } } => "data.organizationId is empty",
+        { Data: IKeyed { Key: { Value: "" } key } } => $"{key.Field} is empty",
         { Data: MembershipData { Roles: var roles } } when Array.IndexOf(roles, null) is >= 0 and var i => $"data.roles[{i}] has the wrong type",
         _ => IEvent.Ahead(Version, now),
     };
@@ -81,14 +81,20 @@ public sealed record InvitationCanceled(string Event, DateTimeOffset Timestamp, 
 /// <param name="Slug">Its name in URLs, unique.</param>
 /// <param name="Logo">The URL of its logo.</param>
 /// <param name="Metadata">What applications keep with it, as they wrote it: usually JSON in a text.</param>
-public sealed record OrganizationData(string OrganizationId, string Name, string Slug, string? Logo = null, string? Metadata = null);
+public sealed record OrganizationData(string OrganizationId, string Name, string Slug, string? Logo = null, string? Metadata = null) : IKeyed
+{
+    (string, string) IKeyed.Key => ("data.organizationId", OrganizationId);
+}
 
 /// <summary>A user's membership in an organization.</summary>
 /// <param name="MemberId">The membership's own id.</param>
 /// <param name="OrganizationId">The organization's id.</param>
 /// <param name="UserId">The member's id in the identity server.</param>
 /// <param name="Roles">The member's roles in this organization, for example <c>owner</c>, <c>admin</c>, <c>member</c>.</param>
-public sealed record MembershipData(string MemberId, string OrganizationId, string UserId, string[] Roles);
+public sealed record MembershipData(string MemberId, string OrganizationId, string UserId, string[] Roles) : IKeyed
+{
+    (string, string) IKeyed.Key => ("data.organizationId", OrganizationId);
+}
 
 /// <summary>An invitation to an organization.</summary>
 /// <param name="InvitationId">The invitation's id.</param>
@@ -99,4 +105,7 @@ public sealed record MembershipData(string MemberId, string OrganizationId, stri
 /// <param name="Role">The role that the invited user gets; null: the organization's default.</param>
 /// <param name="TeamId">The team that the invited user joins.</param>
 public sealed record InvitationData(
-    string InvitationId, string OrganizationId, string Email, string Status, string InviterId, string? Role = null, string? TeamId = null);
+    string InvitationId, string OrganizationId, string Email, string Status, string InviterId, string? Role = null, string? TeamId = null) : IKeyed
+{
+    (string, string) IKeyed.Key => ("data.organizationId", OrganizationId);
+}

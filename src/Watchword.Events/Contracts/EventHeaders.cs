@@ -38,6 +38,9 @@ public static class EventHeaders
     /// <summary>The user who acted.</summary>
     public const string Actor = "Watchword-Actor";
 
+    /// <summary>The user whom the actor impersonates; absent when the actor acts in their own name.</summary>
+    public const string OnBehalfOf = "Watchword-On-Behalf-Of";
+
     /// <summary>The service that caused the change; a consumer can skip what it caused itself.</summary>
     public const string Origin = "Watchword-Origin";
 

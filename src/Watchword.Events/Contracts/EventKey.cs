@@ -6,14 +6,17 @@ namespace Watchword.Events.Contracts;
 /// <summary>The key of an event: the user or organization whose events keep their order.</summary>
 public static class EventKey
 {
-    /// <summary>The key from the headers, or for foreign publishers from <c>data.userId</c> or <c>data.organizationId</c>. Null when neither names one.</summary>
+    /// <summary>The key from the headers, or for foreign publishers from <c>data.userId</c>, <c>data.organizationId</c> or <c>data.ownerId</c>. Null when neither names one.</summary>
     public static string? Of(string subject, NatsHeaders? headers, ReadOnlySpan<byte> payload)
     {
         if (headers.Find(EventHeaders.Key) is { Length: > 0 } key)
             return key.Contains('%', StringComparison.Ordinal) ? Uri.UnescapeDataString(key) : key;
-        return FromPayload(subject.StartsWith("organization", StringComparison.Ordinal) || subject.StartsWith("invitation.", StringComparison.Ordinal)
-            || subject.StartsWith("member.", StringComparison.Ordinal) ? "organizationId"u8 : "userId"u8, payload);
+        return FromPayload(subject.StartsWith("apiKey.", StringComparison.Ordinal) ? "ownerId"u8 : IsOfOrganization(subject) ? "organizationId"u8 : "userId"u8, payload);
     }
+
+    private static bool IsOfOrganization(string subject) =>
+        subject.StartsWith("organization", StringComparison.Ordinal) || subject.StartsWith("invitation.", StringComparison.Ordinal)
+        || subject.StartsWith("member.", StringComparison.Ordinal) || subject.StartsWith("team.", StringComparison.Ordinal);
 
     // A key that comes before the first fault in the JSON counts: a broken event still has its place in its user's order.
     private static string? FromPayload(ReadOnlySpan<byte> member, ReadOnlySpan<byte> payload)

@@ -1,5 +1,12 @@
 namespace Watchword.Events.Contracts;
 
+/// <summary>The data of a change event: it names the user or organization whose events keep their order.</summary>
+internal interface IKeyed
+{
+    /// <summary>The field's path, and its value.</summary>
+    (string Field, string Value) Key { get; }
+}
+
 /// <summary>What every event's record answers for <see cref="EventReader"/>.</summary>
 internal interface IEvent
 {

@@ -11,8 +11,8 @@ public sealed record SecurityAlert(string Subject, SecurityAlertData Data, Event
 }
 
 /// <summary>What was noticed, about whom.</summary>
-/// <param name="UserId">The user's id in the identity server.</param>
-/// <param name="Kind"><c>new_device</c>, <c>brute_force</c> or <c>refresh_burst</c>; others may come.</param>
+/// <param name="UserId">The user's id in the identity server; the address that was tried, where nobody has it.</param>
+/// <param name="Kind"><c>new_device</c>, <c>brute_force</c>, <c>login_failures</c> or <c>refresh_burst</c>; others may come.</param>
 /// <param name="Detail">One sentence for people.</param>
 /// <param name="Timestamp">When it was noticed, UTC; to the millisecond.</param>
 /// <param name="Ip">The client's address, IPv4 or IPv6.</param>

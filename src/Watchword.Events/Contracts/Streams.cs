@@ -20,12 +20,13 @@ public static class Streams
         DuplicateWindow = TimeSpan.FromMinutes(2),
     };
 
-    /// <summary>Every change of users, organizations, memberships and invitations. Kept as long as the outbox keeps its rows.</summary>
+    /// <summary>Every change of users, organizations and what belongs to them. Kept as long as the outbox keeps its rows.</summary>
     public static StreamConfig IdentityChanges { get; } = new()
     {
         Name = "identity-changes",
-        Subjects = ["user.sync", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*"],
-        Description = "Changes of users, organizations, members and invitations",
+        Subjects = ["user.sync", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*",
+            "organizationRole.*", "team.*", "teamMembership.*", "account.*", "credential.changed", "session.revoked", "apiKey.*"],
+        Description = "Changes of users, organizations and what belongs to them",
         Storage = StreamConfigStorage.File,
         Retention = StreamConfigRetention.Limits,
         Discard = StreamConfigDiscard.Old,

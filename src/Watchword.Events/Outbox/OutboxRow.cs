@@ -62,6 +62,7 @@ internal readonly record struct OutboxRow(
                 "traceparent" => "traceparent",
                 "correlationId" => "Watchword-Correlation-Id",
                 "actor" => "Watchword-Actor",
+                "onBehalfOf" => "Watchword-On-Behalf-Of",
                 "origin" => "Watchword-Origin",
                 _ => null,
             };

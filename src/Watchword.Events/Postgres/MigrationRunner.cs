@@ -19,7 +19,47 @@ public static class MigrationRunner
         NpgsqlDataSource database, IEnumerable<MigrationSet> sets, ILogger logger, CancellationToken ct = default)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
+        await using var turn = await TakeTurnAsync(connection, ct);
+        foreach (var set in sets)
+            await ApplySetAsync(connection, set, logger, ct);
+    }
+
+    /// <summary>Whether a database holds a migration of a set.</summary>
+    public static async Task<bool> HasAppliedAsync(NpgsqlConnection connection, string set, CancellationToken ct = default) =>
+        (await ReadAppliedAsync(connection, set, ct)).Count > 0;
+
+    /// <summary>
+    /// Runs SQL that replaces what an earlier version of it made, unless the last version that ran is this one. Its objects can
+    /// then depend on what the database holds.
+    /// </summary>
+    /// <param name="database">Where.</param>
+    /// <param name="name">Identifies it in table <c>watchword.migration</c>.</param>
+    /// <param name="sql">One or more statements that can run again.</param>
+    /// <param name="complete">Whether what it makes is still there; if not, it runs in any case.</param>
+    /// <param name="logger">Told when it ran.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="MigrationException">A statement failed. Nothing changed.</exception>
+    /// <exception cref="NpgsqlException">The database does not answer.</exception>
+    public static async Task ApplyRepeatableAsync(NpgsqlDataSource database, string name, string sql, bool complete, ILogger logger, CancellationToken ct = default)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var turn = await TakeTurnAsync(connection, ct);
+        var migration = new Migration(0, name, sql);
+        var applied = await ReadAppliedAsync(connection, name, ct);
+        if (complete && applied.Any(a => a.Checksum == migration.Checksum))
+            return;
+        await RunAsync(connection, name, null, migration, """
+            INSERT INTO watchword.migration (set_name, number, name, checksum) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (set_name, number) DO UPDATE SET checksum = EXCLUDED.checksum, applied_at = now()
+            """, ct);
+        logger.MigrationApplied(name, migration.Number, migration.Name);
+    }
+
+    // One node migrates at a time, from here until the turn is disposed of.
+    private static async Task<IAsyncDisposable> TakeTurnAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
         await ExecuteAsync(connection, $"SELECT pg_advisory_lock({LockKey})", ct);
+        var turn = new Turn(connection);
         try
         {
             // Asked first, because CREATE ... IF NOT EXISTS needs the right to create even if the object exists. A service
@@ -35,14 +75,19 @@ public static class MigrationRunner
                       applied_at timestamptz NOT NULL DEFAULT now(),
                       PRIMARY KEY (set_name, number))
                     """, ct);
-            foreach (var set in sets)
-                await ApplySetAsync(connection, set, logger, ct);
+            return turn;
         }
-        finally
+        catch
         {
-            // Closing only returns the connection to the pool, which would keep the lock.
-            await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey})", CancellationToken.None);
+            await turn.DisposeAsync();
+            throw;
         }
+    }
+
+    // Closing only returns the connection to the pool, which would keep the lock.
+    private sealed class Turn(NpgsqlConnection connection) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync() => await ExecuteAsync(connection, $"SELECT pg_advisory_unlock({LockKey})", CancellationToken.None);
     }
 
     private static async Task ApplySetAsync(NpgsqlConnection connection, MigrationSet set, ILogger logger, CancellationToken ct)
@@ -51,21 +96,35 @@ public static class MigrationRunner
         CheckApplied(connection.Database, set, applied);
         foreach (var migration in set.Migrations.Where(m => applied.All(a => a.Number != m.Number)))
         {
-            try
-            {
-                await using var transaction = await connection.BeginTransactionAsync(ct);
-                await ExecuteAsync(connection, migration.Sql, ct);
-                await ExecuteAsync(connection, "INSERT INTO watchword.migration (set_name, number, name, checksum) VALUES ($1, $2, $3, $4)", ct,
-                    set.Name, migration.Number, migration.Name, migration.Checksum);
-                await transaction.CommitAsync(ct);
-            }
-            catch (PostgresException e)
-            {
-                throw new MigrationException($"Migration {set.Name}/{migration.File} failed: {e.MessageText}", e);
-            }
+            await RunAsync(connection, set.Name, set.Schema, migration, "INSERT INTO watchword.migration (set_name, number, name, checksum) VALUES ($1, $2, $3, $4)", ct);
             logger.MigrationApplied(set.Name, migration.Number, migration.Name);
         }
     }
+
+    private static async Task RunAsync(NpgsqlConnection connection, string set, string? schema, Migration migration, string record, CancellationToken ct)
+    {
+        try
+        {
+            await using var transaction = await connection.BeginTransactionAsync(ct);
+            if (schema is not null)
+                await ExecuteAsync(connection, $"{await CreateSchemaAsync(connection, schema, ct)}SET LOCAL search_path TO {Quoted(schema)}", ct);
+            await ExecuteAsync(connection, migration.Sql, ct);
+            await ExecuteAsync(connection, record, ct, set, migration.Number, migration.Name, migration.Checksum);
+            await transaction.CommitAsync(ct);
+        }
+        catch (PostgresException e)
+        {
+            throw new MigrationException($"Migration {set}/{migration.File} failed: {e.MessageText}", e);
+        }
+    }
+
+    private static async Task<string> CreateSchemaAsync(NpgsqlConnection connection, string schema, CancellationToken ct)
+    {
+        await using var command = Command(connection, "SELECT NOT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", schema);
+        return await command.ExecuteScalarAsync(ct) is true ? $"CREATE SCHEMA {Quoted(schema)}; " : "";
+    }
+
+    private static string Quoted(string name) => $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
 
     // The highest number first: it tells best how old or new the build was that made the database.
     private static void CheckApplied(string database, MigrationSet set, List<Applied> applied)

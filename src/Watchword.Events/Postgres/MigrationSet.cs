@@ -23,6 +23,9 @@ public sealed record Migration(int Number, string Name, string Sql)
 /// <param name="Migrations">In ascending order of number.</param>
 public sealed record MigrationSet(string Name, IReadOnlyList<Migration> Migrations)
 {
+    /// <summary>The schema of the tables that the files name without one; null: that of the connection's search path. It is created where it is missing.</summary>
+    public string? Schema { get; init; }
+
     /// <summary>Reads the embedded resources <c>{prefix}.NNN_name.sql</c>.</summary>
     /// <exception cref="InvalidOperationException">There is no such resource, or two have the same number.</exception>
     public static MigrationSet FromResources(string name, Assembly assembly, string prefix)

@@ -123,9 +123,9 @@ internal static class EventsTail
         {
             "auth" => 36,
             "user" => 32,
-            "organization" or "organizationMembership" or "member" => 33,
+            "organization" or "organizationMembership" or "organizationRole" or "member" or "team" or "teamMembership" => 33,
             "invitation" => 35,
-            "security" => 31,
+            "security" or "session" or "credential" => 31,
             _ => 34,
         };
         return $"\e[{color}m{subject}\e[0m";

@@ -4,6 +4,7 @@ using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 using Watchword.Server.Passwords;
+using Watchword.Server.Tokens;
 
 namespace Watchword.Server.Configuration;
 
@@ -27,6 +28,8 @@ internal sealed class OptionsReader(IConfiguration configuration)
             DataFolder = Folder(),
             Database = database,
             TargetDatabase = Database(Setting.TargetDatabaseUrl),
+            DatabaseSchema = Schema(Setting.DatabaseSchema),
+            TargetDatabaseSchema = Schema(Setting.TargetDatabaseSchema),
             NatsUrl = Text(Setting.NatsUrl),
             Nats = Nats(),
             NatsPort = Number(Setting.NatsPort, 1, 65535),
@@ -36,6 +39,7 @@ internal sealed class OptionsReader(IConfiguration configuration)
             Environment = Text(Setting.Environment) ?? "production",
             AccessTokenLifetime = Duration(Setting.AccessTokenLifetime, TimeSpan.FromSeconds(1), TimeSpan.FromHours(24)) ?? TimeSpan.FromMinutes(15),
             SessionLifetime = Duration(Setting.SessionLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)) ?? TimeSpan.FromDays(7),
+            Lockout = Lockout(),
             Passwords = Passwords(),
             Sampling = Sampling(),
             Enrichment = Enrichment(),
@@ -88,6 +92,28 @@ internal sealed class OptionsReader(IConfiguration configuration)
             _errors.Add($"{setting.Key} cannot be used: {e.Message}");
         }
         return null;
+    }
+
+    private string Schema(Setting setting)
+    {
+        var text = Text(setting) ?? "public";
+        if (text == "watchword" || text.StartsWith("pg_", StringComparison.Ordinal) || text.Length > 63 || text.Any(char.IsControl))
+            _errors.Add($"{setting.Key} is '{text}': expected the name of a schema of up to 63 characters; watchword holds Watchword's own tables, and pg_… PostgreSQL's");
+        return text;
+    }
+
+    private LockoutOptions Lockout()
+    {
+        if (Text(Setting.LoginLockout) is not { } text)
+            return new();
+        if (text == "off")
+            return new() { Failures = null };
+        var parts = text.Split('/', StringSplitOptions.TrimEntries);
+        if (parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var failures) && failures is >= 3 and <= 1000
+            && Durations.TryParse(parts[1], out var time) && time >= TimeSpan.FromSeconds(1) && time <= TimeSpan.FromDays(1))
+            return new() { Failures = failures, Time = time };
+        _errors.Add($"{Setting.LoginLockout.Key} is '{text}': expected 3 to 1000 failures and a time from 1s to 1d, for example 10/15m, or off");
+        return new();
     }
 
     private string Folder()

@@ -1,6 +1,7 @@
 using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
+using Watchword.Server.Tokens;
 
 namespace Watchword.Server.Configuration;
 
@@ -42,6 +43,12 @@ internal sealed record ServerOptions
     /// <summary>Npgsql connection string of the target of user sync; null: the private PostgreSQL's, if there is one, otherwise none.</summary>
     public string? TargetDatabase { get; init; }
 
+    /// <summary>The schema of the identity tables.</summary>
+    public string DatabaseSchema { get; init; } = "public";
+
+    /// <summary>The schema of the target's users table.</summary>
+    public string TargetDatabaseSchema { get; init; } = "public";
+
     /// <summary>One or several nats:// or tls:// URLs; null: a private nats-server's.</summary>
     public string? NatsUrl { get; init; }
 
@@ -67,6 +74,9 @@ internal sealed record ServerOptions
 
     /// <summary>After this time without a refresh, a session ends.</summary>
     public TimeSpan SessionLifetime { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>When failed logins lock an address.</summary>
+    public LockoutOptions Lockout { get; init; } = new();
 
     public PasswordOptions Passwords { get; init; } = new();
 

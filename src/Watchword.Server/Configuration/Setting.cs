@@ -11,6 +11,8 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting Host = new("WATCHWORD_HOST", "--host", "Address to listen on. Default localhost; 0.0.0.0 for every interface.");
     public static readonly Setting DatabaseUrl = new("DATABASE_URL", "--database-url", "Identity store, postgres://… or Host=…. Default: a private PostgreSQL.");
     public static readonly Setting TargetDatabaseUrl = new("TARGET_DATABASE_URL", "--target-database-url", "Database whose users table is kept in sync. Default: the private one.");
+    public static readonly Setting DatabaseSchema = new("DATABASE_SCHEMA", "--database-schema", "Schema of the identity tables in DATABASE_URL. Default public.");
+    public static readonly Setting TargetDatabaseSchema = new("TARGET_DATABASE_SCHEMA", "--target-database-schema", "Schema of the users table in TARGET_DATABASE_URL. Default public.");
     public static readonly Setting NatsUrl = new("NATS_URL", "--nats-url", "NATS with JetStream, nats:// or tls://; separate several by commas. Default: a private nats-server.");
     public static readonly Setting NatsCredentials = new("NATS_CREDS", "--nats-creds", "Credentials file (.creds) for NATS: a user JWT and its seed. Read again at each connection.");
     public static readonly Setting NatsCa = new("NATS_CA", "--nats-ca", "Certificate authorities (PEM) to trust for NATS. Default: the system's.");
@@ -26,6 +28,7 @@ internal sealed record Setting(string Key, string Option, string Help)
     public static readonly Setting Environment = new("WATCHWORD_ENVIRONMENT", "--environment", "Environment in event metadata. Default production.");
     public static readonly Setting AccessTokenLifetime = new("ACCESS_TOKEN_LIFETIME", "--access-token-lifetime", "1s to 24h. Default 15m.");
     public static readonly Setting SessionLifetime = new("SESSION_LIFETIME", "--session-lifetime", "After this time without a refresh, a session ends; 1m to 365d. Default 7d.");
+    public static readonly Setting LoginLockout = new("LOGIN_LOCKOUT", "--login-lockout", "Failed logins of one address from one place until it is locked, and for how long: 10/15m. off: never. Default 10/15m.");
     public static readonly Setting PasswordLogN = new("PASSWORD_LOG_N", "--password-log-n", "Binary logarithm of scrypt's N. Default 14.");
     public static readonly Setting PasswordR = new("PASSWORD_R", "--password-r", "scrypt's r. Default 16.");
     public static readonly Setting PasswordP = new("PASSWORD_P", "--password-p", "scrypt's p. Default 1.");
@@ -39,9 +42,9 @@ internal sealed record Setting(string Key, string Option, string Help)
     /// <summary>In the order of <c>--help</c>.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        Port, Host, Url, Secret, DatabaseUrl, TargetDatabaseUrl, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey, NatsInboxPrefix,
+        Port, Host, Url, Secret, DatabaseUrl, DatabaseSchema, TargetDatabaseUrl, TargetDatabaseSchema, NatsUrl, NatsCredentials, NatsCa, NatsCertificate, NatsKey, NatsInboxPrefix,
         NatsPort, Data, Roles, Service, Environment,
-        AccessTokenLifetime, SessionLifetime, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
+        AccessTokenLifetime, SessionLifetime, LoginLockout, PasswordLogN, PasswordR, PasswordP, PasswordThreads, PasswordQueue,
         EventSampling, EventEnrichment, CountryFile, Samples,
     ];
 }

@@ -26,6 +26,9 @@ internal sealed class ApiException(int status, string message) : Exception(messa
 
     public static ApiException EmailExists() => new(StatusCodes.Status409Conflict, "Email already exists");
 
+    public static ApiException LockedOut(TimeSpan left) =>
+        new(StatusCodes.Status429TooManyRequests, "Too many failed logins, try again later") { RetryAfter = left };
+
     public static ApiException Unavailable(string reason) =>
         new(StatusCodes.Status503ServiceUnavailable, reason + ", try again shortly") { RetryAfter = TimeSpan.FromSeconds(2) };
 

@@ -3,6 +3,7 @@ using Npgsql;
 using NpgsqlTypes;
 using Watchword.Events;
 using Watchword.Events.JetStream;
+using Watchword.Server.Store;
 
 namespace Watchword.Server.Sessions;
 
@@ -16,7 +17,7 @@ namespace Watchword.Server.Sessions;
 /// Rows become visible when they are committed, not at their timestamp. The mirror therefore reads on by transaction id,
 /// and misses no row however long its transaction took.
 /// </remarks>
-internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
+internal sealed class EndedSessions(NpgsqlDataSource database, IdentityTables tables, JetStreamClient nats, TimeProvider clock, ILogger<EndedSessions> logger) : BackgroundLoop(logger)
 {
     /// <summary>How old the last read may be before the mirror is no longer trusted.</summary>
     internal static readonly TimeSpan Bound = TimeSpan.FromSeconds(2);
@@ -40,7 +41,7 @@ internal sealed class EndedSessions(NpgsqlDataSource database, JetStreamClient n
         var readAt = Interlocked.Read(ref _readAt);
         if (readAt != long.MinValue && clock.GetElapsedTime(readAt) < Bound)
             return false;
-        await using var command = database.CreateCommand("""SELECT NOT EXISTS (SELECT 1 FROM session WHERE id = $1)""");
+        await using var command = database.CreateCommand(tables.Render("SELECT NOT EXISTS (SELECT 1 FROM {session} WHERE id = $1)"));
         command.Parameters.Add(new() { Value = sessionId });
         return (bool)(await command.ExecuteScalarAsync(ct))!;
     }

@@ -11,10 +11,15 @@ internal static class IdentityDatabase
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>A pool; what the connection string leaves open is set for a server.</summary>
-    public static NpgsqlDataSource Open(string connectionString, string applicationName)
+    /// <param name="connectionString">Npgsql's.</param>
+    /// <param name="applicationName">As <c>pg_stat_activity</c> shows it.</param>
+    /// <param name="searchPath">The schema of tables that SQL names without one; null: PostgreSQL's default, which depends on the role's name.</param>
+    public static NpgsqlDataSource Open(string connectionString, string applicationName, string? searchPath = null)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         Default("Application Name", applicationName);
+        if (searchPath is not null)
+            Default("Search Path", $"\"{searchPath.Replace("\"", "\"\"", StringComparison.Ordinal)}\"");
         Default("Maximum Pool Size", 40);
         Default("Max Auto Prepare", 64);
         Default("Timeout", 5);
@@ -29,16 +34,16 @@ internal static class IdentityDatabase
         }
     }
 
-    /// <summary>Waits up to a minute for the database, then migrates it and writes down who publishes.</summary>
+    /// <summary>Waits up to a minute for the database, then migrates it, writes down who publishes, and returns the tables that it has.</summary>
     /// <exception cref="StartException">It does not answer, refuses us, or cannot be migrated.</exception>
-    public static async Task PrepareAsync(NpgsqlDataSource database, string service, string environment, ILogger logger, CancellationToken ct)
+    public static async Task<IdentityTables> PrepareAsync(NpgsqlDataSource database, string schema, string service, string environment, ILogger logger, CancellationToken ct)
     {
         var deadline = DateTime.UtcNow + Patience;
         while (true)
         {
             try
             {
-                await MigrationRunner.ApplyAsync(database, IdentitySchema.Migrations, logger, ct);
+                var tables = await IdentitySchema.ApplyAsync(database, schema, logger, ct);
                 await using var publisher = database.CreateCommand(
                     "UPDATE watchword.publisher SET service = $1, version = $2, environment = $3 WHERE (service, version, environment) <> ($1, $2, $3)");
                 publisher.Parameters.Add(new() { Value = service });
@@ -47,7 +52,7 @@ internal static class IdentityDatabase
                 await publisher.ExecuteNonQueryAsync(ct);
                 await using var raise = database.CreateCommand("SELECT watchword.raise_position()");
                 await raise.ExecuteNonQueryAsync(ct);
-                return;
+                return tables;
             }
             catch (NpgsqlException e) when (e.IsTransient && DateTime.UtcNow < deadline)
             {

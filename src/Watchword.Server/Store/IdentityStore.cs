@@ -13,11 +13,13 @@ namespace Watchword.Server.Store;
 /// <param name="Origin">The service that causes the change, by the name that it gives itself; null if it gives none.</param>
 /// <param name="ClientIp">The client's address; kept in the outbox for enrichment, never published as a header.</param>
 /// <param name="UserAgent">The client's User-Agent; likewise.</param>
+/// <param name="OnBehalfOf">The user whom the actor impersonates; null while everybody acts as themselves.</param>
 internal readonly record struct ChangeContext(
-    string? CorrelationId, string? Actor = null, string? Origin = null, string? ClientIp = null, string? UserAgent = null);
+    string? CorrelationId, string? Actor = null, string? Origin = null, string? ClientIp = null, string? UserAgent = null,
+    string? OnBehalfOf = null);
 
 /// <summary>The identity database. A write is one transaction in one round trip, and wakes the relay.</summary>
-internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outbox)
+internal sealed class IdentityStore(NpgsqlDataSource database, IdentityTables tables, OutboxSignal outbox)
 {
     // Two writers of one user can deadlock, also with a migration. PostgreSQL rolls one of them back, and it is retried.
     private static readonly ResiliencePipeline Retries = new ResiliencePipelineBuilder()
@@ -49,7 +51,7 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
     /// <summary>Returns what <paramref name="read"/> makes of the first row, or the default if there is none.</summary>
     public async Task<T?> ReadAsync<T>(Statement statement, Func<NpgsqlDataReader, T> read, CancellationToken ct)
     {
-        await using var command = database.CreateCommand(statement.Sql);
+        await using var command = database.CreateCommand(tables.Render(statement.Sql));
         foreach (var value in statement.Values)
             command.Parameters.Add(Parameter(value));
         await using var reader = await command.ExecuteReaderAsync(ct);
@@ -64,9 +66,9 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
             SELECT set_config('watchword.notify', 'off', true), set_config('watchword.correlation_id', $1, true),
                    set_config('watchword.actor', $2, true), set_config('watchword.traceparent', $3, true),
                    set_config('watchword.origin', $4, true), set_config('watchword.client_ip', $5, true),
-                   set_config('watchword.user_agent', $6, true)
+                   set_config('watchword.user_agent', $6, true), set_config('watchword.on_behalf_of', $7, true)
             """, context.CorrelationId ?? "", context.Actor ?? "", TraceParent() ?? "",
-            context.Origin ?? "", context.ClientIp ?? "", context.UserAgent ?? "")));
+            context.Origin ?? "", context.ClientIp ?? "", context.UserAgent ?? "", context.OnBehalfOf ?? "")));
         foreach (var statement in statements)
             batch.BatchCommands.Add(Command(statement));
 
@@ -83,9 +85,9 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
     // Only a W3C id: a malformed traceparent would put the client's own text into event headers.
     private static string? TraceParent() => Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity ? activity.Id : null;
 
-    private static NpgsqlBatchCommand Command(Statement statement)
+    private NpgsqlBatchCommand Command(Statement statement)
     {
-        var command = new NpgsqlBatchCommand(statement.Sql);
+        var command = new NpgsqlBatchCommand(tables.Render(statement.Sql));
         foreach (var value in statement.Values)
             command.Parameters.Add(Parameter(value));
         return command;
@@ -98,5 +100,5 @@ internal sealed class IdentityStore(NpgsqlDataSource database, OutboxSignal outb
     };
 }
 
-/// <summary>SQL with its positional parameters.</summary>
+/// <summary>SQL with its positional parameters. It names tables in braces; see <see cref="IdentityTables"/>.</summary>
 internal readonly record struct Statement(string Sql, params object?[] Values);

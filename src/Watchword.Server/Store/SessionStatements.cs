@@ -7,7 +7,7 @@ internal delegate void SessionEnded(string sessionId);
 internal static class SessionStatements
 {
     public static Statement Insert(string id, string userId, TimeSpan lifetime, string? ip, string? userAgent) => new("""
-        INSERT INTO session (id, token, "userId", "expiresAt", "updatedAt", "ipAddress", "userAgent")
+        INSERT INTO {session} (id, token, "userId", "expiresAt", "updatedAt", "ipAddress", "userAgent")
         VALUES ($1, $2, $3, now() + $4, now(), $5, $6)
         """, id, Ids.New(), userId, lifetime, ip ?? "", userAgent ?? "");
 
@@ -23,11 +23,11 @@ internal static class SessionStatements
     /// The session is locked before its token, in the same order as at its end, so that a refresh and a logout cannot
     /// deadlock. The token can change while this waits for the session: its update checks again that it is unspent.
     /// </remarks>
-    public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($"""
+    public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($$"""
         WITH live AS (
-          SELECT s.id FROM session s
+          SELECT s.id FROM {session} s
           WHERE s.id = (SELECT t.session_id FROM watchword.refresh_token t WHERE t.hash = $1) AND s."expiresAt" > now()
-            AND EXISTS (SELECT 1 FROM "user" u WHERE u.id = s."userId" AND NOT ({UserRow.IsBanned}))
+            AND EXISTS (SELECT 1 FROM {user} u WHERE u.id = s."userId" AND NOT ({{UserRow.IsBanned}}))
           FOR NO KEY UPDATE),
         spent AS (
           UPDATE watchword.refresh_token t SET spent_at = clock_timestamp()
@@ -38,20 +38,20 @@ internal static class SessionStatements
           INSERT INTO watchword.refresh_token (hash, session_id, user_id, expires_at)
           SELECT $2, session_id, user_id, now() + $3 FROM spent),
         extended AS (
-          UPDATE session s SET "expiresAt" = now() + $3, "updatedAt" = now() FROM spent WHERE s.id = spent.session_id)
-        SELECT {UserRow.Columns}, spent.session_id,
+          UPDATE {session} s SET "expiresAt" = now() + $3, "updatedAt" = now() FROM spent WHERE s.id = spent.session_id)
+        SELECT {{UserRow.Columns}}, spent.session_id,
                CASE WHEN set_config('watchword.actor', u.id, true) IS NOT NULL THEN watchword.append_auth_event('token_refreshed', u.id) END
-        FROM spent JOIN "user" u ON u.id = spent.user_id
+        FROM spent JOIN {user} u ON u.id = spent.user_id
         """, hash, successor, lifetime);
 
     /// <summary>
     /// A token that <see cref="Rotate"/> refused. Returns the user, the session, how long ago the token was spent (null
     /// if it was not), and whether the token or its session has expired.
     /// </summary>
-    public static Statement FindRefreshToken(byte[] hash) => new($"""
-        SELECT {UserRow.Columns}, t.session_id, clock_timestamp() - t.spent_at,
+    public static Statement FindRefreshToken(byte[] hash) => new($$"""
+        SELECT {{UserRow.Columns}}, t.session_id, clock_timestamp() - t.spent_at,
                t.expires_at <= now() OR s."expiresAt" <= now()
-        FROM watchword.refresh_token t JOIN session s ON s.id = t.session_id JOIN "user" u ON u.id = t.user_id
+        FROM watchword.refresh_token t JOIN {session} s ON s.id = t.session_id JOIN {user} u ON u.id = t.user_id
         WHERE t.hash = $1
         """, hash);
 
@@ -60,7 +60,7 @@ internal static class SessionStatements
     /// <c>logged_out</c> event, or no row if the session had ended already.
     /// </summary>
     public static Statement End(string id) => new("""
-        WITH ended AS (DELETE FROM session WHERE id = $1 RETURNING "userId")
+        WITH ended AS (DELETE FROM {session} WHERE id = $1 RETURNING "userId")
         SELECT watchword.append_auth_event('logged_out', "userId") FROM ended
         """, id);
 }

@@ -10,12 +10,12 @@ internal sealed record UserRow(
     bool Banned, bool BanIsOver)
 {
     /// <summary>The condition that the user aliased <c>u</c> is banned now.</summary>
-    public const string IsBanned = """coalesce(u.banned, false) AND coalesce(u."banExpires" > now(), true)""";
+    public const string IsBanned = """coalesce({u.banned}, false) AND coalesce({u.banExpires} > now(), true)""";
 
     /// <summary>The columns that <see cref="Read"/> expects, of a user aliased <c>u</c>.</summary>
-    public const string Columns = $"""
-        u.id, u.name, u.email, u."emailVerified", u.image, u."createdAt", u."updatedAt", u.role,
-        {IsBanned}, coalesce(u.banned AND u."banExpires" <= now(), false)
+    public const string Columns = $$"""
+        u.id, u.name, u.email, u."emailVerified", u.image, u."createdAt", u."updatedAt", {u.role}::text,
+        {{IsBanned}}, coalesce({u.banned} AND {u.banExpires} <= now(), false)
         """;
 
     public const int ColumnCount = 10;

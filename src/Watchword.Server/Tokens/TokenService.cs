@@ -7,7 +7,7 @@ namespace Watchword.Server.Tokens;
 
 /// <summary>Registration, login, refresh and logout. Each write is one transaction, which includes its event.</summary>
 internal sealed class TokenService(
-    IdentityStore store, PasswordHasher passwords, AccessTokenIssuer accessTokens, RefreshTokens refreshTokens, SessionEnded sessionEnded, TokenOptions options)
+    IdentityStore store, PasswordHasher passwords, LoginFailures failures, AccessTokenIssuer accessTokens, RefreshTokens refreshTokens, SessionEnded sessionEnded, TokenOptions options)
 {
     // Two tabs refresh within a second of each other. Whoever presents a spent token later than this is taken for a thief.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
@@ -40,15 +40,22 @@ internal sealed class TokenService(
         }
     }
 
-    /// <exception cref="ApiException">401: unknown address or wrong password, which take the same time; 403: banned.</exception>
+    /// <exception cref="ApiException">401: unknown address or wrong password, which take the same time; 403: banned; 429: too many failures.</exception>
     public async Task<Issued> LoginAsync(ChangeContext change, string email, string password, CancellationToken ct)
     {
+        await failures.ThrowIfLockedAsync(change, email, ct);
         var (user, hash) = await store.ReadAsync(UserStatements.FindWithPassword(email),
             row => (UserRow.Read(row), row.IsDBNull(UserRow.ColumnCount) ? null : row.GetString(UserRow.ColumnCount)), ct);
         if (!await passwords.VerifyAsync(password, hash, ct) || user is null)
+        {
+            await failures.FailAsync(change, email, user?.Id, user is null ? "unknown_address" : hash is null ? "no_password" : "wrong_password", ct);
             throw ApiException.InvalidCredentials();
+        }
         if (user.Banned)
+        {
+            await failures.FailAsync(change, email, user.Id, "banned", ct);
             throw ApiException.Banned();
+        }
 
         var session = NewSession(change, user.Id);
         try
@@ -58,6 +65,7 @@ internal sealed class TokenService(
                 .. user.BanIsOver ? [UserStatements.LiftEndedBan(user.Id)] : (Statement[])[],
                 .. session.Statements,
                 UserStatements.RecordLogin(user.Id),
+                LoginFailures.Forget(change, email),
                 UserStatements.AppendLoggedIn(user.Id, user.Email, change.ClientIp, change.UserAgent),
             ], row => row.GetInt64(0), ct);
             return new(Answer(user, session.Id, session.RefreshToken), version);

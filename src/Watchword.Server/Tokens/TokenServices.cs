@@ -13,6 +13,8 @@ internal static class TokenServices
             options.Secret!, options.Url.GetLeftPart(UriPartial.Authority), lifetime, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(new RefreshTokens(options.Secret!));
         services.AddSingleton(new TokenOptions(options.SessionLifetime));
+        services.AddSingleton(options.Lockout);
+        services.AddSingleton<LoginFailures>();
         services.AddSingleton<TokenService>();
     }
 }

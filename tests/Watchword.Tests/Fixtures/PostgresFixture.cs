@@ -32,7 +32,7 @@ public sealed class PostgresFixture : IAsyncLifetime
         foreach (var template in (string[])["identity_template", "target_template"])
             await postgres.CreateCommand($"CREATE DATABASE {template}").ExecuteNonQueryAsync();
         await using (var identity = NpgsqlDataSource.Create(ConnectionString("identity_template", pooling: false)))
-            await MigrationRunner.ApplyAsync(identity, IdentitySchema.Migrations, NullLogger.Instance);
+            await IdentitySchema.ApplyAsync(identity, "public", NullLogger.Instance);
         await using (var target = NpgsqlDataSource.Create(ConnectionString("target_template", pooling: false)))
             await MigrationRunner.ApplyAsync(target, UserSyncSchema.Migrations, NullLogger.Instance);
     }

@@ -49,7 +49,7 @@ internal sealed class SampleHost : IAsyncDisposable
         var builder = Host.CreateEmptyApplicationBuilder(null);
         var logs = new LogCapture();
         builder.Services.AddLogging().AddSingleton<ILoggerFactory>(logs).AddSingleton(jetStream);
-        add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "", BruteForceUsers = 3, RefreshesPerMinute = 3 }, database.Source);
+        add(builder.Services, new() { Nats = new(), Database = "", MailFolder = "", BruteForceUsers = 3, LoginFailures = 4, RefreshesPerMinute = 3 }, database.Source);
         var host = builder.Build();
         await host.StartAsync();
         return new(host, jetStream, database, logs);
@@ -60,13 +60,14 @@ internal sealed class SampleHost : IAsyncDisposable
     {
         var at = Day.AddSeconds(second).ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture);
         var headers = new NatsHeaders();
-        headers.Add(EventHeaders.EventId, id ?? Guid.CreateVersion7().ToString());
+        id ??= Guid.CreateVersion7().ToString();
+        headers.Add(EventHeaders.EventId, id);
         headers.Add(EventHeaders.Key, user);
         headers.Add(EventHeaders.CorrelationId, "c-" + user);
         if (replayed)
             headers.Add(EventHeaders.Replay, "r");
         await JetStream.PublishAsync("auth.user." + kind, Encoding.UTF8.GetBytes($$"""
-            {"subject":"auth.user.{{kind}}","data":{"userId":"{{user}}","email":"{{user}}@example.com","name":"N","timestamp":"{{at}}","ip":"{{ip}}","userAgent":"{{userAgent}}"},"metadata":{"service":"auth-service","version":"1.0.0","environment":"test"} }
+            {"subject":"auth.user.{{kind}}","data":{"userId":"{{user}}","email":"{{user}}@example.com","name":"N","timestamp":"{{at}}","ip":"{{ip}}","userAgent":"{{userAgent}}","reason":"wrong_password"},"metadata":{"service":"auth-service","version":"1.0.0","environment":"test","eventId":"{{id}}","correlationId":"c-{{user}}","schemaVersion":1} }
             """), headers);
     }
 

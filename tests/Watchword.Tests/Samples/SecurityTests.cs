@@ -48,6 +48,32 @@ public class SecurityTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task Many_failed_logins_of_one_user_raise_one_alert_a_window()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        for (var i = 0; i < 9; i++)
+        {
+            await host.PublishAsync("login_failed", "u", i, ip: $"203.0.113.{i}");   // from many places
+            await host.PublishAsync("login_failed", "calm", i * 120, ip: "198.51.100.1");
+        }
+        await host.PublishAsync("login_failed", "u", 9, replayed: true);
+        var alert = Assert.Single(await host.AlertsAsync()).GetProperty("data");
+        Assert.Equal(("login_failures", "u", "4 failed logins within 300 seconds", "203.0.113.3"), (alert.GetProperty("kind").GetString(), alert.GetProperty("userId").GetString(),
+            alert.GetProperty("detail").GetString(), alert.GetProperty("ip").GetString()));
+    }
+
+    [Fact]
+    public async Task Failed_logins_of_many_users_from_one_address_raise_an_alert()
+    {
+        await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);
+        foreach (var user in (string[])["a", "b", "c", "d"])
+            await host.PublishAsync("login_failed", user);
+        var alert = Assert.Single(await host.AlertsAsync()).GetProperty("data");
+        Assert.Equal(("brute_force", "c", "at least 3 users tried to log in from 203.0.113.7 within 300 seconds"),
+            (alert.GetProperty("kind").GetString(), alert.GetProperty("userId").GetString(), alert.GetProperty("detail").GetString()));
+    }
+
+    [Fact]
     public async Task A_burst_of_refreshes_raises_one_alert_a_minute()
     {
         await using var host = await SampleHost.StartAsync(postgres, nats, Security.Add);

@@ -137,7 +137,7 @@ public class EndedSessionsTests(PostgresFixture postgres)
                 SELECT 's' || n, 't' || n, 'u1', now() + interval '1 day', now() FROM generate_series(1, 2) n
                 """);
             var (nats, clock) = (JetStreamClient.Connect(new() { Url = "nats://127.0.0.1:1" }), new HandClock());
-            return new(database, nats, clock, new(database.Source, nats, clock, NullLogger<EndedSessions>.Instance));
+            return new(database, nats, clock, new(database.Source, await database.TablesAsync(), nats, clock, NullLogger<EndedSessions>.Instance));
         }
 
         public async ValueTask DisposeAsync()

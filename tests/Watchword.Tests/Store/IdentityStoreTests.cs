@@ -18,7 +18,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     public async Task If_the_last_statement_fails_the_first_one_and_its_event_are_rolled_back()
     {
         await using var database = await postgres.IdentityAsync();
-        var store = new IdentityStore(database.Source, new OutboxSignal());
+        var store = await database.StoreAsync();
 
         await Assert.ThrowsAsync<PostgresException>(() => store.WriteAsync(Someone, [Ada("u1"), new("SELECT 1 / $1", 0)], r => r.GetInt32(0), Cancel));
 
@@ -33,7 +33,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
             CREATE CONSTRAINT TRIGGER late AFTER INSERT ON "user" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()
             """);
-        var store = new IdentityStore(database.Source, new OutboxSignal());
+        var store = await database.StoreAsync();
         await Assert.ThrowsAsync<PostgresException>(() => store.WriteAsync(Someone, [Ada("u1"), new("SELECT 7")], r => r.GetInt32(0), Cancel));
         Assert.Equal(0, await database.ScalarAsync<int>("""SELECT count(*) FROM "user" """));
     }
@@ -54,7 +54,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
               RETURN 7;
             END $$
             """);
-        var store = new IdentityStore(database.Source, new OutboxSignal());
+        var store = await database.StoreAsync();
 
         var write = store.WriteAsync(Someone, [Ada("u1"), new("SELECT stumble($1, $2)", state, failures)], r => r.GetInt32(0), Cancel);
 
@@ -71,7 +71,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
     {
         await using var database = await postgres.IdentityAsync();
         await using var one = NpgsqlDataSource.Create(database.ConnectionString + ";Maximum Pool Size=1;No Reset On Close=true");
-        var store = new IdentityStore(one, new OutboxSignal());
+        var store = await database.StoreAsync(one);
         await store.WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
         await store.WriteAsync(default, [Ada("u2"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
         Assert.Equal(["c-1", ""], await database.QueryAsync<string>(
@@ -90,7 +90,7 @@ public class IdentityStoreTests(PostgresFixture postgres)
             await listen.ExecuteNonQueryAsync(Cancel);
         var signal = new OutboxSignal();
 
-        await new IdentityStore(database.Source, signal).WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
+        await (await database.StoreAsync(signal: signal)).WriteAsync(Someone, [Ada("u1"), new("SELECT 1")], r => r.GetInt32(0), Cancel);
 
         Assert.True(await signal.WaitAsync(TimeSpan.FromSeconds(30), Cancel));
         // A change made outside the store does notify, and would arrive after one of ours.

@@ -15,7 +15,7 @@ internal static class AuthEvents
         await foreach (var message in nats.TailAsync("auth-events", patience.Token))
         {
             var json = JsonDocument.Parse(message.Payload).RootElement;
-            if (json.GetProperty("data").GetProperty("userId").GetString() != userId)
+            if (!json.GetProperty("data").TryGetProperty("userId", out var who) || who.GetString() != userId)
                 continue;
             events.Add(new(message.Subject, message.Sequence, message.Headers, json));
             if (message.Subject == last)

@@ -1,8 +1,6 @@
 using System.Net;
-using Watchword.Events.Outbox;
 using Watchword.Server.Http;
 using Watchword.Server.Passwords;
-using Watchword.Server.Store;
 using Watchword.Server.Tokens;
 
 namespace Watchword.Tests.Tokens;
@@ -82,7 +80,8 @@ public class PasswordLoginTests(ServerFixture fixture, PostgresFixture postgres)
         using var hasher = new PasswordHasher(Cheap);
         var hashed = 0;
         hasher.Pool.BatchStarting = size => hashed += size;
-        var service = new TokenService(new IdentityStore(database.Source, new OutboxSignal()), hasher, new TokenFixture().Issuer,
+        var store = await database.StoreAsync();
+        var service = new TokenService(store, hasher, new LoginFailures(store, new LockoutOptions()), new TokenFixture().Issuer,
             new RefreshTokens(TokenFixture.Secret), _ => { }, new TokenOptions(TimeSpan.FromDays(7)));
         await service.RegisterAsync(default, "ada@example.com", "password123", "Ada", Cancel);
         Assert.Equal(1, hashed);

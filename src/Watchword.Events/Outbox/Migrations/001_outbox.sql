@@ -74,19 +74,19 @@ BEGIN
   PERFORM setval('watchword.outbox_position', v_now) FROM watchword.outbox_position WHERE last_value < v_now - 1000000;
 END $$;
 
--- Locks the entity's row, then draws its next version. ON CONFLICT evaluates SET after it has the row lock, so versions
--- rise in commit order, even for changes that lock no other row in common.
--- p_deleted: true marks the entity as deleted, false as live, null leaves the mark (memberships of a deleted organization
--- end after it, and must not revive it).
-CREATE FUNCTION watchword.next_version(p_kind text, p_id text, p_deleted boolean)
-RETURNS bigint LANGUAGE sql AS $$
-  INSERT INTO watchword.entity_version AS e (kind, id, version, deleted_at)
-  VALUES (p_kind, p_id, nextval('watchword.outbox_position'), CASE WHEN p_deleted THEN clock_timestamp() END)
-  ON CONFLICT (kind, id) DO UPDATE
-    SET version = nextval('watchword.outbox_position'),
-        deleted_at = CASE WHEN p_deleted IS NULL THEN e.deleted_at ELSE EXCLUDED.deleted_at END
-  RETURNING e.version
-$$;
+-- Locks entities until the transaction ends, always in the same order, so that statements over many keys cannot deadlock. The
+-- caller's next statement sees what the previous holders committed. Versions are drawn under these locks and therefore rise
+-- in commit order, even for changes that lock no other row in common.
+CREATE FUNCTION watchword.lock_entities(p_kind text, p_ids text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM watchword.entity_version WHERE kind = p_kind AND id = ANY (p_ids) ORDER BY id COLLATE "C" FOR UPDATE;
+  -- Those that are older than this installation have no row yet.
+  INSERT INTO watchword.entity_version AS e (kind, id, version)
+  SELECT p_kind, missing.id, nextval('watchword.outbox_position')
+  FROM (SELECT DISTINCT i.id COLLATE "C" AS id FROM unnest(p_ids) AS i (id)
+        WHERE NOT EXISTS (SELECT 1 FROM watchword.entity_version v WHERE v.kind = p_kind AND v.id = i.id) ORDER BY 1) missing
+  ON CONFLICT (kind, id) DO UPDATE SET version = e.version;
+END $$;
 
 -- RFC 9562, section 5.7: 48 bits of milliseconds, version 7, variant 10, the rest random.
 CREATE FUNCTION watchword.uuid_v7(p_at timestamptz) RETURNS uuid LANGUAGE sql VOLATILE AS $$
@@ -108,66 +108,117 @@ CREATE FUNCTION watchword.context() RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT nullif(jsonb_strip_nulls(jsonb_build_object(
     'correlationId', nullif(current_setting('watchword.correlation_id', true), ''),
     'actor',         nullif(current_setting('watchword.actor', true), ''),
+    'onBehalfOf',    nullif(current_setting('watchword.on_behalf_of', true), ''),
     'origin',        nullif(current_setting('watchword.origin', true), ''),
     'traceparent',   nullif(current_setting('watchword.traceparent', true), ''),
     'ip',            nullif(current_setting('watchword.client_ip', true), ''),
     'userAgent',     nullif(current_setting('watchword.user_agent', true), ''))), '{}'::jsonb)
 $$;
 
--- Adds an event to the outbox and notifies the relay. The only place that assigns an event to its stream.
-CREATE FUNCTION watchword.append(
-  p_position bigint, p_id uuid, p_subject text, p_key text, p_payload json, p_at timestamptz)
-RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION watchword.stream_of(p_subject text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN starts_with(p_subject, 'auth.user.') THEN 'auth-events' ELSE 'identity-changes' END
+$$;
+
+-- NOTIFY takes a database-wide lock at commit. Our own servers wake the relay themselves and turn this off.
+CREATE FUNCTION watchword.notify_relay() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
-  VALUES (p_position, p_id, CASE WHEN starts_with(p_subject, 'auth.user.') THEN 'auth-events' ELSE 'identity-changes' END,
-          p_subject, p_key, p_payload, watchword.context(), p_at);
-  -- NOTIFY takes a database-wide lock at commit. Our own servers wake the relay themselves and turn this off.
   IF current_setting('watchword.notify', true) IS DISTINCT FROM 'off' THEN
     PERFORM pg_notify('watchword_outbox', '');
   END IF;
 END $$;
 
--- Appends an auth.user.* event: {subject, data, metadata}. Members of data that are null are left out.
+-- Adds an event to the outbox and notifies the relay.
+CREATE FUNCTION watchword.append(
+  p_position bigint, p_id uuid, p_subject text, p_key text, p_payload json, p_at timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+  VALUES (p_position, p_id, watchword.stream_of(p_subject), p_subject, p_key, p_payload, watchword.context(), p_at);
+  PERFORM watchword.notify_relay();
+END $$;
+
+-- Appends an auth.user.* event for each element of p_data: {subject, data, metadata}. Members of data that are null are left
+-- out; data.timestamp is added. Returns the position of the last.
+CREATE FUNCTION watchword.append_auth_events(p_action text, p_keys text[], p_data jsonb[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  v_subject     text  := 'auth.user.' || p_action;
+  v_context     jsonb := watchword.context();
+  v_correlation text  := v_context ->> 'correlationId';
+  v_publisher   watchword.publisher;
+BEGIN
+  SELECT * INTO STRICT v_publisher FROM watchword.publisher;
+  INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+  SELECT nextval('watchword.outbox_position'), e.id, watchword.stream_of(v_subject), v_subject, e.key, json_build_object(
+      'subject', v_subject,
+      'data', json_strip_nulls(json_build_object(
+        'userId', e.data ->> 'userId', 'email', e.data ->> 'email', 'name', e.data ->> 'name', 'reason', e.data ->> 'reason',
+        'timestamp', watchword.iso(e.at), 'until', e.data ->> 'until', 'ip', e.data ->> 'ip', 'userAgent', e.data ->> 'userAgent')),
+      'metadata', json_build_object(
+        'service', v_publisher.service, 'version', v_publisher.version, 'environment', v_publisher.environment,
+        'eventId', e.id, 'correlationId', coalesce(v_correlation, e.id::text), 'schemaVersion', 1)),
+    v_context, e.at
+  FROM (SELECT d.key, d.data, t.at, watchword.uuid_v7(t.at) AS id
+        FROM unnest(p_keys, p_data) AS d (key, data) CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, d.key OFFSET 0) t OFFSET 0) e;
+  PERFORM watchword.notify_relay();
+  RETURN currval('watchword.outbox_position');
+END $$;
+
+-- Appends one auth.user.* event. Returns its position.
 CREATE FUNCTION watchword.append_auth_event(
   p_action text, p_user_id text, p_email text DEFAULT NULL, p_name text DEFAULT NULL,
   p_ip text DEFAULT NULL, p_user_agent text DEFAULT NULL)
-RETURNS bigint LANGUAGE plpgsql AS $$
+RETURNS bigint LANGUAGE sql AS $$
+  SELECT watchword.append_auth_events(p_action, ARRAY[p_user_id], ARRAY[jsonb_build_object(
+    'userId', p_user_id, 'email', p_email, 'name', p_name, 'ip', p_ip, 'userAgent', p_user_agent)])
+$$;
+
+-- A change to append.
+CREATE TYPE watchword.change AS (
+  kind    text,   -- of the entity whose version the change raises, and which the caller has locked; null: of none
+  key     text,
+  subject text,
+  event   text,
+  data    json
+);
+
+-- Appends a change event for each change, in this order: {event, timestamp, data, id, version, schemaVersion}. Returns the
+-- position of the last, or null if there is none.
+-- p_deleted: true marks the entities as deleted, false as live; null leaves the mark (memberships of a deleted organization
+-- end after it, and must not revive it).
+CREATE FUNCTION watchword.append_changes(p_changes watchword.change[], p_deleted boolean DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql AS $$
 DECLARE
-  v_at       timestamptz := clock_timestamp();
-  v_id       uuid        := watchword.uuid_v7(v_at);
-  v_position bigint      := nextval('watchword.outbox_position');
-  v_subject  text        := 'auth.user.' || p_action;
-  v_payload  json;
+  v_context jsonb := watchword.context();
 BEGIN
-  SELECT json_build_object(
-    'subject', v_subject,
-    'data', json_strip_nulls(json_build_object(
-      'userId', p_user_id, 'email', p_email, 'name', p_name, 'timestamp', watchword.iso(v_at),
-      'ip', p_ip, 'userAgent', p_user_agent)),
-    'metadata', json_build_object(
-      'service', p.service, 'version', p.version, 'environment', p.environment,
-      'eventId', v_id,
-      'correlationId', coalesce(nullif(current_setting('watchword.correlation_id', true), ''), v_id::text),
-      'schemaVersion', 1))
-  INTO STRICT v_payload FROM watchword.publisher p;
-  PERFORM watchword.append(v_position, v_id, v_subject, p_user_id, v_payload, v_at);
-  RETURN v_position;
+  IF coalesce(cardinality(p_changes), 0) = 0 THEN
+    RETURN NULL;
+  END IF;
+  -- The time is read after the lock too, so times rise with versions.
+  WITH drawn AS MATERIALIZED (
+    SELECT c.*, nextval('watchword.outbox_position') AS position, t.at, watchword.uuid_v7(t.at) AS id
+    FROM unnest(p_changes) AS c CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, c.key OFFSET 0) t (at, of)),
+  stored AS (
+    INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+    SELECT position, id, watchword.stream_of(subject), subject, key,
+           json_build_object('event', event, 'timestamp', watchword.iso(at), 'data', data,
+                             'id', id, 'version', position, 'schemaVersion', 1), v_context, at
+    FROM drawn)
+  INSERT INTO watchword.entity_version AS e (kind, id, version, deleted_at)
+  SELECT kind, key, max(position), CASE WHEN p_deleted THEN max(at) END
+  FROM drawn WHERE kind IS NOT NULL GROUP BY kind, key ORDER BY kind, key COLLATE "C"
+  ON CONFLICT (kind, id) DO UPDATE
+    SET version = EXCLUDED.version, deleted_at = CASE WHEN p_deleted IS NULL THEN e.deleted_at ELSE EXCLUDED.deleted_at END;
+  PERFORM watchword.notify_relay();
+  RETURN currval('watchword.outbox_position');
 END $$;
 
--- Appends a change event: {event, timestamp, data, id, version, schemaVersion}.
+-- Locks one entity and appends one change of it. Returns its version.
 CREATE FUNCTION watchword.append_change(
   p_subject text, p_event text, p_kind text, p_key text, p_data json, p_deleted boolean DEFAULT NULL)
 RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  v_version bigint      := watchword.next_version(p_kind, p_key, p_deleted);
-  v_at      timestamptz := clock_timestamp();   -- read under the lock, so times rise with versions
-  v_id      uuid        := watchword.uuid_v7(v_at);
 BEGIN
-  PERFORM watchword.append(v_version, v_id, p_subject, p_key,
-    json_build_object('event', p_event, 'timestamp', watchword.iso(v_at), 'data', p_data,
-                      'id', v_id, 'version', v_version, 'schemaVersion', 1), v_at);
-  RETURN v_version;
+  PERFORM watchword.lock_entities(p_kind, ARRAY[p_key]);
+  RETURN watchword.append_changes(ARRAY[(p_kind, p_key, p_subject, p_event, p_data)::watchword.change], p_deleted);
 END $$;
 
 -- Creates the missing daily partitions (UTC) from yesterday to p_days ahead and returns how many. Rows of such a day that

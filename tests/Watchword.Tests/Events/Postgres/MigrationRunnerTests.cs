@@ -18,8 +18,8 @@ public class MigrationRunnerTests(PostgresFixture postgres)
     public async Task Many_nodes_that_start_at_once_apply_each_file_once()
     {
         await using var db = await postgres.EmptyAsync();
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => MigrationRunner.ApplyAsync(db.Source, IdentitySchema.Migrations, NullLogger.Instance)));
-        Assert.Equal(IdentitySchema.Migrations.Sum(s => s.Migrations.Count), await db.ScalarAsync<int>("SELECT count(*) FROM watchword.migration"));
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => IdentitySchema.ApplyAsync(db.Source, "public", NullLogger.Instance)));
+        Assert.Equal(4, await db.ScalarAsync<int>("SELECT count(*) FROM watchword.migration"));
     }
 
     [Fact]
@@ -100,20 +100,6 @@ public class MigrationRunnerTests(PostgresFixture postgres)
         await ApplyAsync(db, new("another application's", [File(1, "theirs"), File(2, "theirs_too")]));
         await ApplyAsync(db, Set("CREATE TABLE one (n int)"));
         Assert.Equal(3, await db.ScalarAsync<int>("SELECT count(*) FROM watchword.migration"));
-    }
-
-    [Fact]
-    public async Task A_better_auth_database_keeps_its_rows()
-    {
-        await using var db = await postgres.EmptyAsync();
-        await db.ExecuteAsync("""
-            CREATE TABLE "user" (id text PRIMARY KEY, name text NOT NULL, email text NOT NULL UNIQUE, "emailVerified" boolean NOT NULL, image text,
-              "createdAt" timestamptz NOT NULL DEFAULT now(), "updatedAt" timestamptz NOT NULL DEFAULT now(), role text, banned boolean, "banReason" text, "banExpires" timestamptz);
-            INSERT INTO "user" (id, name, email, "emailVerified") VALUES ('u1', 'Ada', 'ada@example.com', true)
-            """);
-        await MigrationRunner.ApplyAsync(db.Source, IdentitySchema.Migrations, NullLogger.Instance);
-        await db.ExecuteAsync("""UPDATE "user" SET name = 'Ada L.'""");
-        Assert.Equal("user.updated", await db.ScalarAsync<string>("SELECT payload ->> 'event' FROM watchword.outbox"));
     }
 
     [Theory]
