@@ -34,7 +34,8 @@ internal static class Fill
         await TidyAsync(identity, ct);
     }
 
-    private static string Insert(int first, int last) => $"""
+    /// <summary>Users first to last, in one statement.</summary>
+    public static string Insert(int first, int last) => $"""
         INSERT INTO "user" (id, name, email, "emailVerified")
         SELECT 'u' || i, 'User ' || i, 'user' || i || '@example.com', false FROM generate_series({first}, {last}) i
         """;

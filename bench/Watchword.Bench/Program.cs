@@ -24,5 +24,14 @@ return await new RootCommand("""
           bench/run events --only replay       100,000 events to a file, a subject and a stream
           bench/run events --only audit        a million rows of the outbox against their stream
         """, EventsBench.Parts, EventsBench.RunAsync),
+    FigureCommand.Create("capture", """
+        What the triggers add to a statement, and the relay behind a large backlog; about five minutes.
+
+        Examples:
+          bench/run capture                every figure, with its goal
+          bench/run capture --only bulk    an UPDATE and an INSERT of 100,000 users, beside the same without triggers
+          bench/run capture --only single  an UPDATE of one user
+          bench/run capture --only backlog the relay behind 5,000,000 events, beside 50,000
+        """, CaptureBench.Parts, CaptureBench.RunAsync),
     scrypt,
 }.Parse(args is [] ? ["--help"] : args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

@@ -74,9 +74,11 @@ public sealed record SessionData(
 /// <param name="OwnerId">The id of the user or the organization that it belongs to.</param>
 /// <param name="Enabled">Whether it is accepted.</param>
 /// <param name="Name">Its display name.</param>
-/// <param name="ExpiresAt">When it ends, UTC; null: never.</param>
 /// <param name="Permissions">What it may do, as Better Auth stores it: JSON in a text, resource to actions.</param>
-public sealed record ApiKeyData(string ApiKeyId, string OwnerId, bool Enabled, string? Name = null, DateTimeOffset? ExpiresAt = null, string? Permissions = null) : IKeyed
+public sealed record ApiKeyData(string ApiKeyId, string OwnerId, bool Enabled, string? Name = null, string? Permissions = null) : IKeyed
 {
+    /// <summary>When it ends, UTC; null: never.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
     (string, string) IKeyed.Key => ("data.ownerId", OwnerId);
 }

@@ -21,7 +21,7 @@ public static class EventExamples
     private static readonly TeamData Support = new("tM4wK8bZq1Xn6RvLc3sYh9JdFp2GoE7u", Acme.OrganizationId, "Support");
     private static readonly TeamMembershipData InSupport = new(Support.TeamId, Ada);
     private static readonly AccountData GitHub = new("aC6vN1xZk9Qm3TzR7sWb5HdJf2GpE8oL", Ada, "github", "583231");
-    private static readonly ApiKeyData Key = new("kP3rX7vNq2Zt9WzLc5sYh1JdFm8GoE4b", Ada, Enabled: true, "nightly import", At.AddDays(90), """{"report":["read"]}""");
+    private static readonly ApiKeyData Key = new("kP3rX7vNq2Zt9WzLc5sYh1JdFm8GoE4b", Ada, Enabled: true, "nightly import", """{"report":["read"]}""") { ExpiresAt = At.AddDays(90) };
 
     private static readonly Dictionary<Type, object> All = new object[]
     {

@@ -4,7 +4,6 @@ using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
 using Watchword.Server.Passwords;
-using Watchword.Server.Tokens;
 
 namespace Watchword.Server.Configuration;
 

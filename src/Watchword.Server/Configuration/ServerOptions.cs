@@ -1,7 +1,6 @@
 using Watchword.Events.Enrichment;
 using Watchword.Events.JetStream;
 using Watchword.Server.Passwords;
-using Watchword.Server.Tokens;
 
 namespace Watchword.Server.Configuration;
 

@@ -10,7 +10,7 @@ public class ConsumerCreateTests(NatsFixture nats)
     [InlineData(1, "'a.b' cannot be a consumer's name", "a.b")]
     [InlineData(1, "--filter is 'auth.*.registered', which stream auth-events does not take: it takes auth.user.*.", "c", "--filter", "auth.*.registered")]
     [InlineData(1, "--filter is 'nothing.at.all', which stream dead-letters does not take: it takes dlq.*.", "c", "--stream", "dead-letters", "--filter", "nothing.at.all")]
-    [InlineData(1, "--filter is 'auth.user.registred', which no stream has: choose from auth.user.logged_in, auth.user.logged_out, auth.user.registered, auth.user.token_refreshed.", "c", "--filter", "auth.user.registred")]
+    [InlineData(1, "--filter is 'auth.user.registred', which no stream has: choose from auth.user.locked_out, auth.user.logged_in, auth.user.logged_out, auth.user.login_failed, auth.user.registered, auth.user.token_refreshed.", "c", "--filter", "auth.user.registred")]
     [InlineData(1, "--filter is 'auth..x': it has an empty token between its dots.", "c", "--filter", "auth..x")]
     [InlineData(2, "--filter is empty: give one, or leave it out.", "c", "--filter", "")]
     [InlineData(1, "--from-sequence is 3, but stream auth-events ends at 0: use --from-now", "c", "--from-sequence", "3")]

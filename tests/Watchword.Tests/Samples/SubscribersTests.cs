@@ -33,8 +33,8 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
         await Eventually.TrueAsync(async () => await target.ScalarAsync<bool>("SELECT to_regclass('analytics.daily_count') IS NOT NULL")
             && await target.ScalarAsync<long?>("SELECT sum(count)::bigint FROM analytics.daily_count") == 3);
         Assert.Equal(1, await target.ScalarAsync<long>("SELECT users FROM analytics.daily_active_users"));
-        // The registration, two logins, and the user's own change.
-        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT position FROM watchword.audit_head") == 4);
+        // The registration, two logins, the user, and the password.
+        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT position FROM watchword.audit_head") == 5);
         await using (var connection = await account.ConnectAsync(Ct))
         {
             await Eventually.TrueAsync(async () => await connection.FindStreamAsync("security-alerts", Ct) is { State.Messages: 1 });
@@ -44,7 +44,7 @@ public sealed partial class SubscribersTests(PostgresFixture postgres, NatsFixtu
 
         // Finds the running server's target database by itself.
         var (code, output, _) = await AuditAsync("verify", "--data", server.DataFolder);
-        Assert.Equal((0, true), (code, output.StartsWith("The audit log is intact: 4 rows.\nHead: ", StringComparison.Ordinal)));
+        Assert.Equal((0, true), (code, output.StartsWith("The audit log is intact: 5 rows.\nHead: ", StringComparison.Ordinal)));
         var head = output.Trim().Split(' ')[^1];
         Assert.Equal(0, (await AuditAsync("verify", "--data", server.DataFolder, "--head", head)).Code);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 using Watchword.Server.Passwords;
 using Watchword.Server.Store;
@@ -140,7 +141,7 @@ public class LoginFailureTests(PostgresFixture postgres, ServerFixture fixture)
             (await Database.QueryAsync<string>("SELECT (payload -> 'data')::text FROM watchword.outbox WHERE subject = 'auth.user.login_failed' ORDER BY position"))
                 .ConvertAll(text => JsonDocument.Parse(text).RootElement);
 
-        public Task PassAsync(TimeSpan time) =>
+        public Task<int> PassAsync(TimeSpan time) =>
             Database.ExecuteAsync("UPDATE watchword.login_failure SET last_at = last_at - @time, locked_until = locked_until - @time", new { time });
 
         public async ValueTask DisposeAsync()

@@ -1,4 +1,5 @@
 using System.Net;
+using Watchword.Server.Configuration;
 using Watchword.Server.Http;
 using Watchword.Server.Passwords;
 using Watchword.Server.Tokens;

@@ -24,11 +24,10 @@ $$;
 CREATE OR REPLACE FUNCTION watchword.user_changes(p_event text, p_ids text[]) RETURNS watchword.change[] LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (
-    SELECT array_agg(('user', r.fields ->> 'id', 'user.sync', p_event, watchword.user_data(r.fields, r.organization))::watchword.change
-                     ORDER BY r.fields ->> 'id' COLLATE "C")
-    FROM (SELECT to_jsonb(u) AS fields,
+    SELECT array_agg(('user', r.fields ->> 'id', 'user.sync', p_event, watchword.user_data(r.fields, r.organization))::watchword.change ORDER BY r.ord)
+    FROM (SELECT i.ord, to_jsonb(u) AS fields,
                  (SELECT m."organizationId"::text FROM {member} m WHERE m."userId" = u.id ORDER BY m."createdAt", m.id LIMIT 1) AS organization
-          FROM {user} u WHERE u.id = ANY (p_ids::{user.id:type}[]) OFFSET 0) r);
+          FROM unnest(p_ids::{user.id:type}[]) WITH ORDINALITY i (id, ord) JOIN {user} u ON u.id = i.id OFFSET 0) r);
 END $$;
 
 CREATE OR REPLACE FUNCTION watchword.capture_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -40,15 +39,17 @@ BEGIN
   IF TG_OP = 'INSERT' THEN
     SELECT array_agg(n.id::text) INTO v_created FROM new_rows n;
   ELSIF TG_OP = 'DELETE' THEN
-    SELECT array_agg(('user', o.id::text, 'user.sync', 'user.deleted', watchword.user_data(to_jsonb(o), NULL))::watchword.change ORDER BY o.id)
+    SELECT array_agg(('user', o.id::text, 'user.sync', 'user.deleted', watchword.user_data(to_jsonb(o), NULL))::watchword.change)
       INTO v_deleted FROM old_rows o;
   ELSE
     -- *<> compares the bytes: it knows no type without an equality. A changed id ends one user and begins another.
-    SELECT array_agg(n.id::text) FILTER (WHERE o.id IS NULL), array_agg(n.id::text) FILTER (WHERE o.id IS NOT NULL AND n.id IS NOT NULL AND o *<> n),
-           array_agg(('user', o.id::text, 'user.sync', 'user.deleted', watchword.user_data(to_jsonb(o), NULL))::watchword.change ORDER BY o.id)
+    SELECT array_agg(n.id::text ORDER BY n.ord) FILTER (WHERE o.id IS NULL),
+           array_agg(n.id::text ORDER BY n.ord) FILTER (WHERE o.id IS NOT NULL AND n.id IS NOT NULL AND o.fields *<> n.fields),
+           array_agg(('user', o.id::text, 'user.sync', 'user.deleted', watchword.user_data(to_jsonb(o.fields), NULL))::watchword.change ORDER BY o.id)
              FILTER (WHERE n.id IS NULL)
       INTO v_created, v_updated, v_deleted
-      FROM old_rows o FULL JOIN new_rows n ON n.id = o.id;
+      FROM (SELECT id, old_rows AS fields FROM old_rows) o
+      FULL JOIN (SELECT id, row_number() OVER () AS ord, new_rows AS fields FROM new_rows) n ON n.id = o.id;
   END IF;
   IF v_deleted IS NOT NULL THEN
     PERFORM watchword.lock_entities('user', ARRAY(SELECT key FROM unnest(v_deleted)));
@@ -63,8 +64,8 @@ BEGIN
     PERFORM watchword.append_changes(watchword.user_changes('user.created', v_created), false);
   END IF;
   IF TG_OP = 'INSERT' AND v_created IS NOT NULL THEN
-    PERFORM watchword.append_auth_events('registered', array_agg(n.id::text ORDER BY n.id),
-      array_agg(jsonb_build_object('userId', n.id::text, 'email', n.email, 'name', n.name) ORDER BY n.id)) FROM new_rows n;
+    PERFORM watchword.append_auth_events('registered', array_agg(n.id::text),
+      array_agg(jsonb_build_object('userId', n.id::text, 'email', n.email, 'name', n.name))) FROM new_rows n;
   END IF;
   RETURN NULL;
 END $$;
@@ -96,8 +97,8 @@ DECLARE
   v_moved jsonb[];     -- rows that begin, end, or move in time
   v_changes watchword.change[];
 BEGIN
-  IF TG_OP <> 'INSERT' THEN SELECT array_agg(to_jsonb(o) ORDER BY o.id) INTO v_old FROM old_rows o; END IF;
-  IF TG_OP <> 'DELETE' THEN SELECT array_agg(to_jsonb(n) ORDER BY n.id) INTO v_new FROM new_rows n; END IF;
+  IF TG_OP <> 'INSERT' THEN SELECT array_agg(to_jsonb(o)) INTO v_old FROM old_rows o; END IF;
+  IF TG_OP <> 'DELETE' THEN SELECT array_agg(to_jsonb(n)) INTO v_new FROM new_rows n; END IF;
   -- A membership is a user in an organization: a row that changes either ends one and begins another.
   SELECT array_agg(e.change ORDER BY e.ord, e.nth), array_agg(e.member ORDER BY e.ord) FILTER (WHERE e.moves)
     INTO v_changes, v_moved
@@ -215,8 +216,8 @@ DECLARE
   v_changed watchword.change[];
   v_begun   watchword.change[];
 BEGIN
-  IF TG_OP <> 'INSERT' THEN SELECT array_agg(to_jsonb(o) ORDER BY o.id) INTO v_old FROM old_rows o; END IF;
-  IF TG_OP <> 'DELETE' THEN SELECT array_agg(to_jsonb(n) ORDER BY n.id) INTO v_new FROM new_rows n; END IF;
+  IF TG_OP <> 'INSERT' THEN SELECT array_agg(to_jsonb(o)) INTO v_old FROM old_rows o; END IF;
+  IF TG_OP <> 'DELETE' THEN SELECT array_agg(to_jsonb(n)) INTO v_new FROM new_rows n; END IF;
   SELECT array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'deleted'),
          array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'updated'),
          array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'created')

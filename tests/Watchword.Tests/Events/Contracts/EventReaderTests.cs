@@ -31,6 +31,13 @@ public class EventReaderTests
         return FaultOf(type, Encoding.UTF8.GetBytes(json.ToJsonString()));
     }
 
+    // The field that holds the event's key, as its record names it.
+    private static string KeyOf(EventType type)
+    {
+        var read = EventReader.Read(type, EventExamples.Of(type), out _)!;
+        return ((IKeyed)read.GetType().GetProperty("Data")!.GetValue(read)!).Key.Field;
+    }
+
     private static T Read<T>(JsonObject json, NatsHeaders? headers = null)
     {
         var read = EventReader.Read(EventCatalogue.Of(typeof(T)), Encoding.UTF8.GetBytes(json.ToJsonString()), headers, out var fault);
@@ -84,8 +91,8 @@ public class EventReaderTests
             Assert.Equal(path.EndsWith("schemaVersion", StringComparison.Ordinal) || wrong is not null ? $"{path} has the wrong type" : null, wrong);
         }
         string[] demanded = type == Sync ? [] : type.Stream == Streams.IdentityChanges.Name
-            ? ["event", "timestamp", "data", "data.organizationId", "id", "version"]
-            : ["subject", "data", "data.userId", "data.timestamp", "metadata", "metadata.service", "metadata.environment"];
+            ? ["event", "timestamp", "data", KeyOf(type), "id", "version"]
+            : ["subject", "data", type.Record == typeof(UserLoginFailed) ? "data.email" : "data.userId", "data.timestamp", "metadata", "metadata.service", "metadata.environment"];
         Assert.Empty(demanded.Except(refused));
         Assert.DoesNotContain(refused, p => p.EndsWith("schemaVersion", StringComparison.Ordinal) || p is "data.ip" or "data.logo" or "data.context");
     }
@@ -99,6 +106,9 @@ public class EventReaderTests
         Assert.Equal("data.timestamp has the wrong type", FaultOf(LoggedIn, e => e["data"]!["timestamp"] = "yesterday"));
         Assert.Equal("data has the wrong type", FaultOf(LoggedIn, e => e["data"] = "x"));
         Assert.Equal("data.organizationId is empty", FaultOf(Joined, e => e["data"]!["organizationId"] = ""));
+        Assert.Equal("data.email is empty", FaultOf(EventCatalogue.Of(typeof(UserLoginFailed)), e => e["data"]!["email"] = ""));
+        Assert.Equal("data.userId is empty", FaultOf(EventCatalogue.Of(typeof(SessionRevoked)), e => e["data"]!["userId"] = ""));
+        Assert.Equal("data.ownerId is empty", FaultOf(EventCatalogue.Of(typeof(ApiKeyCreated)), e => e["data"]!["ownerId"] = ""));
         Assert.Equal("data.roles[0] has the wrong type", FaultOf(Joined, e => e["data"]!["roles"] = new JsonArray((JsonNode?)null)));
         Assert.Equal("data.roles[1] has the wrong type", FaultOf(Joined, e => e["data"]!["roles"] = new JsonArray("owner", 7)));
         Assert.Equal("version must be positive", FaultOf(Joined, e => e["version"] = 0));

@@ -16,6 +16,8 @@ public class PublishedEventsTests(ServerFixture fixture)
         var server = await fixture.StartedAsync();
         var person = await server.RegisterAsync();
         var login = await server.PostAsync("/auth/login", new { email = person.Email, password = person.Password }, ("User-Agent", "Watchword tests"));
+        for (var i = 0; i < 10; i++)
+            await server.LoginAsync(person.Email, "wrong-password");
         await server.LogoutAsync((await server.RefreshAsync(login.RefreshToken)).AccessToken);
         var id = Guid.NewGuid().ToString("N");
         await fixture.Identity.ExecuteAsync($"""
@@ -26,6 +28,16 @@ public class PublishedEventsTests(ServerFixture fixture)
             INSERT INTO invitation (id, "organizationId", email, role, status, "expiresAt", "inviterId")
               SELECT status || '-{id}', 'o-{id}', 'b@example.com', nullif(status, 'rejected'), 'pending', now(), @user FROM unnest(ARRAY['accepted', 'rejected', 'canceled']) AS status;
             UPDATE invitation SET status = split_part(id, '-', 1) WHERE "organizationId" = 'o-{id}';
+            INSERT INTO team (id, name, "memberCount", "organizationId", "createdAt") VALUES ('t-{id}', 'Support', 0, 'o-{id}', now());
+            UPDATE team SET name = 'Help' WHERE id = 't-{id}';
+            INSERT INTO "teamMember" (id, "teamId", "userId") VALUES ('tm-{id}', 't-{id}', @user);
+            INSERT INTO "organizationRole" (id, "organizationId", role, permission) VALUES ('r-{id}', 'o-{id}', 'auditor', '[]');
+            UPDATE "organizationRole" SET permission = '[1]' WHERE id = 'r-{id}';
+            INSERT INTO account (id, "accountId", "providerId", "userId", "updatedAt") VALUES ('a-{id}', '{id}', 'github', @user, now());
+            INSERT INTO apikey (id, "configId", "referenceId", key, name, "expiresAt", "createdAt", "updatedAt") VALUES ('k-{id}', 'default', @user, '{id}', 'import', now() + interval '90 d', now(), now());
+            DELETE FROM account WHERE id = 'a-{id}';
+            UPDATE apikey SET enabled = false WHERE id = 'k-{id}';
+            DELETE FROM apikey WHERE id = 'k-{id}';
             DELETE FROM organization WHERE id = 'o-{id}';
             DELETE FROM "user" WHERE id = @user;
             """, new { user = person.Id });

@@ -33,8 +33,8 @@ public class BrokerLossTests(PostgresFixture postgres)
 
         await using var reader = JetStreamClient.Connect(new() { Url = nats.Url });
         await reader.WaitUntilOpenAsync(default);
-        var stored = await reader.ReadStreamAsync("identity-changes", 22);
-        Assert.Equal(await identity.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE subject = 'user.sync' ORDER BY position"), stored.Select(e => e.MessageId));
+        var stored = await reader.ReadStreamAsync("identity-changes", 34);
+        Assert.Equal(await identity.QueryAsync<string>("SELECT id::text FROM watchword.outbox WHERE stream = 'identity-changes' ORDER BY position"), stored.Select(e => e.MessageId));
         Assert.Equal(12, (await reader.ReadStreamAsync("auth-events", 12)).Count);
         Assert.Equal(HttpStatusCode.OK, (await server.SendAsync(HttpMethod.Get, "/health/ready")).Status);
     }
