@@ -22,6 +22,7 @@ internal static class SessionStatements
     /// <remarks>
     /// The session is locked before its token, in the same order as at its end, so that a refresh and a logout cannot
     /// deadlock. The token can change while this waits for the session: its update checks again that it is unspent.
+    /// A spent token is kept as long as its successor, which it fetches again after a lost answer.
     /// </remarks>
     public static Statement Rotate(byte[] hash, byte[] successor, TimeSpan lifetime) => new($"""
         WITH live AS (
@@ -30,7 +31,7 @@ internal static class SessionStatements
             AND EXISTS (SELECT 1 FROM "user" u WHERE u.id = s."userId" AND NOT ({UserRow.IsBanned}))
           FOR NO KEY UPDATE),
         spent AS (
-          UPDATE watchword.refresh_token t SET spent_at = clock_timestamp()
+          UPDATE watchword.refresh_token t SET spent_at = clock_timestamp(), expires_at = now() + $3
           FROM live
           WHERE t.hash = $1 AND t.session_id = live.id AND t.spent_at IS NULL AND t.expires_at > now()
           RETURNING t.session_id, t.user_id),
@@ -45,15 +46,16 @@ internal static class SessionStatements
         """, hash, successor, lifetime);
 
     /// <summary>
-    /// A token that <see cref="Rotate"/> refused. Returns the user, the session, how long ago the token was spent (null
-    /// if it was not), and whether the token or its session has expired.
+    /// A token that <see cref="Rotate"/> refused. Returns the user, the session, whether it has its successor, how long ago
+    /// that was used in turn (null if it was not), and whether the successor or the session has expired.
     /// </summary>
-    public static Statement FindRefreshToken(byte[] hash) => new($"""
-        SELECT {UserRow.Columns}, t.session_id, clock_timestamp() - t.spent_at,
+    public static Statement FindSpent(byte[] hash, byte[] successor) => new($"""
+        SELECT {UserRow.Columns}, t.session_id, next.hash IS NOT NULL, clock_timestamp() - next.spent_at,
                t.expires_at <= now() OR s."expiresAt" <= now()
         FROM watchword.refresh_token t JOIN session s ON s.id = t.session_id JOIN "user" u ON u.id = t.user_id
+        LEFT JOIN watchword.refresh_token next ON next.hash = $2
         WHERE t.hash = $1
-        """, hash);
+        """, hash, successor);
 
     /// <summary>
     /// Ends a session; a trigger deletes its refresh tokens and records the revocation. Returns the position of the
