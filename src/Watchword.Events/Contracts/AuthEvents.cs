@@ -43,7 +43,7 @@ public sealed record UserLoggedOut(string Subject, UserLoggedOutData Data, Event
 }
 
 /// <summary>A user's tokens were renewed.</summary>
-/// <remarks>Each time that a refresh token is exchanged for new tokens. A second tab that presents the same token within the grace period causes no second event.</remarks>
+/// <remarks>Each time that a refresh token is exchanged for new tokens. A client that presents a spent token again, because the answer was lost or another tab was first, causes no second event.</remarks>
 public sealed record UserTokenRefreshed(string Subject, UserTokenRefreshedData Data, EventMetadata Metadata)
     : AuthEvent<UserTokenRefreshedData>(Subject, Data, Metadata)
 {

@@ -19,8 +19,8 @@ internal sealed class RefreshTokens(string secret)
     public static byte[] Hash(string token) => SHA256.HashData(Encoding.UTF8.GetBytes(token));
 
     /// <summary>
-    /// The token that replaces this one. It is derived, so that a second use within the grace period gets the same
-    /// successor although only hashes are stored. Nobody can compute it without the secret.
+    /// The token that replaces this one. It is derived, so that a client whose answer was lost gets the same successor again
+    /// although only hashes are stored. Nobody can compute it without the secret.
     /// </summary>
     public string Successor(string token) => Base64Url.EncodeToString(HMACSHA256.HashData(_key, Encoding.UTF8.GetBytes(token)));
 }

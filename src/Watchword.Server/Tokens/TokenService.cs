@@ -9,9 +9,9 @@ namespace Watchword.Server.Tokens;
 internal sealed class TokenService(
     IdentityStore store, PasswordHasher passwords, LoginFailures failures, AccessTokenIssuer accessTokens, RefreshTokens refreshTokens, SessionEnded sessionEnded, TokenOptions options)
 {
-    // Two tabs refresh within a second of each other. Whoever presents a spent token later than this is taken for a thief.
+    // A client that has used a successor has no use for its predecessor, but a request that is already under way may carry it:
+    // that of a second tab. Whoever presents it later than this is taken for a thief.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(10);
-    private const int LongestGraceChain = 8;
 
     /// <summary>The tokens, and the version for <c>Watchword-Version</c>; no version if nothing was written.</summary>
     internal readonly record struct Issued(TokenAnswer Answer, long? Version);
@@ -78,7 +78,7 @@ internal sealed class TokenService(
     }
 
     /// <summary>Exchanges a refresh token for its successor; see RFC 9700, section 4.14.2.</summary>
-    /// <exception cref="ApiException">401: unknown, expired, or spent (which ends the session); 403: banned.</exception>
+    /// <exception cref="ApiException">401: unknown, expired, or stolen (which ends the session); 403: banned.</exception>
     public async Task<Issued> RefreshAsync(ChangeContext change, string token, CancellationToken ct)
     {
         if (token.Length != RefreshTokens.Length)
@@ -87,7 +87,7 @@ internal sealed class TokenService(
         var (user, sessionId, position) = await store.WriteAsync(change,
             [SessionStatements.Rotate(RefreshTokens.Hash(token), RefreshTokens.Hash(successor), options.SessionLifetime)],
             row => (UserRow.Read(row), row.GetString(UserRow.ColumnCount), row.GetInt64(UserRow.ColumnCount + 1)), ct);
-        return user is null ? await RefreshSpentAsync(change, token, ct) : new(Answer(user, sessionId, successor), position);
+        return user is null ? await RefreshSpentAsync(change, token, successor, ct) : new(Answer(user, sessionId, successor), position);
     }
 
     /// <summary>Ends a session. Returns the version of the event.</summary>
@@ -108,32 +108,27 @@ internal sealed class TokenService(
     public async Task<PublicUser> FindAsync(string userId, CancellationToken ct) =>
         PublicUser.From(await store.ReadAsync(UserStatements.Find(userId), UserRow.Read, ct) ?? throw ApiException.UserNotFound());
 
-    // A token that could not be spent. Two tabs that refresh at once both get the live end of the chain. A use after the
-    // grace period means that this token or a successor was stolen: it ends the session and all its tokens.
-    private async Task<Issued> RefreshSpentAsync(ChangeContext change, string token, CancellationToken ct)
+    // A token that could not be spent. While its successor is unused, nobody may have received it: the answer was lost, the
+    // laptop slept, or another tab was first. Once it is used, whoever still presents this token has a copy of it, and this
+    // token or a later one was stolen: that ends the session and all its tokens.
+    private async Task<Issued> RefreshSpentAsync(ChangeContext change, string token, string successor, CancellationToken ct)
     {
-        for (var step = 0; step < LongestGraceChain; step++)
+        var (user, sessionId, exists, usedFor, expired) = await store.ReadAsync(SessionStatements.FindSpent(RefreshTokens.Hash(token), RefreshTokens.Hash(successor)), row => (
+            UserRow.Read(row), row.GetString(UserRow.ColumnCount), row.GetBoolean(UserRow.ColumnCount + 1),
+            row.IsDBNull(UserRow.ColumnCount + 2) ? (TimeSpan?)null : row.GetTimeSpan(UserRow.ColumnCount + 2),
+            row.GetBoolean(UserRow.ColumnCount + 3)), ct);
+        if (user is null)
+            throw ApiException.InvalidToken();
+        if (expired)
+            throw ApiException.TokenExpired();
+        if (usedFor > Grace)
         {
-            var (user, sessionId, spentFor, expired) = await store.ReadAsync(SessionStatements.FindRefreshToken(RefreshTokens.Hash(token)), row => (
-                UserRow.Read(row), row.GetString(UserRow.ColumnCount),
-                row.IsDBNull(UserRow.ColumnCount + 1) ? (TimeSpan?)null : row.GetTimeSpan(UserRow.ColumnCount + 1),
-                row.GetBoolean(UserRow.ColumnCount + 2)), ct);
-            if (user is null)
-                break;
-            if (expired)
-                throw ApiException.TokenExpired();
-            if (spentFor > Grace)
-            {
-                await EndAsync(change with { Actor = user.Id }, sessionId);
-                break;
-            }
-            if (user.Banned)
-                throw ApiException.Banned();
-            if (spentFor is null)
-                return step > 0 ? new(Answer(user, sessionId, token), null) : throw ApiException.InvalidToken();
-            token = refreshTokens.Successor(token);
+            await EndAsync(change with { Actor = user.Id }, sessionId);
+            throw ApiException.InvalidToken();
         }
-        throw ApiException.InvalidToken();
+        if (user.Banned)
+            throw ApiException.Banned();
+        return exists ? new(Answer(user, sessionId, successor), null) : throw ApiException.InvalidToken();
     }
 
     private readonly record struct NewSessionParts(string Id, string RefreshToken, IReadOnlyList<Statement> Statements);

@@ -1,13 +1,13 @@
 -- The server's own tables beside Better Auth's: what it needs to know of sessions and logins.
 
--- Rotating refresh tokens, stored as hashes. A successor is derived from its predecessor, so that a second tab that presents
--- the same token within the grace period gets the same successor.
+-- Rotating refresh tokens, stored as hashes. A successor is derived from its predecessor, so that a client whose answer was
+-- lost, or a second tab, gets the same successor.
 CREATE TABLE watchword.refresh_token (
   hash       bytea       PRIMARY KEY,          -- SHA-256 of the token
   session_id text        NOT NULL,             -- all tokens of one login
   user_id    text        NOT NULL,
   issued_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  expires_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,             -- of a spent token: when its successor expires
   spent_at   timestamptz                       -- exchanged for its successor
 );
 CREATE INDEX refresh_token_session ON watchword.refresh_token (session_id);
