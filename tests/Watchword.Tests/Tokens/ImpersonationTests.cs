@@ -20,7 +20,7 @@ public class ImpersonationTests(ServerFixture fixture)
         Assert.Equal(HttpStatusCode.OK, (await server.LogoutAsync(own.AccessToken)).Status);
 
         Assert.Equal(
-            ["token_refreshed by the user", "token_refreshed by the-admin for the user", "session.revoked by the-admin for the user", "logged_out by the-admin for the user", "session.revoked by the user", "logged_out by the user"],
+            ["token_refreshed by the user", "token_refreshed by the-admin for the user", "logged_out by the-admin for the user", "session.revoked by the-admin for the user", "logged_out by the user", "session.revoked by the user"],
             (await fixture.Identity.QueryAsync<string>("""
                 SELECT replace(subject, 'auth.user.', '') || ' by ' || (headers ->> 'actor') || coalesce(' for ' || (headers ->> 'onBehalfOf'), '') FROM watchword.outbox
                 WHERE key = @Id AND (subject IN ('session.revoked', 'auth.user.logged_out', 'auth.user.token_refreshed')) ORDER BY position

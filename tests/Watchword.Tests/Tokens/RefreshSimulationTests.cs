@@ -1,6 +1,4 @@
-using Watchword.Events.Outbox;
 using Watchword.Server.Http;
-using Watchword.Server.Store;
 using Watchword.Server.Tokens;
 
 namespace Watchword.Tests.Tokens;
@@ -19,7 +17,7 @@ public class RefreshSimulationTests(PostgresFixture postgres)
     {
         var seed = TestRandom.Create().Next();
         await using var database = await postgres.IdentityAsync();
-        var service = Service(database);
+        var service = await ServiceAsync(database);
         var turns = 0;
         await Parallel.ForAsync(0, Clients, new ParallelOptions { MaxDegreeOfParallelism = 8 }, async (number, _) =>
         {
@@ -37,8 +35,8 @@ public class RefreshSimulationTests(PostgresFixture postgres)
         TestContext.Current.TestOutputHelper?.WriteLine($"thieves were caught after {(double)turns / Robbed:0.0} turns on average");
     }
 
-    private static TokenService Service(TestDatabase database) => new(
-        new IdentityStore(database.Source, new OutboxSignal()), passwords: null!,   // nobody registers or logs in
+    private static async Task<TokenService> ServiceAsync(TestDatabase database) => new(
+        await database.StoreAsync(), passwords: null!, failures: null!,   // nobody registers or logs in
         new AccessTokenIssuer(TokenFixture.Secret, TokenFixture.Origin, TimeSpan.FromMinutes(15), TimeProvider.System),
         new RefreshTokens(TokenFixture.Secret), _ => { }, new TokenOptions(TimeSpan.FromDays(7)));
 
@@ -135,7 +133,7 @@ public class RefreshSimulationTests(PostgresFixture postgres)
             }
         }
 
-        private Task SleepAsync(TimeSpan time) => database.ExecuteAsync("""
+        private Task<int> SleepAsync(TimeSpan time) => database.ExecuteAsync("""
             UPDATE watchword.refresh_token SET issued_at = issued_at - @time, spent_at = spent_at - @time, expires_at = expires_at - @time WHERE session_id = @sessionId;
             UPDATE session SET "expiresAt" = "expiresAt" - @time WHERE id = @sessionId;
             """, new { time, sessionId });

@@ -292,7 +292,7 @@ public class OutboxRelayTests(PostgresFixture postgres, NatsFixture nats)
         var foreign = PublishAsAnotherAsync(relay, done.Token);   // so that the relay has to wait for each ack of a key before its next
         await relay.JetStream.ReadStreamAsync("identity-changes", 1);
         await db.ExecuteAsync(InsertUsers(1));
-        await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..8000 LOOP UPDATE "user" SET name = 'round ' || i; END LOOP; END $$""");
+        await db.ExecuteAsync("""DO $$ BEGIN FOR i IN 1..8000 LOOP UPDATE "user" SET name = 'round ' || i; COMMIT; END LOOP; END $$""");
         await Eventually.TrueAsync(async () => await PublishedAsync() > 200);
         await using (var blocker = await db.Source.OpenConnectionAsync())
         {

@@ -116,6 +116,7 @@ public class ReplayOutboxTests(PostgresFixture postgres, NatsFixture nats)
                 DO $$ BEGIN FOR i IN 1..{Many} LOOP
                   INSERT INTO organization (id, name, slug, "createdAt") VALUES ('o' || i, 'Org ' || i, 'o' || i, now());
                   UPDATE "user" SET name = 'User ' || i WHERE id = 'u1';
+                  COMMIT;
                 END LOOP; END $$
                 """);
             await Eventually.TrueAsync(async () => await db.ScalarAsync<long>("SELECT count(*) FROM watchword.outbox WHERE published_at IS NULL") == 0);
