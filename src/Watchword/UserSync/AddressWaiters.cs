@@ -10,7 +10,7 @@ namespace Watchword.UserSync;
 /// something is stored, those whose address is free, or becomes free by one of their own, are stored together.
 /// </summary>
 /// <remarks>Known in memory only. Each is parked as well, and a new process finds them when it tries them again.</remarks>
-internal sealed class AddressWaiters(TargetUsers users, TargetAddresses addresses, ILogger logger)
+internal sealed class AddressWaiters(TargetUsers users, TargetAddresses addresses, ILogger logger) : IDisposable
 {
     private static readonly TimeSpan ShortestDelay = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan EachTakes = TimeSpan.FromMilliseconds(10);
@@ -62,6 +62,9 @@ internal sealed class AddressWaiters(TargetUsers users, TargetAddresses addresse
             _turn.Release();
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _turn.Dispose();
 
     private void Await(UserChange change)
     {

@@ -3,17 +3,15 @@ using Watchword.Events.Subscribing;
 namespace Watchword.UserSync;
 
 /// <summary>Closes the parked states of users of whom a newer one is known.</summary>
-internal sealed class ParkedStates(ParkingService parking)
+internal static class ParkedStates
 {
     /// <summary>Closes what newer states have made pointless.</summary>
-    /// <param name="users">Those of whom something came, each with the state that is stored now, if one was stored.</param>
+    /// <param name="parking">Where they are parked.</param>
+    /// <param name="users">Users of whom something came, each with the state that was stored; null where none was.</param>
     /// <param name="ct">Gives up.</param>
-    public async Task SupersedeAsync(IEnumerable<(string User, UserChange? Stored)> users, CancellationToken ct)
+    public static async Task SupersedeAsync(ParkingService parking, Dictionary<string, UserChange?> users, CancellationToken ct)
     {
-        var stored = new Dictionary<string, UserChange?>();
-        foreach (var (user, change) in users)
-            if (EventContext.QueueOf(user) is var queue && parking.Lot.Holds(queue))
-                stored[queue] = change;
+        var stored = users.Select(u => (Queue: EventContext.QueueOf(u.Key), u.Value)).Where(u => parking.Lot.Holds(u.Queue)).ToDictionary(u => u.Queue, u => u.Value);
         if (stored.Count == 0)
             return;
         List<(ParkedEvent, string)> superseded = [];

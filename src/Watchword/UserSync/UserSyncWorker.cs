@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
@@ -51,7 +50,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
     /// <inheritdoc/>
     protected override async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
     {
-        _writer = new(_users, new(target, _users), options, Logger);
+        using var writer = _writer = new(_users, new(Database, _users), options, Logger);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var gate = new WorkGate();   // its own: nothing here kills a process
         var parking = new ParkingService(Database, Name, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, JetStream, gate, HandleParkedAsync, Logger);
@@ -116,23 +115,29 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         foreach (var e in batch.Events)
             Collapse(batch, e, parking.Lot);
         var (refused, freed) = await _writer.StoreAsync(batch.Newest.Values.ToArray(), ct);
-        var stored = batch.Newest.ToDictionary(n => n.Key, n => (UserChange?)n.Value);
-        foreach (var change in freed)
-            stored[change.Data.UserId!] = change;
         foreach (var (change, why) in refused)
-        {
             Park(batch, change, why, parking.Lot);
-            stored[change.Data.UserId!] = await StoreEarlierAsync(batch, change, ct);
-        }
-
-        // Only now: an event that is acknowledged before its commit is lost when the process dies in between.
         if (batch.HasParked)
             await parking.Lot.FlushAsync(ct);
-        await new ParkedStates(parking).SupersedeAsync(stored.Select(s => (s.Key, s.Value)), ct);
+        if (parking.Lot.Count > 0)
+            await SupersedeAsync(batch, refused, freed, parking, ct);
+
+        // Only now: an event that is acknowledged before its commit is lost when the process dies in between.
         await acks.CommittedAsync(batch.Events.Select(e => e.Message), ct);
         Interlocked.Add(ref _applied, batch.Events.Count);
         Logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
         batch.Clear();
+    }
+
+    private async Task SupersedeAsync(
+        SyncBatch batch, List<(UserChange Change, Refusal Why)> refused, IReadOnlyList<UserChange> freed, ParkingService parking, CancellationToken ct)
+    {
+        var stored = batch.Newest.ToDictionary(n => n.Key, n => (UserChange?)n.Value);
+        foreach (var change in freed)
+            stored[change.Data.UserId!] = change;
+        foreach (var (change, _) in refused)
+            stored[change.Data.UserId!] = await StoreEarlierAsync(batch, change, ct);
+        await ParkedStates.SupersedeAsync(parking, stored, ct);
     }
 
     private void Fill(SyncBatch batch, ChannelReader<Delivery> messages)

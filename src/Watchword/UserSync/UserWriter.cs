@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Watchword.Events;
+using Watchword.Events.Contracts;
 
 namespace Watchword.UserSync;
 
 /// <summary>Stores states of users, and finds those that the table refuses. While the database is away it waits.</summary>
-internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, UserSyncOptions options, ILogger logger)
+internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, UserSyncOptions options, ILogger logger) : IDisposable
 {
     private readonly AddressWaiters _waiters = new(users, addresses, logger);
 
@@ -41,6 +42,9 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
 
     /// <inheritdoc cref="TargetUsers.NewerAsync"/>
     public Task<long?> NewerAsync(UserChange change, CancellationToken ct) => PersistAsync(() => users.NewerAsync(change, ct), ct);
+
+    /// <inheritdoc/>
+    public void Dispose() => _waiters.Dispose();
 
     // What the table refuses is found by halving, and what takes too long is halved too.
     private async Task StoreAsync(ArraySegment<UserChange> changes, List<(UserChange, Refusal)> refused, List<UserChange> blocked, CancellationToken ct)
@@ -89,7 +93,7 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
 
     private static UserData Bare(UserChange change) => new(change.Data.UserId);
 
-    private Task PersistAsync(Func<Task> work, CancellationToken ct, bool isOne = true) => PersistAsync(async () =>
+    private Task<bool> PersistAsync(Func<Task> work, CancellationToken ct, bool isOne = true) => PersistAsync(async () =>
     {
         await work();
         return true;

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.Subscribing;
 

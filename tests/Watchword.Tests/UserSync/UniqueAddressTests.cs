@@ -11,7 +11,9 @@ public class UniqueAddressTests(PostgresFixture postgres, NatsFixture nats)
     private const string Shared = "shared@example.com";
 
     /// <summary>Ways to make an address unique.</summary>
-    public static TheoryData<string> Tables =>
+    public static TheoryData<string> Tables => [.. AllTables];
+
+    private static readonly string[] AllTables =
     [
         Own + "UNIQUE)",
         Own + "UNIQUE NOT NULL)",
@@ -67,7 +69,7 @@ public class UniqueAddressTests(PostgresFixture postgres, NatsFixture nats)
     [InlineData(false)]
     public async Task Users_who_swap_their_addresses_have_them_swapped(bool together)
     {
-        foreach (var table in Tables)
+        foreach (var table in AllTables)
         {
             await using var host = await StartAsync(table);
             await host.PublishApartAsync(Event("a", email: "1@x.y", version: 10), Event("b", email: "2@x.y", version: 11), Event("c", email: "3@x.y", version: 12));
@@ -180,7 +182,7 @@ public class UniqueAddressTests(PostgresFixture postgres, NatsFixture nats)
     {
         var target = await postgres.EmptyAsync();
         await using var source = NpgsqlDataSource.Create(target.ConnectionString);
-        foreach (var table in Tables)
+        foreach (var table in AllTables)
         {
             await target.ExecuteAsync("DROP TABLE IF EXISTS users; " + table);
             var column = await EmailColumn.ReadAsync(source, TestContext.Current.CancellationToken);

@@ -21,27 +21,27 @@ public class UserStateTests(PostgresFixture postgres, NatsFixture nats)
         [Event("u", "created", Long, version: 10), Event("u", name: "short", version: 11), Event("u", "deleted", "short", version: 12)];
 
     /// <summary>Every order of creation (0), update (1) and deletion (2).</summary>
-    public static TheoryData<int[]> Orders => [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    public static TheoryData<string> Orders => ["012", "021", "102", "120", "201", "210"];
 
     [Theory]
     [MemberData(nameof(Orders))]
-    public async Task A_user_whose_creation_is_refused_ends_deleted_when_everything_comes_together(int[] order)
+    public async Task A_user_whose_creation_is_refused_ends_deleted_when_everything_comes_together(string order)
     {
         await using var host = await StartAsync();
-        await host.PublishTogetherAsync([.. order.Select(i => Life[i])]);
+        await host.PublishTogetherAsync([.. order.Select(i => Life[i - '0'])]);
         await AssertDeletedAsync(host);
         Assert.Empty(await host.ParkedAsync());
     }
 
     [Theory]
     [MemberData(nameof(Orders))]
-    public async Task A_user_whose_creation_is_refused_ends_deleted_when_everything_comes_in_batches_of_its_own(int[] order)
+    public async Task A_user_whose_creation_is_refused_ends_deleted_when_everything_comes_in_batches_of_its_own(string order)
     {
         await using var host = await StartAsync();
-        await host.PublishApartAsync([.. order.Select(i => Life[i])]);
+        await host.PublishApartAsync([.. order.Select(i => Life[i - '0'])]);
         await AssertDeletedAsync(host);
         // An outdated state is never tried; a dead letter is closed by the state that came next.
-        Assert.Equal(order[0] == 0 ? [$"1 superseded superseded by version {order[1] + 10}"] : [], await host.ParkedAsync());
+        Assert.Equal(order[0] == '0' ? [$"1 superseded superseded by version 1{order[1]}"] : [], await host.ParkedAsync());
     }
 
     private static async Task AssertDeletedAsync(SyncHost host)

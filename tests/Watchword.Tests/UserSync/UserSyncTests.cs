@@ -1,8 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
-using Watchword.Events.JetStream;
-using Watchword.Events.Subscribing;
 using Watchword.UserSync;
 using static Watchword.Tests.UserSync.SyncHost;
 
