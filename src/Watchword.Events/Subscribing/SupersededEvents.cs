@@ -11,7 +11,7 @@ internal sealed class SupersededEvents(NpgsqlDataSource database, string consume
         await using var command = Command($"""
             SELECT {ParkedEvent.Columns} FROM watchword.parked_event
             WHERE consumer = $1 AND queue = ANY ($2) AND resolved_at IS NULL ORDER BY id
-            """, queues);
+            """, [queues]);
         await using var reader = await command.ExecuteReaderAsync(ct);
         var events = new List<ParkedEvent>();
         while (await reader.ReadAsync(ct))
@@ -27,11 +27,11 @@ internal sealed class SupersededEvents(NpgsqlDataSource database, string consume
             SET state = 'superseded', due_at = NULL, began_by = NULL, resolved_at = clock_timestamp(), resolution = s.reason
             FROM unnest($2::bigint[], $3::text[]) AS s (id, reason)
             WHERE p.id = s.id AND p.consumer = $1 AND p.resolved_at IS NULL
-            """, events.Select(e => e.Id).ToArray(), events.Select(e => e.Reason).ToArray());
+            """, [events.Select(e => e.Id).ToArray(), events.Select(e => e.Reason).ToArray()]);
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    private NpgsqlCommand Command(string sql, params object[] values)
+    private NpgsqlCommand Command(string sql, object[] values)
     {
         var command = database.CreateCommand(sql);
         command.Parameters.Add(new() { Value = consumer });

@@ -78,13 +78,14 @@ internal sealed class TargetAddresses(NpgsqlDataSource target, TargetUsers users
             },
         });
         // Users who were deleted before the column was unique.
-        batch.BatchCommands.Add(new($"""
-            UPDATE users u SET email = {users.Email.FreedSql}
-            WHERE u.auth_id IS NOT NULL AND u.deleted_at IS NOT NULL AND lower(u.email) = ANY (SELECT lower(email) FROM unnest($1::text[]) AS i (email))
-            """)
-        {
-            Parameters = { new() { Value = changes.ConvertAll(c => c.Data.Email) } },
-        });
+        if (users.Email.IsFreedByDeletion)
+            batch.BatchCommands.Add(new($"""
+                UPDATE users u SET email = {users.Email.FreedSql}
+                WHERE u.auth_id IS NOT NULL AND u.deleted_at IS NOT NULL AND lower(u.email) = ANY (SELECT lower(email) FROM unnest($1::text[]) AS i (email))
+                """)
+            {
+                Parameters = { new() { Value = changes.ConvertAll(c => c.Data.Email) } },
+            });
         await batch.ExecuteNonQueryAsync(ct);
     }
 
