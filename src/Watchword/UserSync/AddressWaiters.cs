@@ -37,9 +37,9 @@ internal sealed class AddressWaiters(TargetUsers users, TargetAddresses addresse
     /// <summary>Stores these states, and those of others that wait, as far as their addresses are free or become free by it.</summary>
     /// <param name="blocked">States whose addresses were taken when they were tried by themselves.</param>
     /// <param name="ct">Gives up.</param>
-    /// <returns>What was stored, and what was not.</returns>
+    /// <returns>What was stored, and why others of these users were not.</returns>
     /// <exception cref="NpgsqlException">The database failed.</exception>
-    public async Task<(List<UserChange> Stored, List<(UserChange Change, Refusal Why)> Refused)> StoreAsync(List<UserChange> blocked, CancellationToken ct)
+    public async Task<(List<UserChange> Stored, Dictionary<string, Refusal> Refused)> StoreAsync(List<UserChange> blocked, CancellationToken ct)
     {
         await _turn.WaitAsync(ct);
         try
@@ -48,14 +48,15 @@ internal sealed class AddressWaiters(TargetUsers users, TargetAddresses addresse
                 Await(change);
             var free = await addresses.FreeAsync([.. _waiting.Values], ct);
             // Its address may look taken and be free: the table may tell upper from lower case.
-            List<UserChange> candidates = [.. _waiting.Values.Where(w => free.Contains(w.Data.UserId!) || blocked.Contains(w))];
+            free.UnionWith(blocked.Select(b => b.Data.UserId!));
+            List<UserChange> candidates = [.. _waiting.Values.Where(w => free.Contains(w.Data.UserId!))];
             var refused = await addresses.StoreTogetherAsync(candidates, ct);
             var stored = candidates.FindAll(c => !refused.ContainsKey(c));
             Forget(stored);
             foreach (var (change, refusal) in refused)
                 if (!users.Email.IsTaken(refusal))
                     _waiting.TryRemove(new(change.Data.UserId!, change));
-            return (stored, [.. refused.Select(r => (r.Key, Why(r.Value)))]);
+            return (stored, refused.ToDictionary(r => r.Key.Data.UserId!, r => Why(r.Value)));
         }
         finally
         {

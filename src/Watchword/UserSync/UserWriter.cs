@@ -26,7 +26,9 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
         if (blocked.Count == 0 && _waiters.Count == 0)
             return (refused, []);
         var (stored, others) = await PersistAsync(() => _waiters.StoreAsync(blocked, ct), ct);
-        refused.AddRange(others.Where(o => blocked.Contains(o.Change)));
+        foreach (var change in blocked)
+            if (others.TryGetValue(change.Data.UserId!, out var why))
+                refused.Add((change, why));
         return (refused, stored);
     }
 
