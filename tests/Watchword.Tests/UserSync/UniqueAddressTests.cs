@@ -80,6 +80,37 @@ public class UniqueAddressTests(PostgresFixture postgres, NatsFixture nats)
     }
 
     [Fact]
+    public async Task A_user_who_waits_for_an_address_keeps_the_old_one_and_of_two_who_wait_the_later_gets_it()
+    {
+        await using var host = await StartAsync(Own + "UNIQUE)");
+        await host.PublishApartAsync(
+            Event("holder", email: Shared, version: 10), Event("a", email: "a@x.y", version: 11), Event("b", email: "b@x.y", version: 12),
+            Event("a", email: Shared, version: 21), Event("b", email: Shared, version: 20));
+        Assert.Equal(["a@x.y", "b@x.y", Shared], (await host.UsersAsync()).Select(u => u.Email!));
+
+        await host.PublishApartAsync(Event("holder", "deleted", version: 19));
+        Assert.Equal([Shared, "b@x.y", null], (await host.UsersAsync()).Select(u => u.Email));
+        await host.PublishApartAsync(Event("b", email: "c@x.y", version: 22));
+        await AssertAsync(host, ("a", Shared), ("b", "c@x.y"));
+    }
+
+    [Fact]
+    public async Task A_redriven_dead_letter_whose_address_is_taken_waits_and_remembers_who_redrove_it()
+    {
+        await using var host = await StartAsync(Own + "UNIQUE, CONSTRAINT short CHECK (length(name) < 20))");
+        await host.PublishApartAsync(Event("old", email: Shared, version: 10), Event("new", name: new string('x', 30), email: Shared, version: 12));
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [_]);
+        await host.Target.ExecuteAsync("ALTER TABLE users DROP CONSTRAINT short");
+
+        var asked = await host.DeadLetters.RedriveAsync("user-sync", "new", "ada");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.OutcomesAsync(asked) is [{ Failure: { } why }] && why.StartsWith("another row of the users table holds its address", StringComparison.Ordinal));
+        Assert.Empty(await host.DeadLetters.ListAsync());
+        await host.Target.ExecuteAsync("UPDATE users SET email = NULL WHERE auth_id = 'old'");
+        await Eventually.TrueAsync(async () => await host.DeadLetters.FindAsync(asked[0].Id) is { State: "redriven", ResolvedBy: "ada" });
+        Assert.Equal(Shared, (await host.UserAsync("new")).Email);
+    }
+
+    [Fact]
     public async Task A_user_who_waits_for_an_address_is_never_counted_to_death()
     {
         await using var host = await StartAsync(Own + "UNIQUE)");

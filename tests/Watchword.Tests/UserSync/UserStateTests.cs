@@ -155,6 +155,25 @@ public class UserStateTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal(2, (await host.DeadLetters.ListAsync()).Count);
     }
 
+    [Fact]
+    public async Task What_cannot_be_read_does_not_keep_a_refused_state_of_its_user_from_being_tried_again()
+    {
+        await using var host = await StartAsync(maxDeliver: 3);
+        await host.PublishApartAsync(Event("u", "exploded", version: 10), Event("u", name: Long, version: 11));
+        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Attempts: 1 }, { Attempts: 3 }]);
+    }
+
+    [Fact]
+    public async Task A_deletion_that_says_nothing_else_of_its_user_arrives_where_columns_must_not_be_null()
+    {
+        var target = await postgres.EmptyAsync();
+        await target.ExecuteAsync("CREATE TABLE users (id serial PRIMARY KEY, name text NOT NULL, email text NOT NULL)");
+        await using var host = await SyncHost.StartAsync(postgres, nats, target: target);
+        await host.PublishApartAsync(Event("u", version: 10), """{"event":"user.deleted","timestamp":"2024-04-16T10:30:05Z","data":{"userId":"u"},"version":11}""");
+        Assert.True(await host.UserAsync("u") is { Deleted_At: not null, Name: "Test User", Email: "u@example.com" });
+        Assert.Empty(await host.ParkedAsync());
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
