@@ -63,11 +63,14 @@ internal static partial class LogMessages
     [LoggerMessage(2203, LogLevel.Warning, "Event {Sequence} ({Subject}) of {Key} became a dead letter after {Attempts} attempts: {Reason}")]
     public static partial void EventParked(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
-    [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and will be retried; later events of its key wait: {Reason}")]
+    [LoggerMessage(2215, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} failed {Attempts} times and will be retried: {Reason}")]
     public static partial void EventRetried(this ILogger logger, string subject, long sequence, string key, int attempts, string reason);
 
     [LoggerMessage(2216, LogLevel.Information, "Event {Sequence} ({Subject}) of {Key} was delivered {Deliveries} times without an answer; it will be tried alone")]
     public static partial void EventSuspected(this ILogger logger, string subject, long sequence, string key, int deliveries);
+
+    [LoggerMessage(2217, LogLevel.Information, "Parked event {Sequence} ({Subject}) of {Key} was closed: {Reason}")]
+    public static partial void EventSuperseded(this ILogger logger, long sequence, string subject, string key, string reason);
 
     [LoggerMessage(2204, LogLevel.Error, "Could not park failed events; they stay unacknowledged: {Reason}")]
     public static partial void ParkingFailed(this ILogger logger, string reason);

@@ -19,7 +19,7 @@ public sealed record DeadLetter(
 /// <summary>A parked event with all its details.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Consumer">The consumer that parked it.</param>
-/// <param name="State">retrying, failed (a dead letter), waiting (behind another), redriven or discarded.</param>
+/// <param name="State">retrying, failed (a dead letter), waiting (behind another), redriven, discarded, or superseded (by a newer state).</param>
 /// <param name="Subject">The subject it was published to.</param>
 /// <param name="Key">The user or organization; null when it could not be read.</param>
 /// <param name="Reason">Why it failed; null while it only waits.</param>
@@ -28,9 +28,9 @@ public sealed record DeadLetter(
 /// <param name="Sequence">Its sequence in the stream.</param>
 /// <param name="Event">The event's id.</param>
 /// <param name="At">When it was parked.</param>
-/// <param name="ResolvedAt">When it was redriven or discarded; null while it is open.</param>
-/// <param name="ResolvedBy">Who redrove or discarded it.</param>
-/// <param name="Resolution">Why it was discarded.</param>
+/// <param name="ResolvedAt">When it was redriven, discarded or superseded; null while it is open.</param>
+/// <param name="ResolvedBy">Who redrove or discarded it; null when a newer state superseded it.</param>
+/// <param name="Resolution">Why it was discarded, or by what it was superseded.</param>
 /// <param name="Headers">Its headers: [[name, value], …].</param>
 /// <param name="Payload">Its content as text; bytes that are not UTF-8 show as U+FFFD.</param>
 /// <param name="Waiting">How many later events of its key wait behind it.</param>

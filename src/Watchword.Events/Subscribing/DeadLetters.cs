@@ -167,6 +167,7 @@ public sealed class DeadLetters(NpgsqlDataSource database)
             SELECT CASE state
               WHEN 'redriven'  THEN format('dead letter %s was redriven already, at %s by %s', id, watchword_at, coalesce(resolved_by, 'its consumer'))
               WHEN 'discarded' THEN format('dead letter %s was discarded, at %s by %s: %s', id, watchword_at, resolved_by, resolution)
+              WHEN 'superseded' THEN format('dead letter %s was closed, at %s: %s', id, watchword_at, resolution)
               WHEN 'waiting'   THEN format('event %s is not a dead letter: it only waits behind one of its key', id)
               WHEN 'retrying'  THEN format('event %s is not a dead letter yet: it is being retried', id)
               ELSE format('dead letter %s is being redriven already, asked for by %s', id, requested_by) END

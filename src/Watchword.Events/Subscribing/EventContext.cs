@@ -112,7 +112,13 @@ public sealed class EventContext
     internal int Deliveries => _message?.Deliveries ?? 0;
 
     /// <summary>The queue that it waits in: its key's, or one of its own when it has no key.</summary>
-    internal string Queue => Key ?? KeylessPrefix + EventId;
+    internal string Queue { get => field ?? Key ?? OwnQueue; private set; }
+
+    /// <summary>A queue that no other event waits in.</summary>
+    internal string OwnQueue => KeylessPrefix + EventId;
+
+    /// <summary>The queue of a key.</summary>
+    internal static string QueueOf(string key) => Storable(key)!;
 
     /// <summary>Its handler was given up and may still be running.</summary>
     internal bool IsAbandoned { get; set; }
@@ -139,6 +145,14 @@ public sealed class EventContext
     // PostgreSQL cannot store U+0000, nor index long text. An event with either must not stop the others.
     private static string? Storable(string? text) =>
         text is null || (text.Length <= LongestName && !text.Contains('\0', StringComparison.Ordinal)) ? text : "sha256:" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    /// <summary>The same event, to be parked in another queue than its key's.</summary>
+    internal EventContext In(string queue)
+    {
+        var moved = (EventContext)MemberwiseClone();
+        moved.Queue = queue;
+        return moved;
+    }
 
     /// <summary>A context for another attempt, with a scope and a transaction of its own.</summary>
     internal EventContext Again()

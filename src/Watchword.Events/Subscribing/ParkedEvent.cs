@@ -17,7 +17,7 @@ namespace Watchword.Events.Subscribing;
 /// <param name="Headers">As JSON: [[name, value], …].</param>
 /// <param name="Payload">The bytes as they came.</param>
 /// <param name="StoredAt">By the stream's clock.</param>
-/// <param name="State">retrying, failed, waiting, redriven or discarded.</param>
+/// <param name="State">retrying, failed, waiting, redriven, discarded or superseded.</param>
 /// <param name="Attempts">How often it was tried.</param>
 /// <param name="Reason">Why it failed; null while it only waits.</param>
 /// <param name="Due">Whether its retry is due.</param>

@@ -175,10 +175,10 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
     {
         const string sql = """
             WITH gone AS (
-              DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting'))
+              DELETE FROM watchword.parked_event WHERE id = $2 AND state IN ('retrying', 'waiting') AND requested_by IS NULL)
             UPDATE watchword.parked_event
             SET state = 'redriven', due_at = NULL, began_by = NULL, resolved_at = clock_timestamp(), resolved_by = requested_by
-            WHERE id = $2 AND consumer = $1 AND state = 'failed'
+            WHERE id = $2 AND consumer = $1 AND (state = 'failed' OR (state = 'retrying' AND requested_by IS NOT NULL))
             """;
         await using var command = Command(transaction is null ? database.CreateCommand(sql) : new NpgsqlCommand(sql, transaction.Connection, transaction), parked.Id);
         await command.ExecuteNonQueryAsync(ct);
@@ -194,19 +194,23 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>The events failed: each is retried after its delay, or becomes a dead letter where it has none.</summary>
+    /// <summary>
+    /// The events failed: each is retried after its delay, or becomes a dead letter where it has none. One that waits for
+    /// something else begins to count anew, and remembers who asked for its redrive.
+    /// </summary>
     /// <returns>The ids of the rows written; rows that were resolved meanwhile are missing.</returns>
     public async Task<HashSet<long>> FailAsync(IReadOnlyList<FailedEvent> failed, CancellationToken ct)
     {
         await using var command = Command("""
             UPDATE watchword.parked_event p
-            SET reason = f.reason, due_at = clock_timestamp() + f.delay, began_by = NULL, copied = false, requested_by = NULL, suspect = false,
-                state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END
-            FROM unnest($2::bigint[], $3::text[], $4::interval[]) AS f (id, reason, delay)
+            SET reason = f.reason, due_at = clock_timestamp() + f.delay, began_by = NULL, copied = false, suspect = false,
+                state = CASE WHEN f.delay IS NULL THEN 'failed' ELSE 'retrying' END,
+                attempts = CASE WHEN f.counts THEN p.attempts ELSE 0 END, requested_by = CASE WHEN NOT f.counts THEN p.requested_by END
+            FROM unnest($2::bigint[], $3::text[], $4::interval[], $5::boolean[]) AS f (id, reason, delay, counts)
             WHERE p.id = f.id AND p.consumer = $1 AND p.resolved_at IS NULL
             RETURNING p.id
             """,
-            failed.Select(f => f.Head.Id).ToArray(), failed.Select(f => Kept(f.Reason)).ToArray(), failed.Select(f => f.Delay).ToArray());
+            failed.Select(f => f.Head.Id).ToArray(), failed.Select(f => Kept(f.Reason)).ToArray(), failed.Select(f => f.Delay).ToArray(), failed.Select(f => f.Counts).ToArray());
         await using var reader = await command.ExecuteReaderAsync(ct);
         var written = new HashSet<long>();
         while (await reader.ReadAsync(ct))
@@ -235,7 +239,7 @@ internal sealed class ParkedEvents(NpgsqlDataSource database, string consumer)
         await command.ExecuteNonQueryAsync(ct);
     }
 
-    /// <summary>Deletes dead letters that were redriven or discarded longer ago than the retention.</summary>
+    /// <summary>Deletes events that were redriven, discarded or superseded longer ago than the retention.</summary>
     public async Task PruneAsync(TimeSpan retention, CancellationToken ct)
     {
         await using var command = Command("DELETE FROM watchword.parked_event WHERE consumer = $1 AND resolved_at < now() - $2", retention);

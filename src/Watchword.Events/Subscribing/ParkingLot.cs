@@ -62,6 +62,9 @@ internal sealed class ParkingLot(string consumer, ParkedEvents store, WorkGate g
         Failed.Pulse();
     }
 
+    /// <summary>Whether the queue has parked events.</summary>
+    public bool Holds(string queue) => _count > 0 && _queues.ContainsKey(queue);
+
     /// <summary>Parks the event if its key has parked events: it waits behind them. False when the key is free.</summary>
     public bool TryHold(EventContext context)
     {

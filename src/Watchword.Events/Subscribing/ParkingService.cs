@@ -16,6 +16,7 @@ internal sealed class ParkingService
     private readonly SubscriberOptions _options;
     private readonly ILogger _logger;
     private readonly ParkedEvents _store;
+    private readonly SupersededEvents _superseded;
     private readonly Redriver _redriver;
     private readonly DeadLetterCopies _copies;
 
@@ -33,7 +34,8 @@ internal sealed class ParkingService
         (_database, _consumer, _options, _logger) = (database, consumer, options, logger);
         _store = new(database, consumer);
         Lot = new(consumer, _store, gate, logger);
-        _redriver = new(database, _store, Lot, options, handle, logger);
+        _superseded = new(database, consumer);
+        _redriver = new(database, _store, _superseded, Lot, options, handle, logger);
         _copies = new(consumer, _store, Lot, jetStream, logger);
     }
 
@@ -48,6 +50,22 @@ internal sealed class ParkingService
 
     /// <inheritdoc cref="Redriver.RunAsync"/>
     public Task RedriveAsync(Task settled, CancellationTokenSource stop, CancellationToken abort) => _redriver.RunAsync(settled, stop, abort);
+
+    /// <summary>The open events of some queues, oldest first. What was handed in to the lot before must be written.</summary>
+    public Task<List<ParkedEvent>> OpenAsync(string[] queues, CancellationToken ct) => _superseded.OpenAsync(queues, ct);
+
+    /// <summary>Closes events that newer ones of their queues have made pointless, and frees the queues that become empty.</summary>
+    /// <param name="events">Each with the reason that is kept.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task SupersedeAsync(IReadOnlyList<(ParkedEvent Parked, string Reason)> events, CancellationToken ct)
+    {
+        await _superseded.CloseAsync([.. events.Select(e => (e.Parked.Id, e.Reason))], ct);
+        foreach (var (parked, reason) in events)
+        {
+            _logger.EventSuperseded(parked.Sequence, parked.Subject, parked.Key ?? "", reason);
+            Lot.Doubt(parked.Queue);
+        }
+    }
 
     /// <summary>The background work beside the consumer's own, until cancelled.</summary>
     public IEnumerable<Task> Begin(AdvisoryLease lease, CancellationToken ct) =>

@@ -4,11 +4,11 @@ using Npgsql;
 namespace Watchword.Events.Subscribing;
 
 /// <summary>Handles a parked event. <c>resolve</c> records that it was handled, in the transaction of its effects where there is one.</summary>
-internal delegate Task HandleParked(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct);
+internal delegate Task<ParkedOutcome> HandleParked(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct);
 
 /// <summary>Handles parked events when they are due, each queue in its order. The key of an empty queue is free again.</summary>
 internal sealed class Redriver(
-    NpgsqlDataSource database, ParkedEvents store, ParkingLot lot, SubscriberOptions options, HandleParked handle, ILogger logger)
+    NpgsqlDataSource database, ParkedEvents store, SupersededEvents superseded, ParkingLot lot, SubscriberOptions options, HandleParked handle, ILogger logger)
 {
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongPoll = TimeSpan.FromMinutes(1);
@@ -108,10 +108,12 @@ internal sealed class Redriver(
     private async Task RecordAsync(List<FailedEvent> failed, CancellationToken ct)
     {
         var written = await store.FailAsync(failed, ct);
-        foreach (var (head, reason, delay) in failed)
+        foreach (var (head, reason, delay, counts) in failed)
         {
             if (!written.Contains(head.Id))
                 lot.Doubt(head.Queue);   // resolved after all, as by a commit whose answer was lost: look at what is behind it
+            else if (!counts)
+                continue;   // every few seconds: whoever makes it wait has said so once
             else if (delay is null)
                 logger.EventParked(head.Subject, head.Sequence, head.Key ?? "", head.Attempts, reason);
             else
@@ -175,11 +177,12 @@ internal sealed class Redriver(
     {
         var resolved = false;
         var conflicts = 0;
+        ParkedOutcome outcome;
         while (true)
         {
             try
             {
-                await handle(new EventContext(head, head.Attempts), ResolveAsync, ends.Abort);
+                outcome = await handle(new EventContext(head, head.Attempts), ResolveAsync, ends.Abort);
                 break;
             }
             catch (Exception e)
@@ -200,6 +203,14 @@ internal sealed class Redriver(
                 }
                 resolved = false;
             }
+        }
+        if (outcome.Waits is { } reason)
+            return new(head, reason, outcome.Delay, Counts: false);
+        if (outcome.SupersededBy is { } by)
+        {
+            await superseded.CloseAsync([(head.Id, $"superseded by {by}")], ends.Silence);
+            logger.EventSuperseded(head.Sequence, head.Subject, head.Key ?? "", $"superseded by {by}");
+            return null;
         }
         if (!resolved)
             await store.ResolveAsync(head, null, ends.Silence);   // the handler has finished, whatever happens now

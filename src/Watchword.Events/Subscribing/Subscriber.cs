@@ -75,7 +75,7 @@ internal sealed class Subscriber(
         }
     }
 
-    private async Task HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
+    private async Task<ParkedOutcome> HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
     {
         var handle = subscriber.Handlers.Find(context.Stream, context.Subject)
             ?? throw new EventRefusedException($"no handler of {Name} takes {context.Subject} any more");
@@ -83,7 +83,7 @@ internal sealed class Subscriber(
         if (!subscriber.IsExactlyOnce)
         {
             await call.RunAsync(handle, context);
-            return;
+            return ParkedOutcome.Handled;
         }
         await using var effects = await EffectsTransaction.BeginAsync(Database, ct);
         if ((await HandledEvents.ClaimAsync(effects.Transaction, Name, [context.EventId], ct)).Count > 0)
@@ -93,6 +93,7 @@ internal sealed class Subscriber(
             await reset.ExecuteNonQueryAsync(ct);
         await resolve(effects.Transaction, ct);
         await HandledEvents.CommitAsync(effects.Transaction, ct);
+        return ParkedOutcome.Handled;
     }
 
     private static async Task TouchAsync(IReadOnlyList<DurableReader> readers, CancellationToken ct)

@@ -78,7 +78,7 @@ internal static class DeadLetterCommand
                 return;
             }
             Line("consumer", letter.Consumer);
-            Line("state", letter.ResolvedAt is { } at ? $"{letter.State}, {Time(at)} by {letter.ResolvedBy}{(letter.Resolution is { } why ? $": {why}" : "")}" : letter.State);
+            Line("state", letter.ResolvedAt is { } at ? $"{letter.State}, {Time(at)}{(letter.ResolvedBy is { } by ? $" by {by}" : "")}{(letter.Resolution is { } why ? $": {why}" : "")}" : letter.State);
             Line("reason", letter.Reason ?? "none: it only waits");
             Line("attempts", $"{letter.Attempts}");
             Line("event", letter.Event);

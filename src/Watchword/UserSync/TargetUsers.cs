@@ -17,7 +17,17 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         UPDATE users u SET auth_id = c.auth_id FROM candidate c WHERE u.id = c.id AND u.auth_id IS NULL
         """;
 
-    // The guard is what makes duplicates and reordering harmless. A deletion keeps what is known of the user.
+    // A deletion writes nothing of the user's, which the table might refuse, into a row that is there. What is known of them stays.
+    private const string Delete = """
+        UPDATE users u
+        SET email = CASE WHEN $6 THEN i.email ELSE coalesce(i.email, u.email) END, is_active = false, version = i.version,
+            version_tie = i.version_tie, deleted_at = i.deleted_at, updated_at = now()
+        FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[]) AS i (auth_id, email, version, version_tie, deleted_at)
+        WHERE u.auth_id = i.auth_id AND (u.version, u.version_tie) < (i.version, i.version_tie)
+        """;
+
+    // The last guard is what makes duplicates and reordering harmless. The first keeps an outdated state from the table's
+    // constraints, which PostgreSQL checks before it looks for the conflict.
     private const string Upsert = """
         INSERT INTO users AS u (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles,
                                 organization_id, version, version_tie, deleted_at)
@@ -27,8 +37,10 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
                     $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::timestamptz[])
           AS i (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles, organization_id,
                 version, version_tie, deleted_at)
+        WHERE NOT EXISTS (SELECT 1 FROM users stored
+                          WHERE stored.auth_id = i.auth_id AND (stored.version, stored.version_tie) >= (i.version, i.version_tie))
         ON CONFLICT (auth_id) DO UPDATE SET
-          email           = coalesce(EXCLUDED.email, u.email),
+          email           = CASE WHEN EXCLUDED.deleted_at IS NULL OR $13 THEN EXCLUDED.email ELSE coalesce(EXCLUDED.email, u.email) END,
           phone           = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.phone           ELSE u.phone END,
           name            = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.name            ELSE u.name END,
           email_verified  = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.email_verified  ELSE u.email_verified END,
@@ -49,6 +61,9 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         "version", "version_tie", "deleted_at",
     ];
 
+    /// <summary>As the table was when it was last looked at: an application may change it at any time.</summary>
+    public EmailColumn Email { get; private set; } = new([], false, true);
+
     /// <summary>Whether rows can be added to the table at all.</summary>
     /// <exception cref="UserSyncException">The application's own table requires what no event has; names the columns and the remedy.</exception>
     public async Task CheckAsync(CancellationToken ct)
@@ -61,6 +76,25 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         command.Parameters.Add(new() { Value = Written });
         if (await command.ExecuteScalarAsync(ct) is string columns)
             throw new UserSyncException($"table users cannot be kept in step: column(s) {columns} are NOT NULL without a default, and no event fills them: add a default or allow null");
+        Email = await EmailColumn.ReadAsync(target, ct);
+    }
+
+    /// <summary>Whether the table refused a state because another row holds its address.</summary>
+    public async Task<bool> IsAddressTakenAsync(PostgresException e, CancellationToken ct)
+    {
+        if (e.SqlState == PostgresErrorCodes.UniqueViolation && !Email.IsTaken(e))
+            Email = await EmailColumn.ReadAsync(target, ct);   // the index may be new
+        return Email.IsTaken(e);
+    }
+
+    /// <summary>The version that is stored of the user, if it is newer than this one; else null.</summary>
+    public async Task<long?> NewerAsync(UserChange change, CancellationToken ct)
+    {
+        await using var command = target.CreateCommand("SELECT version FROM users WHERE auth_id = $1 AND (version, version_tie) > ($2, $3)");
+        command.Parameters.Add(new() { Value = change.Data.UserId });
+        command.Parameters.Add(new() { Value = change.Version });
+        command.Parameters.Add(new() { Value = change.Tie });
+        return await command.ExecuteScalarAsync(ct) as long?;
     }
 
     /// <summary>Applies the changes in one transaction; at most one change a user.</summary>
@@ -70,15 +104,33 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         changes.Sort((a, b) => string.CompareOrdinal(a.Data.UserId, b.Data.UserId));
         await using var connection = await target.OpenConnectionAsync(ct);
         await using var batch = connection.CreateBatch();
-        var living = changes.Where(c => c.DeletedAt is null).ToList();
-        Add(batch, Link, living.ConvertAll(c => c.Data.UserId), living.ConvertAll(c => c.Data.Email));
+        Add(batch, changes);
+        await batch.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Adds the statements that apply the changes.</summary>
+    public void Add(NpgsqlBatch batch, List<UserChange> changes)
+    {
+        var email = Email;
+        var living = changes.FindAll(c => c.DeletedAt is null);
+        if (living.Count > 0)
+            Add(batch, Link, living.ConvertAll(c => c.Data.UserId), living.ConvertAll(c => c.Data.Email));
+        if (living.Count < changes.Count)
+        {
+            var deleted = changes.FindAll(c => c.DeletedAt is not null);
+            Add(batch, Delete,
+                deleted.ConvertAll(c => c.Data.UserId), deleted.ConvertAll(c => email.IsFreedByDeletion ? email.Freed(c.Data.UserId!) : c.Data.Email),
+                deleted.ConvertAll(c => c.Version), deleted.ConvertAll(c => c.Tie), deleted.ConvertAll(c => c.DeletedAt), email.IsFreedByDeletion);
+        }
         Add(batch, Upsert,
-            changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(c => c.Data.Email), changes.ConvertAll(c => c.Data.Phone),
+            changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(EmailOf), changes.ConvertAll(c => c.Data.Phone),
             changes.ConvertAll(c => c.Data.Name), changes.ConvertAll(c => c.Data.EmailVerified), changes.ConvertAll(c => c.Data.IsAnonymous),
             changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),
             changes.ConvertAll(c => c.Data.OrganizationId ?? "org_default"), changes.ConvertAll(c => c.Version),
-            changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt));
-        await batch.ExecuteNonQueryAsync(ct);
+            changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt), email.IsFreedByDeletion);
+
+        string? EmailOf(UserChange change) => change.DeletedAt is null || (change.Data.Email is not null && !email.IsFreedByDeletion)
+            ? change.Data.Email : email.Freed(change.Data.UserId!);
     }
 
     private static void Add(NpgsqlBatch batch, string sql, params object[] values)

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
@@ -11,8 +10,8 @@ namespace Watchword.UserSync;
 
 /// <summary>
 /// Keeps a users table in step with <c>user.sync</c>: reads what is there, collapses it to the newest state of each user,
-/// writes that in one transaction, then acknowledges. An event that cannot be applied is parked, and the later ones of
-/// its user wait behind it.
+/// writes that in one transaction, then acknowledges. A state that cannot be stored is parked, until a newer one of its
+/// user supersedes it.
 /// </summary>
 public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetStream, UserSyncOptions options, ILogger<UserSyncWorker> logger)
     : LeasedConsumer(options.Durable, target, jetStream, logger)
@@ -21,6 +20,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private readonly TargetUsers _users = new(target);
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private UserWriter _writer = null!;   // of the present lease
     private long _applied;
 
     /// <summary>Completes when the table is there and events are being read, for the first time.</summary>
@@ -50,13 +50,14 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
     /// <inheritdoc/>
     protected override async Task WorkAsync(AdvisoryLease lease, CancellationToken ct)
     {
+        using var writer = _writer = new(_users, new(Database, _users), options, Logger);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         using var gate = new WorkGate();   // its own: nothing here kills a process
         var parking = new ParkingService(Database, Name, new() { MaxDeliver = options.MaxDeliver, Backoff = options.Backoff }, JetStream, gate, HandleParkedAsync, Logger);
         await parking.LoadAsync(lease, ct);
         List<Task> work =
         [
-            ReadAsync(parking.Lot, stop.Token),
+            ReadAsync(parking, stop.Token),
             // An event that comes twice changes nothing, so nothing has to be known before.
             parking.RedriveAsync(Task.CompletedTask, stop, stop.Token),
             .. parking.Begin(lease, stop.Token),
@@ -68,7 +69,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         await Task.WhenAll(work);   // throws what failed, if anything did
     }
 
-    private async Task ReadAsync(ParkingLot lot, CancellationToken ct)
+    private async Task ReadAsync(ParkingService parking, CancellationToken ct)
     {
         var durable = new Durable(options.Stream, options.Consumer(), JetStream, Logger);
         await durable.WaitForStreamAsync(static () => { }, ct);
@@ -78,12 +79,12 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         await using var messages = await DurableMessages.OpenAsync(JetStream, options.Stream, Name, options.BatchSize * 2, ct);
         Logger.SyncReads(options.Stream, Name);
         _ready.TrySetResult();
-        await ReadAsync(messages.Reader, acks, lot, ct);
+        await ReadAsync(messages.Reader, acks, parking, ct);
     }
 
     // While the database works at one batch the next is read and parsed. It is applied when the first is acknowledged,
     // so that the order of the stream holds.
-    private async Task ReadAsync(ChannelReader<Delivery> messages, BatchAcks acks, ParkingLot lot, CancellationToken ct)
+    private async Task ReadAsync(ChannelReader<Delivery> messages, BatchAcks acks, ParkingService parking, CancellationToken ct)
     {
         SyncBatch next = new(), current = new();
         var working = Task.CompletedTask;
@@ -100,7 +101,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
                 await working;
                 Fill(next, messages);
                 (current, next) = (next, current);
-                working = HandleAsync(current, acks, lot, ct);
+                working = HandleAsync(current, acks, parking, ct);
             }
         }
         finally
@@ -109,29 +110,34 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
         }
     }
 
-    private async Task HandleAsync(SyncBatch batch, BatchAcks acks, ParkingLot lot, CancellationToken ct)
+    private async Task HandleAsync(SyncBatch batch, BatchAcks acks, ParkingService parking, CancellationToken ct)
     {
-        while (batch.Seen < batch.Events.Count)
-        {
-            var e = batch.Events[batch.Seen];
-            if (e.Fault is not null && batch.Newest.Count > 0 && Unacknowledged(e).Key is { } key && batch.Newest.ContainsKey(key))
-            {
-                // What comes before it of the same user may be refused, and is then first in line.
-                await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
-                batch.Newest.Clear();
-            }
-            Collapse(batch, e, lot);
-            batch.Seen++;
-        }
-        await ApplyAsync(batch, batch.Newest.Values.ToArray(), lot, ct);
+        foreach (var e in batch.Events)
+            Collapse(batch, e, parking.Lot);
+        var (refused, freed) = await _writer.StoreAsync(batch.Newest.Values.ToArray(), ct);
+        foreach (var (change, why) in refused)
+            Park(batch, change, why, parking.Lot);
+        if (batch.HasParked)
+            await parking.Lot.FlushAsync(ct);
+        if (parking.Lot.Count > 0)
+            await SupersedeAsync(batch, refused, freed, parking, ct);
 
         // Only now: an event that is acknowledged before its commit is lost when the process dies in between.
-        if (batch.Parked.Count > 0)
-            await lot.FlushAsync(ct);
         await acks.CommittedAsync(batch.Events.Select(e => e.Message), ct);
         Interlocked.Add(ref _applied, batch.Events.Count);
         Logger.UsersSynced(batch.Events.Count, batch.Newest.Count);
         batch.Clear();
+    }
+
+    private async Task SupersedeAsync(
+        SyncBatch batch, List<(UserChange Change, Refusal Why)> refused, IReadOnlyList<UserChange> freed, ParkingService parking, CancellationToken ct)
+    {
+        var stored = batch.Newest.ToDictionary(n => n.Key, n => (UserChange?)n.Value);
+        foreach (var change in freed)
+            stored[change.Data.UserId!] = change;
+        foreach (var (change, _) in refused)
+            stored[change.Data.UserId!] = await StoreEarlierAsync(batch, change, ct);
+        await ParkedStates.SupersedeAsync(parking, stored, ct);
     }
 
     private void Fill(SyncBatch batch, ChannelReader<Delivery> messages)
@@ -144,10 +150,10 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private void Collapse(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        if (IsOwn(e) || IsHeld(batch, e, lot))
+        if (IsOwn(e))
             return;
         if (e.Fault is not null)
-            Park(batch, e, e.Fault, delay: null, lot);
+            SetAside(batch, e, lot);
         else if (!batch.Newest.TryGetValue(e.Change.Data.UserId!, out var other))
             batch.Newest.Add(e.Change.Data.UserId!, e.Change);
         else
@@ -156,108 +162,50 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
 
-    private static bool IsHeld(SyncBatch batch, in SyncEvent e, ParkingLot lot)
+    // What it would have changed is unknown: nobody waits behind it, and nothing that can be read supersedes it.
+    private static void SetAside(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        if (batch.Parked.Contains(e.Message))
-            return true;
-        // Whose it is costs a look at its headers, which matters only while somebody is in trouble.
-        if (lot.Count == 0 || !lot.TryHold(Unacknowledged(e)))
-            return false;
-        batch.Parked.Add(e.Message);
-        return true;
+        var context = Unacknowledged(e);
+        batch.HasParked = true;
+        lot.Park(context.In(context.OwnQueue), e.Fault!, attempts: 1, delay: null);
     }
+
+    private void Park(SyncBatch batch, UserChange change, Refusal why, ParkingLot lot)
+    {
+        var context = Unacknowledged(EventsOf(batch, change.Data.UserId!).First(e => (e.Change.Version, e.Change.Tie) == (change.Version, change.Tie)));
+        batch.HasParked = true;
+        lot.Park(
+            context.In(EventContext.QueueOf(change.Data.UserId!)), why.Reason, attempts: why.Waits ? 0 : 1,
+            why.Waits ? _writer.AddressDelay : options.MaxDeliver > 1 ? options.Backoff : null);
+    }
+
+    // Of the user's states in the batch that came before the refused one, the last that the table takes: as if they had
+    // come in batches of their own.
+    private async Task<UserChange?> StoreEarlierAsync(SyncBatch batch, UserChange refused, CancellationToken ct)
+    {
+        foreach (var e in EventsOf(batch, refused.Data.UserId!).OrderByDescending(e => (e.Change.Version, e.Change.Tie)))
+            if (refused.IsNewerThan(e.Change) && await _writer.TryStoreAsync(e.Change, ct))
+                return e.Change;
+        return null;
+    }
+
+    private IEnumerable<SyncEvent> EventsOf(SyncBatch batch, string userId) =>
+        batch.Events.Where(e => e.Fault is null && e.Change.Data.UserId == userId && !IsOwn(e));
 
     // The whole batch is acknowledged at its end.
     private static EventContext Unacknowledged(in SyncEvent e) => new(e.Message, acknowledges: false);
 
-    private static void Park(SyncBatch batch, in SyncEvent e, string reason, TimeSpan? delay, ParkingLot lot)
-    {
-        batch.Parked.Add(e.Message);
-        lot.Park(Unacknowledged(e), reason, attempts: 1, delay);
-    }
-
-    // The database's own objection to a row (too long for the application's column, an address that must be unique)
-    // is found by halving, and stops that user alone. What takes too long is halved too. Everything else is the
-    // database's trouble: try again.
-    private async Task ApplyAsync(SyncBatch batch, ArraySegment<UserChange> changes, ParkingLot lot, CancellationToken ct)
-    {
-        while (changes.Count > 0)
-        {
-            try
-            {
-                await ApplyAsync([.. changes], ct);
-                return;
-            }
-            catch (PostgresException e) when (IsObjection(e) && changes.Count == 1)
-            {
-                await ApplyOneByOneAsync(batch, changes[0].Data.UserId!, lot, ct);
-                return;
-            }
-            catch (NpgsqlException e) when (e is PostgresException p && IsObjection(p) || IsTooSlow(e))
-            {
-                await ApplyAsync(batch, changes[..(changes.Count / 2)], lot, ct);
-                changes = changes[(changes.Count / 2)..];
-            }
-        }
-    }
-
-    // Of one user's events, which came to something that the table refuses: the first that it refuses, and those before
-    // it that it takes.
-    private async Task ApplyOneByOneAsync(SyncBatch batch, string userId, ParkingLot lot, CancellationToken ct)
-    {
-        foreach (var e in batch.Events.Take(batch.Seen))
-        {
-            if (e.Fault is not null || e.Change.Data.UserId != userId || batch.Parked.Contains(e.Message) || IsOwn(e) || IsHeld(batch, e, lot))
-                continue;
-            try
-            {
-                await ApplyAsync([e.Change], ct);
-            }
-            catch (PostgresException refusal) when (IsObjection(refusal))
-            {
-                Park(batch, e, Refused(refusal), options.MaxDeliver > 1 ? options.Backoff : null, lot);
-            }
-        }
-    }
-
-    private async Task ApplyAsync(List<UserChange> changes, CancellationToken ct)
-    {
-        var backoff = new Backoff(options.RetryDelayMin, options.RetryDelayMax);
-        while (true)
-        {
-            try
-            {
-                await _users.ApplyAsync(changes, ct);
-                return;
-            }
-            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException && !(e is PostgresException p && IsObjection(p)) && !(changes.Count > 1 && IsTooSlow(e)))
-            {
-                var delay = backoff.Next();
-                Logger.TargetFailed(e.Message, delay);
-                await Task.Delay(delay, ct);
-            }
-        }
-    }
-
-    private async Task HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
+    private async Task<ParkedOutcome> HandleParkedAsync(EventContext context, Func<NpgsqlTransaction?, CancellationToken, Task> resolve, CancellationToken ct)
     {
         if (!UserChange.TryParse(context.Payload.Span, (ulong)context.Sequence, DateTimeOffset.UtcNow, out var change, out var fault))
             throw new EventRefusedException(fault);
-        try
+        if (await _writer.NewerAsync(change, ct) is { } newer)
+            return new(SupersededBy: $"version {newer}");
+        return await _writer.StoreAsync(change, ct) switch
         {
-            await ApplyAsync([change], ct);
-        }
-        catch (PostgresException refusal) when (IsObjection(refusal))
-        {
-            throw new EventRefusedException(Refused(refusal), isLasting: false);
-        }
+            null => ParkedOutcome.Handled,
+            { Waits: true } taken => new(Waits: taken.Reason, Delay: _writer.AddressDelay),
+            { } refusal => throw new EventRefusedException(refusal.Reason, isLasting: false),
+        };
     }
-
-    // Classes 21, 22 and 23, the data's fault; 44, a view's check option; 54, too large for an index; P0, raised by a trigger.
-    private static bool IsObjection(PostgresException e) => e.SqlState[..2] is "21" or "22" or "23" or "44" or "54" or "P0";
-
-    // A table with slow triggers takes half of them in the time that it has, or one.
-    private static bool IsTooSlow(Exception e) => e is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException };
-
-    private static string Refused(PostgresException e) => $"the users table refuses it: {e.MessageText} ({e.SqlState})";
 }

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Watchword.Tests.Cli;
 
-/// <summary><c>dlq</c> as an operator types it, on the dead letters of user sync.</summary>
+/// <summary><c>dlq</c> as an operator types it, on the dead letters of a subscriber.</summary>
 public class DeadLetterCommandTests(ServerFixture fixture)
 {
     private Task<CommandRun> RunAsync(params string[] arguments) =>
@@ -13,12 +13,12 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     {
         await using var user = await RefusedUser.CreateAsync(fixture);
 
-        var run = await RunAsync("list", "--consumer", "user-sync", "--key", user.Key, "--json");
+        var run = await RunAsync("list", "--consumer", user.Consumer, "--key", user.Key, "--json");
 
         Assert.Equal((0, ""), (run.ExitCode, run.Errors));
         var letter = Assert.Single(JsonDocument.Parse(run.Output).RootElement.EnumerateArray());
         Assert.Equal(["id", "consumer", "subject", "key", "reason", "attempts", "sequence", "at", "waiting"], letter.EnumerateObject().Select(p => p.Name));
-        Assert.Equal(("user-sync", "user.sync", user.Key, 2), (letter.GetProperty("consumer").GetString(), letter.GetProperty("subject").GetString(), letter.GetProperty("key").GetString(), letter.GetProperty("waiting").GetInt32()));
+        Assert.Equal((user.Consumer, "user.sync", user.Key, 2), (letter.GetProperty("consumer").GetString(), letter.GetProperty("subject").GetString(), letter.GetProperty("key").GetString(), letter.GetProperty("waiting").GetInt32()));
         Assert.Contains(user.Key, letter.GetProperty("reason").GetString(), StringComparison.Ordinal);
         Assert.Equal("[]\n", (await RunAsync("list", "--consumer", "nobody", "--json")).Output);
         Assert.Equal("There are no dead letters of key nobody.\n", (await RunAsync("list", "--key", "nobody")).Output);
@@ -44,7 +44,7 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     public async Task A_redrive_tells_what_it_would_do_what_failed_and_what_went_through()
     {
         await using var user = await RefusedUser.CreateAsync(fixture);
-        string[] which = ["redrive", "--consumer", "user-sync", "--key", user.Key];
+        string[] which = ["redrive", "--consumer", user.Consumer, "--key", user.Key];
 
         var dry = await RunAsync([.. which, "--dry-run"]);
         Assert.Equal(0, dry.ExitCode);
@@ -53,12 +53,12 @@ public class DeadLetterCommandTests(ServerFixture fixture)
 
         var refused = await RunAsync(which);
         Assert.Equal((1, "Not everything could be handled; see the reasons above.\n"), (refused.ExitCode, refused.Errors));
-        Assert.StartsWith($"user-sync, {user.Key}: 0 handled, then it failed again, with 2 behind it: the users table refuses it", refused.Output, StringComparison.Ordinal);
+        Assert.StartsWith($"{user.Consumer}, {user.Key}: 0 handled, then it failed again, with 2 behind it: the mailer refuses", refused.Output, StringComparison.Ordinal);
 
-        await user.HealAsync();
+        user.Heal();
         var done = await RunAsync(which);
-        Assert.Equal((0, $"user-sync, {user.Key}: 3 handled, in order; nothing waits any more.\n"), (done.ExitCode, done.Output));
-        Assert.Equal("n3", await user.NameAsync());
+        Assert.Equal((0, $"{user.Consumer}, {user.Key}: 3 handled, in order; nothing waits any more.\n"), (done.ExitCode, done.Output));
+        Assert.Equal("n3", user.Name);
         Assert.Equal([$"{Environment.UserName} redrive ", $"{Environment.UserName} redrive "], await user.ActionsAsync());
 
         var again = await RunAsync(which);
@@ -72,7 +72,7 @@ public class DeadLetterCommandTests(ServerFixture fixture)
     public async Task A_discard_wants_a_reason_keeps_it_and_lets_the_rest_go_on()
     {
         await using var user = await RefusedUser.CreateAsync(fixture);
-        await user.HealAsync();
+        user.Heal();
 
         Assert.Equal(2, (await RunAsync("discard", $"{user.Letter.Id}")).ExitCode);
         var blank = await RunAsync("discard", $"{user.Letter.Id}", "--reason", " ");
@@ -82,7 +82,7 @@ public class DeadLetterCommandTests(ServerFixture fixture)
 
         var done = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "a test account");
         Assert.Equal((0, $"Dead letter {user.Letter.Id} was discarded. What waits behind it is handled as soon as its consumer runs.\n"), (done.ExitCode, done.Output));
-        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        await Eventually.TrueAsync(() => user.Name == "n3");
         Assert.Equal([$"{Environment.UserName} discard a test account"], await user.ActionsAsync());
         var again = await RunAsync("discard", $"{user.Letter.Id}", "--reason", "once more");
         Assert.Equal(1, again.ExitCode);

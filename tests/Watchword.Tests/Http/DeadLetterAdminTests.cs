@@ -28,7 +28,7 @@ public class DeadLetterAdminTests(ServerFixture fixture)
         var (server, admin) = await AdminAsync();
         await using var user = await RefusedUser.CreateAsync(fixture);
 
-        var list = await GetAsync($"?consumer=user-sync&key={user.Key}");
+        var list = await GetAsync($"?consumer={user.Consumer}&key={user.Key}");
         var listed = Assert.Single(list.Json.EnumerateArray());
         Assert.Equal("1", list.Header("X-Total-Count"));
         Assert.Equal((user.Letter.Id, 2), (listed.GetProperty("id").GetInt64(), listed.GetProperty("waiting").GetInt32()));
@@ -37,11 +37,11 @@ public class DeadLetterAdminTests(ServerFixture fixture)
         Assert.Equal(("failed", 2), (shown.GetProperty("state").GetString(), shown.GetProperty("behind").GetArrayLength()));
         Assert.Contains("\"name\":\"n1\"", shown.GetProperty("payload").GetString(), StringComparison.Ordinal);
 
-        await user.HealAsync();
-        var body = $$"""{"consumer":"user-sync","key":"{{user.Key}}"}""";
+        user.Heal();
+        var body = $$"""{"consumer":"{{user.Consumer}}","key":"{{user.Key}}"}""";
         var asked = await PostAsync("/redrive", body);
         Assert.Equal((HttpStatusCode.Accepted, user.Letter.Id), (asked.Status, Assert.Single(asked.Json.EnumerateArray()).GetProperty("id").GetInt64()));
-        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        await Eventually.TrueAsync(() => user.Name == "n3");
         await Eventually.TrueAsync(async () => (await user.Letters.FindAsync(user.Letter.Id))!.State == "redriven");
         var again = await PostAsync("/redrive", body);
         Assert.Equal(HttpStatusCode.Conflict, again.Status);
@@ -57,12 +57,12 @@ public class DeadLetterAdminTests(ServerFixture fixture)
     {
         var (server, admin) = await AdminAsync();
         await using var user = await RefusedUser.CreateAsync(fixture);
-        await user.HealAsync();
+        user.Heal();
 
         foreach (var fault in (string[])["{}", """{"reason":" "}""", """{"reason":"a test account","resaon":""}"""])
             Assert.Equal(HttpStatusCode.BadRequest, (await DiscardAsync(fault)).Status);
         Assert.Equal(HttpStatusCode.NoContent, (await DiscardAsync("""{"reason":"a test account"}""")).Status);
-        await Eventually.TrueAsync(async () => await user.NameAsync() == "n3");
+        await Eventually.TrueAsync(() => user.Name == "n3");
         var again = await DiscardAsync("""{"reason":"once more"}""");
         Assert.Equal(HttpStatusCode.Conflict, again.Status);
         Assert.EndsWith(": a test account", again.Message, StringComparison.Ordinal);

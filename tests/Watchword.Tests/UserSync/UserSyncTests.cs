@@ -1,66 +1,16 @@
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Watchword.Events.Contracts;
-using Watchword.Events.JetStream;
-using Watchword.Events.Subscribing;
 using Watchword.UserSync;
+using static Watchword.Tests.UserSync.SyncHost;
 
 namespace Watchword.Tests.UserSync;
 
 /// <summary>Promise 3: in order, applied once, whatever comes twice or late.</summary>
 public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
 {
-    private sealed class User
-    {
-        public string Auth_Id { get; init; } = "";
-        public string? Email { get; init; }
-        public string? Name { get; init; }
-        public bool Is_Active { get; init; }
-        public string[] Roles { get; init; } = [];
-        public string Organization_Id { get; init; } = "";
-        public long Version { get; init; }
-        public DateTime? Deleted_At { get; init; }
-    }
-
-    private sealed class Host : IAsyncDisposable
-    {
-        public required TestDatabase Target { get; init; }
-        public required JetStreamClient JetStream { get; init; }
-        public required UserSyncWorker Worker { get; init; }
-
-        public DeadLetters DeadLetters => new(Target.Source);
-
-        public async Task PublishAsync(string json) => await JetStream.PublishAsync("user.sync", Encoding.UTF8.GetBytes(json));
-
-        /// <summary>Until everything published so far is acknowledged.</summary>
-        public Task SettledAsync() => Eventually.TrueAsync(async () =>
-            await JetStream.FindConsumerAsync("identity-changes", "user-sync") is { NumPending: 0, NumAckPending: 0 });
-
-        public Task<List<User>> UsersAsync() => Target.QueryAsync<User>("SELECT auth_id, email, name, is_active, roles, organization_id, version, deleted_at FROM users ORDER BY auth_id");
-
-        public async ValueTask DisposeAsync()
-        {
-            await Worker.StopAsync(default);
-            Worker.Dispose();
-            await JetStream.DisposeAsync();
-            await Target.DisposeAsync();
-        }
-    }
-
-    private async Task<Host> StartAsync(UserSyncOptions? options = null, TestDatabase? target = null, NatsAccount? account = null)
-    {
-        target ??= await postgres.TargetAsync();
-        var connection = await (account ?? nats.TakeAccount()).ConnectAsync();
-        await connection.CreateStreamAsync(Streams.IdentityChanges);
-        var worker = new UserSyncWorker(target.Source, connection, options ?? new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
-        await worker.StartAsync(default);
-        return new() { Target = target, JetStream = connection, Worker = worker };
-    }
-
-    private static string Event(string userId, string kind = "updated", string name = "Test User", string timestamp = "2024-04-16T10:30:00Z", string? email = null, long? version = null) => $$"""
-        {"event":"user.{{kind}}","timestamp":"{{timestamp}}","data":{"userId":"{{userId}}","email":"{{email ?? userId + "@example.com"}}","name":"{{name}}",
-         "emailVerified":true,"isAnonymous":false,"isActive":true,"roles":["user"],"organizationId":"org_default"}{{(version is null ? "" : $",\"version\":{version}")}}}
-        """;
+    private Task<SyncHost> StartAsync(UserSyncOptions? options = null, TestDatabase? target = null, NatsAccount? account = null) =>
+        SyncHost.StartAsync(postgres, nats, options, target, account);
 
     [Fact]
     public async Task The_manual_event_of_spec_0_makes_the_row_and_a_hundred_copies_leave_one()
@@ -191,37 +141,6 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await Eventually.TrueAsync(async () => (await host.JetStream.FindStreamAsync("dead-letters"))!.State.Messages == malformed.Length);
     }
 
-    [Fact]
-    public async Task What_the_table_itself_refuses_stops_that_user_alone_and_a_redrive_applies_all_in_order()
-    {
-        await using var host = await StartAsync(new() { Backoff = TimeSpan.FromMilliseconds(10) });
-        await host.Target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
-        for (var i = 0; i < 50; i++)
-            await host.PublishAsync(Event($"u{i:00}", name: i == 17 ? new string('x', 30) : "fine", version: 10));
-        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u17", Attempts: 3 }]);
-        await host.SettledAsync();
-        Assert.Equal(49, (await host.UsersAsync()).Count);
-
-        await host.PublishAsync(Event("u17", name: "later", version: 11));
-        await host.PublishAsync(Event("u17", name: "latest", version: 12));
-        await host.PublishAsync(Event("u18", name: "not held up", version: 11));
-        await host.SettledAsync();
-        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Waiting: 2 }]);
-        Assert.Equal(49, (await host.UsersAsync()).Count);
-        Assert.Equal("not held up", await host.Target.ScalarAsync<string>("SELECT name FROM users WHERE auth_id = 'u18'"));
-
-        await host.Target.ExecuteAsync("""
-            ALTER TABLE users DROP CONSTRAINT short;
-            CREATE TABLE seen (id serial, name text);
-            CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen (name) VALUES (NEW.name); RETURN NULL; END $$;
-            CREATE TRIGGER note AFTER INSERT OR UPDATE ON users FOR EACH ROW WHEN (NEW.auth_id = 'u17') EXECUTE FUNCTION note()
-            """);
-        var asked = await host.DeadLetters.RedriveAsync("user-sync", "u17", "ada");
-        await Eventually.TrueAsync(async () => await host.DeadLetters.OutcomesAsync(asked) is [{ Applied: 3, Left: 0, IsPending: false }]);
-        Assert.Equal([new string('x', 30), "later", "latest"], await host.Target.QueryAsync<string>("SELECT name FROM seen ORDER BY id"));
-        Assert.Empty(await host.DeadLetters.ListAsync());
-    }
-
     [Theory]
     [InlineData("a trigger's own objection", "not this one (P0001)")]
     [InlineData("too large for an index", "(54000)")]
@@ -257,52 +176,12 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         for (var i = 0; i < 300; i++)
             await connection.PublishAsync("user.sync", Encoding.UTF8.GetBytes(Event($"u{i}")));
         var worker = new UserSyncWorker(hasty, connection, new() { RetryDelayMin = TimeSpan.FromMilliseconds(10) }, NullLogger<UserSyncWorker>.Instance);
-        await using var host = new Host { Target = target, JetStream = connection, Worker = worker };
+        await using var host = new SyncHost { Target = target, JetStream = connection, Worker = worker };
 
         await worker.StartAsync(default);
 
         await Eventually.TrueAsync(async () => (await host.UsersAsync()).Count == 300);
         Assert.Empty(await host.DeadLetters.ListAsync());
-    }
-
-    [Fact]
-    public async Task Of_one_user_s_events_in_a_batch_those_before_the_refused_one_are_applied()
-    {
-        var target = await postgres.TargetAsync();
-        await target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
-        await using var blocker = await target.Source.OpenConnectionAsync();
-        await using var transaction = await blocker.BeginTransactionAsync();
-        await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
-        await using var host = await StartAsync(new() { Backoff = TimeSpan.FromMilliseconds(10) }, target);
-        await host.PublishAsync(Event("other"));
-        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
-        // While the first is being applied these gather, and are read together.
-        await host.PublishAsync(Event("u", name: "first", version: 10));
-        await host.PublishAsync(Event("u", name: new string('x', 30), version: 11));
-        await host.PublishAsync(Event("u", name: new string('y', 30), version: 12));
-        await transaction.CommitAsync();
-        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Attempts: 3, Sequence: 3, Waiting: 1 }]);
-        Assert.Equal("first", await target.ScalarAsync<string>("SELECT name FROM users WHERE auth_id = 'u'"));
-    }
-
-    [Fact]
-    public async Task A_refused_event_stands_before_an_unreadable_one_of_its_user_that_came_after_it()
-    {
-        var target = await postgres.TargetAsync();
-        await target.ExecuteAsync("ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 20)");
-        await using var blocker = await target.Source.OpenConnectionAsync();
-        await using var transaction = await blocker.BeginTransactionAsync();
-        await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
-        await using var host = await StartAsync(new() { MaxDeliver = 1 }, target);
-        await host.PublishAsync(Event("other"));
-        await Eventually.TrueAsync(async () => await target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
-        await host.PublishAsync(Event("u", name: new string('x', 30), version: 10));
-        await host.PublishAsync(Event("u", "exploded", version: 11));
-        await host.PublishAsync(Event("u", name: "third", version: 12));
-        await transaction.CommitAsync();
-        await Eventually.TrueAsync(async () => await host.DeadLetters.ListAsync() is [{ Key: "u", Sequence: 2, Waiting: 2 }]);
-        Assert.Equal([2L, 3L, 4L], await target.QueryAsync<long>("SELECT sequence FROM watchword.parked_event ORDER BY id"));
-        Assert.Equal("other", Assert.Single(await host.UsersAsync()).Auth_Id);
     }
 
     [Fact]
@@ -317,7 +196,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await new Npgsql.NpgsqlCommand("LOCK TABLE users IN ACCESS EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
 
         await host.PublishAsync(Event("u"));
-        await Eventually.TrueAsync(async () => await host.Target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        await host.BlockedAsync();
         var waiting = await host.JetStream.FindConsumerAsync("identity-changes", "user-sync");
         Assert.Equal(1, waiting!.NumAckPending);
 
@@ -336,7 +215,7 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         await new Npgsql.NpgsqlCommand("LOCK TABLE watchword.parked_event IN SHARE ROW EXCLUSIVE MODE", blocker, transaction).ExecuteNonQueryAsync();
 
         await host.PublishAsync(Event("u", "exploded"));
-        await Eventually.TrueAsync(async () => await host.Target.ScalarAsync<long>("SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND datname = current_database()") > 0);
+        await host.BlockedAsync();
         Assert.Equal(1, (await host.JetStream.FindConsumerAsync("identity-changes", "user-sync"))!.NumAckPending);
 
         await transaction.CommitAsync();

@@ -1,11 +1,12 @@
 -- What a subscriber keeps in its own database: parked events, handled events, and the streams it has read.
 
 -- An event that could not be handled, and the later events of its key, which wait behind it. The oldest open event of a
--- queue is its head; only heads have due_at, the time of the next attempt.
+-- queue is its head; only heads have due_at, the time of the next attempt. Where events carry whole states, as for user
+-- sync, nothing waits: a newer state supersedes the older ones.
 CREATE TABLE watchword.parked_event (
   id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   consumer     text        NOT NULL,
-  queue        text        NOT NULL,   -- the key; an event without a key has its own queue
+  queue        text        NOT NULL,   -- the key; an event without a key, or that holds nobody back, has its own queue
   key          text,                   -- the user or organization, if it could be read
   event        text        NOT NULL,   -- its id, or its place in the stream if it has none
   stream       text        NOT NULL,
@@ -15,7 +16,7 @@ CREATE TABLE watchword.parked_event (
   payload      bytea       NOT NULL,
   stored_at    timestamptz NOT NULL,   -- when the stream stored it
   parked_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-  state        text        NOT NULL CHECK (state IN ('retrying', 'failed', 'waiting', 'redriven', 'discarded')),
+  state        text        NOT NULL CHECK (state IN ('retrying', 'failed', 'waiting', 'redriven', 'discarded', 'superseded')),
   reason       text,                   -- null while it only waits behind another
   attempts     integer     NOT NULL DEFAULT 0,
   due_at       timestamptz,
@@ -23,7 +24,7 @@ CREATE TABLE watchword.parked_event (
   requested_by text,                   -- who asked for the redrive
   resolved_at  timestamptz,
   resolved_by  text,
-  resolution   text,                   -- why it was discarded
+  resolution   text,                   -- why it was discarded, or by what it was superseded
   -- Delivered repeatedly without an answer, so it may be what kills the process. Suspects are tried one at a time, so that
   -- events that were merely in flight at the time are not blamed.
   suspect      boolean     NOT NULL DEFAULT false,

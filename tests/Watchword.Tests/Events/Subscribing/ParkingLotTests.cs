@@ -50,10 +50,10 @@ public class ParkingLotTests(PostgresFixture postgres, NatsFixture nats)
         await lot.LoadAsync(Ct);
         Assert.True(lot.TryHold(context));   // it came again
         var handled = 0;
-        var redriver = new Redriver(host.Database.Source, store, lot, new(), (_, _, _) =>
+        var redriver = new Redriver(host.Database.Source, store, new(host.Database.Source, "c"), lot, new(), (_, _, _) =>
         {
             Interlocked.Increment(ref handled);
-            return Task.CompletedTask;
+            return Task.FromResult(ParkedOutcome.Handled);
         }, NullLogger.Instance);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
