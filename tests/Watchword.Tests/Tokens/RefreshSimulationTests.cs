@@ -135,7 +135,7 @@ public class RefreshSimulationTests(PostgresFixture postgres)
             }
         }
 
-        private Task SleepAsync(TimeSpan time) => database.ExecuteAsync("""
+        private Task<int> SleepAsync(TimeSpan time) => database.ExecuteAsync("""
             UPDATE watchword.refresh_token SET issued_at = issued_at - @time, spent_at = spent_at - @time, expires_at = expires_at - @time WHERE session_id = @sessionId;
             UPDATE session SET "expiresAt" = "expiresAt" - @time WHERE id = @sessionId;
             """, new { time, sessionId });

@@ -130,7 +130,7 @@ public class RefreshTests(ServerFixture fixture)
         (await server.RefreshAsync(person.RefreshToken)).AssertInvalidToken();
     }
 
-    private Task LaterAsync(Person person, TimeSpan time) => fixture.Identity.ExecuteAsync(Later, new { time, person.SessionId });
+    private Task<int> LaterAsync(Person person, TimeSpan time) => fixture.Identity.ExecuteAsync(Later, new { time, person.SessionId });
 
     [Theory]
     [InlineData("UPDATE watchword.refresh_token SET expires_at = now() WHERE session_id = @SessionId")]
