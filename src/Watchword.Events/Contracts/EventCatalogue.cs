@@ -14,6 +14,7 @@ public static class EventCatalogue
         new("auth.user.logged_out", Streams.AuthEvents.Name!, 1, EventJson.Default.UserLoggedOut),
         new("auth.user.token_refreshed", Streams.AuthEvents.Name!, 1, EventJson.Default.UserTokenRefreshed),
         Change("user.sync", EventJson.Default.UserSyncEvent),
+        Change("user.erased", EventJson.Default.UserErased),
         Change("organization.created", EventJson.Default.OrganizationCreated),
         Change("organization.updated", EventJson.Default.OrganizationUpdated),
         Change("organization.deleted", EventJson.Default.OrganizationDeleted),

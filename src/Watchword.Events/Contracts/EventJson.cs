@@ -12,6 +12,7 @@ namespace Watchword.Events.Contracts;
 [JsonSerializable(typeof(UserLoggedOut))]
 [JsonSerializable(typeof(UserTokenRefreshed))]
 [JsonSerializable(typeof(UserSyncEvent))]
+[JsonSerializable(typeof(UserErased))]
 [JsonSerializable(typeof(OrganizationCreated))]
 [JsonSerializable(typeof(OrganizationUpdated))]
 [JsonSerializable(typeof(OrganizationDeleted))]

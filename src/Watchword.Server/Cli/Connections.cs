@@ -65,8 +65,19 @@ internal static class Connections
     /// <param name="option">The command's option for it, where that is not <c>--target-database-url</c>.</param>
     /// <exception cref="CommandException">No database is named.</exception>
     /// <exception cref="ConfigurationException">The URL is faulty.</exception>
-    public static string TargetDatabase(ParseResult parsed, string? option = null) => ConnectionString(
-        Setting.TargetDatabaseUrl, Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option));
+    public static string TargetDatabase(ParseResult parsed, string? option = null) =>
+        FindTargetDatabase(parsed) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option);
+
+    /// <summary>As <see cref="TargetDatabase"/>; null when none is named, and no server with a target runs.</summary>
+    /// <exception cref="ConfigurationException">The URL is faulty.</exception>
+    public static string? FindTargetDatabase(ParseResult parsed) =>
+        Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) is { } url ? ConnectionString(Setting.TargetDatabaseUrl, url) : null;
+
+    /// <summary>Opens the identity store.</summary>
+    /// <exception cref="CommandException">None is named.</exception>
+    /// <inheritdoc cref="OpenDatabase"/>
+    public static NpgsqlDataSource OpenIdentityDatabase(ParseResult parsed, string name) =>
+        OpenDatabase(parsed, name) ?? throw Missing("the identity store", Setting.DatabaseUrl);
 
     private static string NatsUrl(ParseResult parsed) => Find(parsed, Setting.NatsUrl, e => e.Nats) ?? throw Missing("a NATS server", Setting.NatsUrl);
 

@@ -5,6 +5,7 @@ using Watchword.Events;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
+using Watchword.Events.Replay;
 using Watchword.Events.Subscribing;
 
 namespace Watchword.UserSync;
@@ -144,7 +145,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private void Collapse(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        if (IsOwn(e) || IsHeld(batch, e, lot))
+        if (IsSkipped(e) || IsHeld(batch, e, lot))
             return;
         if (e.Fault is not null)
             Park(batch, e, e.Fault, delay: null, lot);
@@ -154,7 +155,9 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
             batch.Newest[e.Change.Data.UserId!] = UserChange.Newest(e.Change, other);
     }
 
-    private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
+    // A consumer that an earlier build made may deliver the whole stream (Durable.Fitting).
+    private bool IsSkipped(in SyncEvent e) =>
+        !SubjectPattern.Covers(options.Subject, e.Message.Subject) || options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
 
     private static bool IsHeld(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
@@ -207,7 +210,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
     {
         foreach (var e in batch.Events.Take(batch.Seen))
         {
-            if (e.Fault is not null || e.Change.Data.UserId != userId || batch.Parked.Contains(e.Message) || IsOwn(e) || IsHeld(batch, e, lot))
+            if (e.Fault is not null || e.Change.Data.UserId != userId || batch.Parked.Contains(e.Message) || IsSkipped(e) || IsHeld(batch, e, lot))
                 continue;
             try
             {
