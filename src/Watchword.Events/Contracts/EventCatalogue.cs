@@ -16,6 +16,7 @@ public static class EventCatalogue
         new("auth.user.login_failed", Streams.AuthEvents.Name!, 1, EventJson.Default.UserLoginFailed),
         new("auth.user.locked_out", Streams.AuthEvents.Name!, 1, EventJson.Default.UserLockedOut),
         Change("user.sync", EventJson.Default.UserSyncEvent),
+        Change("user.erased", EventJson.Default.UserErased),
         Change("organization.created", EventJson.Default.OrganizationCreated),
         Change("organization.updated", EventJson.Default.OrganizationUpdated),
         Change("organization.deleted", EventJson.Default.OrganizationDeleted),

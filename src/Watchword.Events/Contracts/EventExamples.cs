@@ -40,6 +40,7 @@ public static class EventExamples
             Version = Position,
             SchemaVersion = 1,
         },
+        new UserErased("user.erased", At, new(Ada), Id, Position),
         new OrganizationCreated("organization.created", At, Acme, Id, Position),
         new OrganizationUpdated("organization.updated", At, Acme with { Name = "Acme Corporation" }, Id, Position),
         new OrganizationDeleted("organization.deleted", At, Acme, Id, Position),

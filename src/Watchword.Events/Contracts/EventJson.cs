@@ -14,6 +14,7 @@ namespace Watchword.Events.Contracts;
 [JsonSerializable(typeof(UserLoginFailed))]
 [JsonSerializable(typeof(UserLockedOut))]
 [JsonSerializable(typeof(UserSyncEvent))]
+[JsonSerializable(typeof(UserErased))]
 [JsonSerializable(typeof(OrganizationCreated))]
 [JsonSerializable(typeof(OrganizationUpdated))]
 [JsonSerializable(typeof(OrganizationDeleted))]

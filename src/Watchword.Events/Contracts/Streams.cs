@@ -24,7 +24,7 @@ public static class Streams
     public static StreamConfig IdentityChanges { get; } = new()
     {
         Name = "identity-changes",
-        Subjects = ["user.sync", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*",
+        Subjects = ["user.sync", "user.erased", "organization.*", "organizationMembership.*", "member.role.changed", "invitation.*",
             "organizationRole.*", "team.*", "teamMembership.*", "account.*", "credential.changed", "session.revoked", "apiKey.*"],
         Description = "Changes of users, organizations and what belongs to them",
         Storage = StreamConfigStorage.File,

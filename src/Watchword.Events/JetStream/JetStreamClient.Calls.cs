@@ -47,6 +47,20 @@ public sealed partial class JetStreamClient
         }
     }
 
+    /// <summary>Deletes a stored message, and has the server overwrite its bytes. One that is gone already is no error.</summary>
+    internal async Task EraseMessageAsync(string stream, ulong sequence, CancellationToken ct)
+    {
+        try
+        {
+            await CallAsync(async c => await Context.DeleteMessageAsync(stream, new() { Seq = sequence, NoErase = false }, c), ["STREAM", "MSG", "DELETE", stream], ct);
+        }
+        catch (NatsJSApiException e) when (e.Error.ErrCode == NatsErrors.MessageNotDeleted)
+        {
+            if (await FindContentAsync(stream, sequence, ct) is not null)
+                throw;
+        }
+    }
+
     /// <summary>The names of the streams that take the subject; null: of all.</summary>
     public Task<IReadOnlyList<string>> ListStreamNamesAsync(string? subject, CancellationToken ct) =>
         CallAsync<IReadOnlyList<string>>(async c => await Context.ListStreamNamesAsync(subject, c).ToArrayAsync(c), ["STREAM", "NAMES"], ct);

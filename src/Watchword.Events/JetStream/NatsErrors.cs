@@ -7,7 +7,7 @@ namespace Watchword.Events.JetStream;
 public static class NatsErrors
 {
     /// <summary>JetStream's numbers of errors.</summary>
-    internal const int ConsumerNotFound = 10014, MessageTooLarge = 10054, StreamNotFound = 10059, WrongLastMessageId = 10070, HeadersTooLarge = 10097;
+    internal const int ConsumerNotFound = 10014, MessageTooLarge = 10054, MessageNotDeleted = 10057, StreamNotFound = 10059, WrongLastMessageId = 10070, HeadersTooLarge = 10097;
 
     /// <summary>Whether the same call may succeed later without any change to it.</summary>
     public static bool IsTransient(this NatsException e) => e switch

@@ -8,7 +8,7 @@ using Watchword.Events.Postgres;
 
 namespace Watchword.Server.Cli;
 
-/// <summary><c>./run audit verify</c>: checks that nobody changed the audit log.</summary>
+/// <summary><c>./run audit …</c>: checks that nobody changed the audit log, and erases a person.</summary>
 internal static class AuditCommand
 {
     private const int ExitWhole = 0;
@@ -22,6 +22,7 @@ internal static class AuditCommand
         var json = new Option<bool>("--json") { Description = "Print JSON, for other programs." };
         var verify = new Command("verify", """
             Verify the audit log: recompute every hash, and find the first row that was changed, removed, moved or added.
+            It also says which persons were erased, by whom and why.
 
             It prints the log's head. Store it out of reach of the database's owner, and pass it to the next verification.
             Exit code 0: intact; 1: broken; 2: it could not be verified.
@@ -37,7 +38,7 @@ internal static class AuditCommand
             using var stop = new StopSignal();
             return await VerifyAsync(parsed, parsed.GetValue(url), parsed.GetValue(head), parsed.GetValue(json), stop.Token);
         });
-        return new Command("audit", "Check the audit log.") { verify };
+        return new Command("audit", "Check the audit log, or erase a person.") { verify, AuditErase.Create() };
     }
 
     private static async Task<int> VerifyAsync(ParseResult parsed, string? url, string? noted, bool json, CancellationToken ct)
@@ -65,11 +66,20 @@ internal static class AuditCommand
     }
 
     private static string Words(AuditReport report) => report.Fault is not { } fault
-        ? $"The audit log is intact: {report.Rows:N0} rows.\nHead: {report.Head}"
+        ? $"The audit log is intact: {report.Rows:N0} rows.\n{Erasures(report.Erasures)}Head: {report.Head}"
         : $"""
             The audit log is BROKEN at position {fault.Position}{(fault.EventId is { } id ? $" (event {id})" : "")}: {fault.Problem}.
             The {report.Rows:N0} rows before it are intact.
             """;
+
+    private static string Erasures(IReadOnlyList<AuditErasure> erasures)
+    {
+        if (erasures.Count == 0)
+            return "";
+        var (events, persons) = (erasures.Sum(e => e.Events), erasures.DistinctBy(e => e.UserId).Count());
+        return $"{events:N0} event{(events == 1 ? "" : "s")} of {persons:N0} person{(persons == 1 ? "" : "s")} erased:\n" + string.Concat(erasures.Select(e =>
+            Terminal.OneLine($"  {e.UserId}: {e.Events:N0} event{(e.Events == 1 ? "" : "s")}, erased on {e.At:yyyy-MM-dd HH:mm:ss'Z'} by {e.By} ({e.Reason})") + "\n"));
+    }
 
     private static Task<AuditReport> WithBarAsync(Func<Action<long, long>, Task<AuditReport>> verify) =>
         AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }).Progress().AutoClear(true).StartAsync(context =>

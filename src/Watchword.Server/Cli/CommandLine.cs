@@ -27,6 +27,7 @@ internal static class CommandLine
               ./run dlq list                               list events that a consumer could not handle
               ./run consumer status                        show how far behind each consumer is
               ./run audit verify                           check that nobody changed the audit log
+              ./run audit erase --help                     erase a person from everything that is kept
               DATABASE_URL=postgres://id@db/id NATS_URL=nats://bus:4222 BETTER_AUTH_SECRET=… ./run
                                                            your own PostgreSQL and NATS
             """) { new HelpOption(), new VersionOption() };

@@ -20,16 +20,18 @@ internal static class Connections
 
     private static readonly Setting[] NatsOptions = [Setting.NatsUrl, Setting.NatsCredentials, Setting.NatsCa, Setting.NatsCertificate, Setting.NatsKey, Setting.NatsInboxPrefix];
 
-    private static readonly Dictionary<Setting, Option<string>> Options = ((Setting[])[.. NatsOptions, Setting.DatabaseUrl, Setting.TargetDatabaseUrl, Setting.Data])
+    private static readonly Dictionary<Setting, Option<string>> Options = ((Setting[])[.. NatsOptions, Setting.DatabaseUrl, Setting.DatabaseSchema, Setting.TargetDatabaseUrl, Setting.Data])
         .ToDictionary(s => s, s => new Option<string>(s.Option) { Description = Help(s), HelpName = "value" });
 
     /// <summary>Gives a command the options for its connections.</summary>
-    public static void AddTo(Command command, bool nats = true, bool database = false, bool targetDatabase = false)
+    public static void AddTo(Command command, bool nats = true, bool database = false, bool databaseSchema = false, bool targetDatabase = false)
     {
         foreach (var setting in nats ? NatsOptions : [])
             command.Add(Options[setting]);
         if (database)
             command.Add(Options[Setting.DatabaseUrl]);
+        if (databaseSchema)
+            command.Add(Options[Setting.DatabaseSchema]);
         if (targetDatabase)
             command.Add(Options[Setting.TargetDatabaseUrl]);
         command.Add(Options[Setting.Data]);
@@ -65,8 +67,29 @@ internal static class Connections
     /// <param name="option">The command's option for it, where that is not <c>--target-database-url</c>.</param>
     /// <exception cref="CommandException">No database is named.</exception>
     /// <exception cref="ConfigurationException">The URL is faulty.</exception>
-    public static string TargetDatabase(ParseResult parsed, string? option = null) => ConnectionString(
-        Setting.TargetDatabaseUrl, Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option));
+    public static string TargetDatabase(ParseResult parsed, string? option = null) =>
+        FindTargetDatabase(parsed) ?? throw Missing("the target of user sync", Setting.TargetDatabaseUrl, option);
+
+    /// <summary>As <see cref="TargetDatabase"/>; null when none is named, and no server with a target runs.</summary>
+    /// <exception cref="ConfigurationException">The URL is faulty.</exception>
+    public static string? FindTargetDatabase(ParseResult parsed) =>
+        Find(parsed, Setting.TargetDatabaseUrl, e => e.TargetDatabase) is { } url ? ConnectionString(Setting.TargetDatabaseUrl, url) : null;
+
+    /// <summary>Opens the identity store.</summary>
+    /// <exception cref="CommandException">None is named.</exception>
+    /// <inheritdoc cref="OpenDatabase"/>
+    public static NpgsqlDataSource OpenIdentityDatabase(ParseResult parsed, string name) =>
+        OpenDatabase(parsed, name) ?? throw Missing("the identity store", Setting.DatabaseUrl);
+
+    /// <summary>Better Auth's tables in the identity store.</summary>
+    /// <exception cref="CommandException">It has none in the schema that is named.</exception>
+    public static async Task<IdentityTables> IdentityTablesAsync(ParseResult parsed, NpgsqlDataSource database, CancellationToken ct)
+    {
+        var schema = Text(Configuration(parsed), Setting.DatabaseSchema) ?? "public";
+        await using var connection = await database.OpenConnectionAsync(ct);
+        return await IdentityTables.FindAsync(connection, schema, ct)
+            ?? throw new CommandException($"Schema {schema} of the identity store has no identity tables: name theirs with {Setting.DatabaseSchema.Option} or {Setting.DatabaseSchema.Key}.");
+    }
 
     private static string NatsUrl(ParseResult parsed) => Find(parsed, Setting.NatsUrl, e => e.Nats) ?? throw Missing("a NATS server", Setting.NatsUrl);
 

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Watchword.Auditing;
 
-/// <summary>Proves that an audit log is as it was written, or finds the first place where it is not.</summary>
+/// <summary>Proves that an audit log is as it was written, apart from recorded erasures, or finds the first place where it is not.</summary>
 public static class AuditLogVerifier
 {
     private const int ProgressRows = 4096;
@@ -33,7 +33,7 @@ public static class AuditLogVerifier
                 progress?.Invoke(walk.Rows, walk.Rows);
             else
                 await copy.CancelAsync();
-            return new(walk.Rows, walk.Fault is null ? walk.Last : null, walk.Fault);
+            return new(walk.Rows, walk.Fault is null ? walk.Last : null, walk.Fault, walk.Erasures);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {
@@ -55,10 +55,14 @@ public static class AuditLogVerifier
     private sealed class Walk(AuditRows rows, AuditHead? head, AuditHead? noted)
     {
         private readonly byte[] _lastHash = new byte[32];
+        private readonly SortedDictionary<long, string> _unrecorded = [];   // erased rows, with their event ids
+        private readonly List<AuditErasure> _erasures = [];
 
         public long Rows { get; private set; }
 
         public AuditFault? Fault { get; private set; }
+
+        public IReadOnlyList<AuditErasure> Erasures => _erasures;
 
         public AuditHead Last => new(Rows, Convert.ToHexStringLower(_lastHash));
 
@@ -75,6 +79,10 @@ public static class AuditLogVerifier
                 return false;
             Rows++;
             rows.Hash.CopyTo(_lastHash);
+            if (rows.IsErased)
+                _unrecorded.Add(rows.Position, rows.EventId);
+            else if (rows.Erasure is { } record)
+                _erasures.Add(new(record.UserId, record.Positions.Count(_unrecorded.Remove), rows.OccurredAt, record.By, record.Reason));
             if (noted?.Position == Rows && noted.Hash != Last.Hash)
                 Fault = new(AuditFaultKind.Rewritten, Rows, rows.EventId, "its hash is not the one that was noted: the log was rewritten here or earlier, and the chain was rebuilt");
             return Fault is null;
@@ -108,6 +116,8 @@ public static class AuditLogVerifier
                     ? "the last row is missing" : $"the rows {Rows + 1} to {head.Position} are missing at the end");
             if (head.Position < Rows || head.Hash != Last.Hash)
                 return new(AuditFaultKind.Head, Rows, null, "the head row was changed: it does not name the last row");
+            if (_unrecorded.FirstOrDefault() is { Key: > 0 } erased)
+                return new(AuditFaultKind.Unrecorded, erased.Key, erased.Value, "its content was erased, and no later row records by whom and why");
             if (noted?.Position > Rows)
                 return new(AuditFaultKind.EndMissing, Rows + 1, null, $"the log ends at {Rows}, before the head that was noted at {noted.Position}");
             return noted is { Position: 0 } && noted.Hash.Any(c => c != '0')

@@ -7,13 +7,22 @@ namespace Watchword.Auditing;
 /// <param name="Rows">How many rows were read and found intact.</param>
 /// <param name="Head">The last row's position and hash: note it elsewhere, and a later verification shows whether the log up to there was rewritten. Null when the log is broken.</param>
 /// <param name="Fault">The first broken link; null when the log is intact.</param>
-public sealed record AuditReport(long Rows, AuditHead? Head, AuditFault? Fault)
+/// <param name="Erasures">What was erased from the rows that were read, the oldest erasure first.</param>
+public sealed record AuditReport(long Rows, AuditHead? Head, AuditFault? Fault, IReadOnlyList<AuditErasure> Erasures)
 {
-    /// <summary>Whether every row is as it was written, none is missing, and none was added past the log.</summary>
+    /// <summary>Whether every row is as it was written or its erasure is recorded, none is missing, and none was added past the log.</summary>
     [MemberNotNullWhen(true, nameof(Head))]
     [MemberNotNullWhen(false, nameof(Fault))]
     public bool IsWhole => Fault is null;
 }
+
+/// <summary>An erasure: the rows about a person lost their content, and the chain is intact.</summary>
+/// <param name="UserId">The person.</param>
+/// <param name="Events">How many rows.</param>
+/// <param name="At">When.</param>
+/// <param name="By">Who did it.</param>
+/// <param name="Reason">Why, in that person's words.</param>
+public sealed record AuditErasure(string UserId, long Events, DateTimeOffset At, string By, string Reason);
 
 /// <summary>The first broken link of an audit log.</summary>
 /// <param name="Kind">What is wrong.</param>
@@ -42,6 +51,9 @@ public enum AuditFaultKind
 
     /// <summary>The head row does not name the last row.</summary>
     Head,
+
+    /// <summary>Its content is gone, and no row records the erasure.</summary>
+    Unrecorded,
 
     /// <summary>The log is intact in itself, but not the one whose head was noted.</summary>
     Rewritten,

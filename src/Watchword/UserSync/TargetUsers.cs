@@ -55,6 +55,12 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         WHERE (u.version, u.version_tie) < (EXCLUDED.version, EXCLUDED.version_tie)
         """;
 
+    // After the upsert, which leaves a newer row alone.
+    private const string Erase = """
+        UPDATE users u SET email = i.email, phone = NULL, name = NULL
+        FROM unnest($1::text[], $2::bigint[], $3::text[]) AS i (auth_id, version, email) WHERE u.auth_id = i.auth_id AND u.version = i.version
+        """;
+
     private static readonly string[] Written =
     [
         "auth_id", "email", "phone", "name", "email_verified", "is_anonymous", "is_active", "roles", "organization_id",
@@ -128,6 +134,8 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
             changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),
             changes.ConvertAll(c => c.Data.OrganizationId ?? "org_default"), changes.ConvertAll(c => c.Version),
             changes.ConvertAll(c => c.Tie), changes.ConvertAll(c => c.DeletedAt), email.IsFreedByDeletion);
+        if (changes.FindAll(c => c.IsErased) is { Count: > 0 } erased)
+            Add(batch, Erase, erased.ConvertAll(c => c.Data.UserId), erased.ConvertAll(c => c.Version), erased.ConvertAll(c => email.Freed(c.Data.UserId!)));
 
         string? EmailOf(UserChange change) => change.DeletedAt is null || (change.Data.Email is not null && !email.IsFreedByDeletion)
             ? change.Data.Email : email.Freed(change.Data.UserId!);

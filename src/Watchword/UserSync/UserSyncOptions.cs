@@ -8,8 +8,8 @@ public sealed record UserSyncOptions
     /// <summary>The stream that is read.</summary>
     public string Stream { get; init; } = "identity-changes";
 
-    /// <summary>The subject that is read.</summary>
-    public string Subject { get; init; } = "user.sync";
+    /// <summary>The subjects that are read: <c>user.sync</c> and <c>user.erased</c>.</summary>
+    public string Subject { get; init; } = "user.*";
 
     /// <summary>The durable consumer; of the processes that share the name one works, and the others stand by.</summary>
     public string Durable { get; init; } = "user-sync";

@@ -4,6 +4,7 @@ using Npgsql;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Events.Postgres;
+using Watchword.Events.Replay;
 using Watchword.Events.Subscribing;
 
 namespace Watchword.UserSync;
@@ -150,7 +151,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
 
     private void Collapse(SyncBatch batch, in SyncEvent e, ParkingLot lot)
     {
-        if (IsOwn(e))
+        if (IsSkipped(e))
             return;
         if (e.Fault is not null)
             SetAside(batch, e, lot);
@@ -160,7 +161,9 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
             batch.Newest[e.Change.Data.UserId!] = UserChange.Newest(e.Change, other);
     }
 
-    private bool IsOwn(in SyncEvent e) => options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
+    // A consumer that an earlier build made may deliver the whole stream (Durable.Fitting).
+    private bool IsSkipped(in SyncEvent e) =>
+        !SubjectPattern.Covers(options.Subject, e.Message.Subject) || options.SkipOrigin is { } own && e.Message.Headers.Find(EventHeaders.Origin) == own;
 
     // What it would have changed is unknown: nobody waits behind it, and nothing that can be read supersedes it.
     private static void SetAside(SyncBatch batch, in SyncEvent e, ParkingLot lot)
@@ -190,7 +193,7 @@ public sealed class UserSyncWorker(NpgsqlDataSource target, JetStreamClient jetS
     }
 
     private IEnumerable<SyncEvent> EventsOf(SyncBatch batch, string userId) =>
-        batch.Events.Where(e => e.Fault is null && e.Change.Data.UserId == userId && !IsOwn(e));
+        batch.Events.Where(e => e.Fault is null && e.Change.Data.UserId == userId && !IsSkipped(e));
 
     // The whole batch is acknowledged at its end.
     private static EventContext Unacknowledged(in SyncEvent e) => new(e.Message, acknowledges: false);

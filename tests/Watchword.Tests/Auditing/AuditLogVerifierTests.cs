@@ -23,6 +23,8 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
     [InlineData("occurred_at", "occurred_at + interval '1 microsecond'", AuditFaultKind.Changed)]
     [InlineData("payload", "set_byte(payload, 3, get_byte(payload, 3) + 1)", AuditFaultKind.Changed)]
     [InlineData("payload", "''", AuditFaultKind.Changed)]
+    [InlineData("salt", "set_byte(salt, 0, (get_byte(salt, 0) + 1) % 256)", AuditFaultKind.Changed)]
+    [InlineData("commitment", "set_byte(commitment, 0, (get_byte(commitment, 0) + 1) % 256)", AuditFaultKind.Changed)]
     [InlineData("previous_hash", "set_byte(previous_hash, 31, (get_byte(previous_hash, 31) + 1) % 256)", AuditFaultKind.Changed)]
     [InlineData("hash", "set_byte(hash, 0, (get_byte(hash, 0) + 1) % 256)", AuditFaultKind.Changed)]
     [InlineData("hash", "''", AuditFaultKind.Changed)]
@@ -46,8 +48,8 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
     [InlineData("UPDATE watchword.audit_log SET position = 0 WHERE position = 3; UPDATE watchword.audit_log SET position = 3 WHERE position = 4; UPDATE watchword.audit_log SET position = 4 WHERE position = 0", AuditFaultKind.Changed, 3)]
     [InlineData("UPDATE watchword.audit_log SET position = -1 WHERE position = 9", AuditFaultKind.OutOfChain, -1)]
     // A row between 4 and 5, those behind it moved on.
-    [InlineData("UPDATE watchword.audit_log SET position = -position - 1 WHERE position > 4; UPDATE watchword.audit_log SET position = -position WHERE position < 0; INSERT INTO watchword.audit_log SELECT 5, 'forged', stream, sequence, subject, key, actor, origin, correlation_id, occurred_at, payload, hash, previous_hash FROM watchword.audit_log WHERE position = 4", AuditFaultKind.Changed, 5)]
-    [InlineData("INSERT INTO watchword.audit_log SELECT 10, 'forged', stream, sequence, subject, key, actor, origin, correlation_id, occurred_at, payload, hash, previous_hash FROM watchword.audit_log WHERE position = 9", AuditFaultKind.BeyondHead, 10)]
+    [InlineData("UPDATE watchword.audit_log SET position = -position - 1 WHERE position > 4; UPDATE watchword.audit_log SET position = -position WHERE position < 0; INSERT INTO watchword.audit_log SELECT 5, 'forged', stream, sequence, subject, key, actor, origin, occurred_at, commitment, hash, previous_hash, salt, correlation_id, payload FROM watchword.audit_log WHERE position = 4", AuditFaultKind.Changed, 5)]
+    [InlineData("INSERT INTO watchword.audit_log SELECT 10, 'forged', stream, sequence, subject, key, actor, origin, occurred_at, commitment, hash, previous_hash, salt, correlation_id, payload FROM watchword.audit_log WHERE position = 9", AuditFaultKind.BeyondHead, 10)]
     [InlineData("ALTER TABLE watchword.audit_log DROP CONSTRAINT audit_log_pkey; ALTER TABLE watchword.audit_log ALTER position DROP NOT NULL; UPDATE watchword.audit_log SET position = NULL WHERE position = 5", AuditFaultKind.Missing, 5)]
     [InlineData("ALTER TABLE watchword.audit_log DROP CONSTRAINT audit_log_pkey; ALTER TABLE watchword.audit_log ALTER position DROP NOT NULL; UPDATE watchword.audit_log SET position = NULL WHERE position = 9", AuditFaultKind.OutOfChain, 0)]
     [InlineData("UPDATE watchword.audit_head SET hash = sha256('x')", AuditFaultKind.Head, 9)]
@@ -97,7 +99,7 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
         await using var trail = await AuditTrail.CreateAsync(postgres, Rows);
         // Who owns the database can drop this too; then a position can stand there twice.
         await trail.Database.ExecuteAsync("ALTER TABLE watchword.audit_log DROP CONSTRAINT audit_log_pkey");
-        string[] columns = ["position", "event_id", "stream", "sequence", "subject", "key", "actor", "origin", "correlation_id", "occurred_at", "payload", "previous_hash", "hash"];
+        string[] columns = ["position", "event_id", "stream", "sequence", "subject", "key", "actor", "origin", "occurred_at", "commitment", "previous_hash", "hash", "salt", "correlation_id", "payload"];
         var flips = from column in Gen.Elements(columns)
                     from row in Gen.Choose(1, Rows)
                     from bit in Gen.Choose(0, 1 << 20)
@@ -119,7 +121,7 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
             }
             await trail.TamperAsync("DELETE FROM watchword.audit_log; INSERT INTO watchword.audit_log SELECT * FROM kept; DROP TABLE kept");
         }
-        Assert.InRange(found, 180, 213);
+        Assert.InRange(found, 180, 215);
         Assert.True((await trail.VerifyAsync()).IsWhole);
     }
 
@@ -154,7 +156,7 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
         // To where a time can still be written down.
         "occurred_at" => string.Create(CultureInfo.InvariantCulture,
             $"to_timestamp(0) + ((extract(epoch FROM occurred_at) * 1000000)::bigint # (1::bigint << {bit % 50})) * interval '1 microsecond'"),
-        "payload" or "previous_hash" or "hash" => string.Create(CultureInfo.InvariantCulture,
+        "payload" or "previous_hash" or "hash" or "salt" or "commitment" => string.Create(CultureInfo.InvariantCulture,
             $"set_bit({column}, {bit} % (octet_length({column}) * 8), 1 - get_bit({column}, {bit} % (octet_length({column}) * 8)))"),
         // The lower seven bits of a character of ASCII are one again, but for the one that would end a C string.
         _ => string.Create(CultureInfo.InvariantCulture,
@@ -166,7 +168,7 @@ public class AuditLogVerifierTests(PostgresFixture postgres)
         string[] columns =
         [
             "int8send(position)", "convert_to(event_id, 'UTF8')", "convert_to(stream, 'UTF8')", "int8send(sequence)", "convert_to(subject, 'UTF8')", "convert_to(key, 'UTF8')",
-            "convert_to(actor, 'UTF8')", "convert_to(origin, 'UTF8')", "convert_to(correlation_id, 'UTF8')", "timestamptz_send(occurred_at)", "payload", "previous_hash",
+            "convert_to(actor, 'UTF8')", "convert_to(origin, 'UTF8')", "timestamptz_send(occurred_at)", "commitment", "previous_hash",
         ];
         return $"UPDATE watchword.audit_log SET hash = sha256({string.Join(" || ", columns.Select(c => $"watchword.audit_field({c})"))}) WHERE {row}";
     }

@@ -118,7 +118,7 @@ public class EventsTailTests(NatsFixture nats)
 
         var run = await CommandRun.RunAsync([("NATS_URL", world.Account.Url)], ["events", "tail", "--subject", "user.sync", "--subject", subject]);
 
-        Assert.Equal((1, $"--subject is '{subject}', which none of the followed streams takes: choose from auth.user.*, user.sync, organization.*, organizationMembership.*, member.role.changed, invitation.*, organizationRole.*, team.*, teamMembership.*, account.*, credential.changed, session.revoked, apiKey.*\n"),
+        Assert.Equal((1, $"--subject is '{subject}', which none of the followed streams takes: choose from auth.user.*, user.sync, user.erased, organization.*, organizationMembership.*, member.role.changed, invitation.*, organizationRole.*, team.*, teamMembership.*, account.*, credential.changed, session.revoked, apiKey.*\n"),
             (run.ExitCode, run.Errors));
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Watchword.Tests;
 
@@ -94,6 +95,10 @@ public sealed partial class NatsServer : IAsyncDisposable
         LoseData();
         Copy("saved", "data");
     }
+
+    /// <summary>Whether a text is in the files of JetStream, deleted or not. Only while it is stopped.</summary>
+    public bool HasStored(string text) => Directory.GetFiles(Path.Combine(_folder, "data"), "*", SearchOption.AllDirectories)
+        .Any(file => File.ReadAllBytes(file).AsSpan().IndexOf(Encoding.UTF8.GetBytes(text)) >= 0);
 
     /// <summary>SIGKILL and a new start on the same port and data.</summary>
     public async Task RestartAsync()

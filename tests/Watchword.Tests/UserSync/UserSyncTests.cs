@@ -41,6 +41,55 @@ public class UserSyncTests(PostgresFixture postgres, NatsFixture nats)
         Assert.Equal("third", (await host.UsersAsync())[0].Name);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_erased_user_keeps_a_row_of_the_id_alone_whether_or_not_the_deletion_came_before(bool isDeleted)
+    {
+        await using var host = await StartAsync();
+        await host.PublishAsync(Event("u", "created", version: 1));
+        await host.PublishAsync(Event("v", "created", version: 1));
+        await host.SettledAsync();
+        if (isDeleted)
+            await host.PublishAsync(Event("u", "deleted", version: 2));
+        await host.JetStream.PublishAsync("user.erased", """{"event":"user.erased","timestamp":"2026-01-01T00:00:00.000Z","data":{"userId":"u"},"id":"e","version":3,"schemaVersion":1}"""u8.ToArray());
+        await host.PublishAsync(Event("u", version: 2));   // late
+        await host.SettledAsync();
+
+        var users = await host.UsersAsync();
+        Assert.Equal((null, null, false, 3), (users[0].Email, users[0].Name, users[0].Is_Active, users[0].Version));
+        Assert.NotNull(users[0].Deleted_At);
+        Assert.Equal("v@example.com", users[1].Email);
+    }
+
+    [Fact]
+    public void An_erasure_takes_nothing_over_from_the_events_that_it_meets_in_a_batch()
+    {
+        var created = new UserChange(new("u", "u@example.com"), Version: 1, Tie: 0, DeletedAt: null);
+        var erased = new UserChange(new("u"), Version: 2, Tie: 0, DeletedAt: DateTime.UnixEpoch, IsErased: true);
+        Assert.Null(UserChange.Newest(created, erased).Data.Email);
+        Assert.Equal("u@example.com", UserChange.Newest(created, erased with { IsErased = false }).Data.Email);
+    }
+
+    [Fact]
+    public async Task Of_a_consumer_that_delivers_the_whole_stream_only_users_are_read()
+    {
+        var account = nats.TakeAccount();
+        await using (var other = await account.ConnectAsync())
+        {
+            await other.CreateStreamAsync(Streams.IdentityChanges);
+            // As an earlier build made it: a plain filter cannot become one with a wildcard.
+            await other.CreateConsumerAsync("identity-changes", new() { DurableName = "user-sync", FilterSubject = "user.sync", AckPolicy = NATS.Client.JetStream.Models.ConsumerConfigAckPolicy.All });
+        }
+        await using var host = await StartAsync(account: account);
+        await host.Worker.Ready;
+        await host.JetStream.PublishAsync("organization.created", """{"event":"organization.created"}"""u8.ToArray());
+        await host.PublishAsync(Event("u"));
+        await host.SettledAsync();
+        Assert.Single(await host.UsersAsync());
+        Assert.Empty(await host.Target.QueryAsync<string>("SELECT reason FROM watchword.parked_event"));
+    }
+
     [Fact]
     public async Task Foreign_events_of_one_time_are_ordered_by_the_stream()
     {

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Watchword.Events.Contracts;
 using Watchword.Events.JetStream;
 using Watchword.Server.Catalogue;
+using Watchword.Server.Erasure;
 using Watchword.Tests.Tokens;
 
 namespace Watchword.Tests.Events.Contracts;
@@ -41,10 +42,11 @@ public class PublishedEventsTests(ServerFixture fixture)
             DELETE FROM organization WHERE id = 'o-{id}';
             DELETE FROM "user" WHERE id = @user;
             """, new { user = person.Id });
+        await new IdentityTraces(fixture.Identity.Source, new(person.Id)).CompleteAsync(TestContext.Current.CancellationToken);
 
         await using var nats = await fixture.Account.ConnectAsync();
         var auth = await ReadAsync(nats, Streams.AuthEvents.Name!, person.Id, id, "auth.user.logged_out");
-        var changes = await ReadAsync(nats, Streams.IdentityChanges.Name!, person.Id, id, "user.deleted");
+        var changes = await ReadAsync(nats, Streams.IdentityChanges.Name!, person.Id, id, "user.erased");
 
         Assert.Equal(EventCatalogue.All.Where(t => t.Stream != Streams.SecurityAlerts.Name).Select(t => t.Subject).Order(StringComparer.Ordinal),
             auth.Concat(changes).Select(e => e.Type.Subject).Distinct().Order(StringComparer.Ordinal));
