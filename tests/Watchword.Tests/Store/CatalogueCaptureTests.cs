@@ -98,7 +98,7 @@ public class CatalogueCaptureTests(PostgresFixture postgres)
     private static readonly string[] Secrets = ["hash-", "token-", "key-hash", "wwabcd", "secret-", "codes-", "public-", "cred-"];
 
     // Appended by code, not by a trigger.
-    private static readonly string[] Acts = ["auth.user.logged_in", "auth.user.logged_out", "auth.user.token_refreshed", "auth.user.login_failed", "auth.user.locked_out"];
+    private static readonly string[] Acts = ["auth.user.logged_in", "auth.user.logged_out", "auth.user.token_refreshed", "auth.user.login_failed", "auth.user.locked_out", "user.erased"];
 
     [Fact]
     public async Task Every_mutation_leaves_its_events_and_a_rolled_back_one_none()

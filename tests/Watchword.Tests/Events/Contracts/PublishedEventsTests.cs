@@ -42,7 +42,7 @@ public class PublishedEventsTests(ServerFixture fixture)
             DELETE FROM organization WHERE id = 'o-{id}';
             DELETE FROM "user" WHERE id = @user;
             """, new { user = person.Id });
-        await new IdentityTraces(fixture.Identity.Source, new(person.Id)).CompleteAsync(TestContext.Current.CancellationToken);
+        await new IdentityTraces(fixture.Identity.Source, await fixture.Identity.TablesAsync(), new(person.Id)).CompleteAsync(TestContext.Current.CancellationToken);
 
         await using var nats = await fixture.Account.ConnectAsync();
         var auth = await ReadAsync(nats, Streams.AuthEvents.Name!, person.Id, id, "auth.user.logged_out");
