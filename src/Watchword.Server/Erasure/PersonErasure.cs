@@ -56,6 +56,7 @@ internal sealed class PersonErasure(NpgsqlDataSource identity, IdentityTables ta
 
         List<ErasedPlace> places = [new("identity tables", await traces.DeleteRowsAsync(ct))];
         await WaitUntilPublishedAsync(person, ct);
+        await WaitForConsumersAsync(ct);
         // The outbox before the streams: an audit of the stream must not take what is deleted there for lost.
         places.Add(new("outbox", await OutboxErasure.EraseAsync(identity, person, ct)));
         foreach (var (name, database) in Databases)
@@ -88,6 +89,21 @@ internal sealed class PersonErasure(NpgsqlDataSource identity, IdentityTables ta
         foreach (var stream in Searched)
             await StreamErasure.LearnAsync(jetStream, stream, person, ct);
         await traces.LeaveToOthersAsync(ct);
+    }
+
+    // They have in hand what was just published, such as user.deleted, and would keep it after this has looked. One that is
+    // down has nothing in hand, and is not waited for longer than this.
+    private async Task WaitForConsumersAsync(CancellationToken ct)
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < Patience; await Task.Delay(Poll, ct))
+        {
+            var isBusy = false;
+            foreach (var stream in Searched)
+                if (await jetStream.FindStreamAsync(stream, ct) is not null)
+                    isBusy |= (await jetStream.ListConsumersAsync(stream, ct)).Any(c => c.Config.DurableName is not null && (c.NumPending > 0 || c.NumAckPending > 0));
+            if (!isBusy)
+                return;
+        }
     }
 
     // The relay may have read an event that it has not published yet: it would arrive in the stream after this has looked.
