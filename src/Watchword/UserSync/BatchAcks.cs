@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Watchword.Events.JetStream;
 using Watchword.Events.Subscribing;
 
@@ -11,7 +12,11 @@ namespace Watchword.UserSync;
 /// <remarks>The consumer numbers its deliveries, so a lost one shows as a gap.</remarks>
 internal sealed class BatchAcks(Durable durable, JetStreamClient jetStream)
 {
+    // An event that was deleted from the stream (an erased person's) never comes again.
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
     private readonly HashSet<ulong> _returned = [];
+    private long _askedAt;
     private long _connection = -1;
     private ulong _known;       // number of the last delivery when the server was asked
     private ulong _last;        // number of the last delivery since, without a gap
@@ -32,7 +37,7 @@ internal sealed class BatchAcks(Durable durable, JetStreamClient jetStream)
             if (_highest is null || message.Sequence > _highest.Sequence)
                 _highest = message;
         }
-        if (!isWhole)
+        if (!isWhole || (_owed > _returned.Count && Stopwatch.GetElapsedTime(_askedAt) > Patience))
         {
             await AskAsync(ct);
             return;
@@ -51,7 +56,7 @@ internal sealed class BatchAcks(Durable durable, JetStreamClient jetStream)
     /// <summary>Asks the server what is unacknowledged: that has to come again first, and a short ack wait speeds it up.</summary>
     public async Task AskAsync(CancellationToken ct)
     {
-        _connection = jetStream.OpenedTotal;
+        (_connection, _askedAt) = (jetStream.OpenedTotal, Stopwatch.GetTimestamp());
         _returned.Clear();
         _highest = null;
         if (await durable.FindAsync(ct) is not { } consumer)

@@ -93,7 +93,7 @@ internal sealed class TargetAddresses(NpgsqlDataSource target, TargetUsers users
     {
         await transaction.SaveAsync("one", ct);
         await using var batch = transaction.Connection!.CreateBatch();
-        users.Add(batch, [change]);
+        users.Add(batch, [change], isCareful: true);
         try
         {
             await batch.ExecuteNonQueryAsync(ct);

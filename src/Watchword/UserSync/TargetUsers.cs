@@ -26,9 +26,7 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
         WHERE u.auth_id = i.auth_id AND (u.version, u.version_tie) < (i.version, i.version_tie)
         """;
 
-    // The last guard is what makes duplicates and reordering harmless. The first keeps an outdated state from the table's
-    // constraints, which PostgreSQL checks before it looks for the conflict.
-    private const string Upsert = """
+    private const string Insert = """
         INSERT INTO users AS u (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles,
                                 organization_id, version, version_tie, deleted_at)
         SELECT i.auth_id, i.email, i.phone, i.name, i.email_verified, i.is_anonymous, i.is_active AND i.deleted_at IS NULL,
@@ -37,8 +35,17 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
                     $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::timestamptz[])
           AS i (auth_id, email, phone, name, email_verified, is_anonymous, is_active, roles, organization_id,
                 version, version_tie, deleted_at)
-        WHERE NOT EXISTS (SELECT 1 FROM users stored
-                          WHERE stored.auth_id = i.auth_id AND (stored.version, stored.version_tie) >= (i.version, i.version_tie))
+
+        """;
+
+    // Keeps an outdated state from the table's constraints, which PostgreSQL checks before it looks for the conflict.
+    private const string OnlyNewer = """
+        WHERE (SELECT (stored.version, stored.version_tie) >= (i.version, i.version_tie) FROM users stored WHERE stored.auth_id = i.auth_id) IS NOT TRUE
+
+        """;
+
+    // The guard at its end is what makes duplicates and reordering harmless.
+    private const string Update = """
         ON CONFLICT (auth_id) DO UPDATE SET
           email           = CASE WHEN EXCLUDED.deleted_at IS NULL OR $13 THEN EXCLUDED.email ELSE coalesce(EXCLUDED.email, u.email) END,
           phone           = CASE WHEN EXCLUDED.deleted_at IS NULL THEN EXCLUDED.phone           ELSE u.phone END,
@@ -104,18 +111,21 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
     }
 
     /// <summary>Applies the changes in one transaction; at most one change a user.</summary>
-    public async Task ApplyAsync(List<UserChange> changes, CancellationToken ct)
+    /// <param name="changes">The changes.</param>
+    /// <param name="isCareful">Whether the table may refuse one of them: then it is not asked about outdated ones, which costs a look-up each.</param>
+    /// <param name="ct">Gives up.</param>
+    public async Task ApplyAsync(List<UserChange> changes, bool isCareful, CancellationToken ct)
     {
         // Two processes that meet in the same rows take them in the same order.
         changes.Sort((a, b) => string.CompareOrdinal(a.Data.UserId, b.Data.UserId));
         await using var connection = await target.OpenConnectionAsync(ct);
         await using var batch = connection.CreateBatch();
-        Add(batch, changes);
+        Add(batch, changes, isCareful);
         await batch.ExecuteNonQueryAsync(ct);
     }
 
     /// <summary>Adds the statements that apply the changes.</summary>
-    public void Add(NpgsqlBatch batch, List<UserChange> changes)
+    public void Add(NpgsqlBatch batch, List<UserChange> changes, bool isCareful)
     {
         var email = Email;
         var living = changes.FindAll(c => c.DeletedAt is null);
@@ -128,7 +138,7 @@ internal sealed class TargetUsers(NpgsqlDataSource target)
                 deleted.ConvertAll(c => c.Data.UserId), deleted.ConvertAll(c => email.IsFreedByDeletion ? email.Freed(c.Data.UserId!) : c.Data.Email),
                 deleted.ConvertAll(c => c.Version), deleted.ConvertAll(c => c.Tie), deleted.ConvertAll(c => c.DeletedAt), email.IsFreedByDeletion);
         }
-        Add(batch, Upsert,
+        Add(batch, Insert + (isCareful ? OnlyNewer : "") + Update,
             changes.ConvertAll(c => c.Data.UserId), changes.ConvertAll(EmailOf), changes.ConvertAll(c => c.Data.Phone),
             changes.ConvertAll(c => c.Data.Name), changes.ConvertAll(c => c.Data.EmailVerified), changes.ConvertAll(c => c.Data.IsAnonymous),
             changes.ConvertAll(c => c.Data.IsActive), changes.ConvertAll(c => ArrayLiteral(c.Data.Roles)),

@@ -21,7 +21,7 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
     {
         List<(UserChange Change, Refusal Why)> refused = [];
         List<UserChange> blocked = [];
-        await StoreAsync(changes, refused, blocked, ct);
+        await StoreAsync(changes, isCareful: false, refused, blocked, ct);
         _waiters.Forget(changes.Where(c => !blocked.Contains(c)));
         if (blocked.Count == 0 && _waiters.Count == 0)
             return (refused, []);
@@ -49,18 +49,19 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
     public void Dispose() => _waiters.Dispose();
 
     // What the table refuses is found by halving, and what takes too long is halved too.
-    private async Task StoreAsync(ArraySegment<UserChange> changes, List<(UserChange, Refusal)> refused, List<UserChange> blocked, CancellationToken ct)
+    private async Task StoreAsync(ArraySegment<UserChange> changes, bool isCareful, List<(UserChange, Refusal)> refused, List<UserChange> blocked, CancellationToken ct)
     {
         while (changes.Count > 1)
         {
             try
             {
-                await PersistAsync(() => users.ApplyAsync([.. changes], ct), ct, isOne: false);
+                await PersistAsync(() => users.ApplyAsync([.. changes], isCareful, ct), ct, isOne: false);
                 return;
             }
             catch (NpgsqlException e) when (e.IsObjection() || e.IsTooSlow())
             {
-                await StoreAsync(changes[..(changes.Count / 2)], refused, blocked, ct);
+                isCareful = true;
+                await StoreAsync(changes[..(changes.Count / 2)], isCareful, refused, blocked, ct);
                 changes = changes[(changes.Count / 2)..];
             }
         }
@@ -76,7 +77,7 @@ internal sealed class UserWriter(TargetUsers users, TargetAddresses addresses, U
     {
         try
         {
-            await PersistAsync(() => users.ApplyAsync([change], ct), ct);
+            await PersistAsync(() => users.ApplyAsync([change], isCareful: true, ct), ct);
             return null;
         }
         // What is known of a deleted user is worth less than that they are deleted.

@@ -99,7 +99,7 @@ internal sealed class EraseWorld : IAsyncDisposable
     private static async Task<string> TablesAsync(TestDatabase database)
     {
         var text = new StringBuilder();
-        foreach (var table in await database.QueryAsync<string>("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"))
+        foreach (var table in await database.QueryAsync<string>("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'"))
             foreach (var row in await database.QueryAsync<string>($"SELECT to_jsonb(t)::text FROM {table} t"))
                 text.Append(table).Append(' ').AppendLine(row);
         return text.ToString();

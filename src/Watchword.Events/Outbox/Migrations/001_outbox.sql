@@ -77,15 +77,23 @@ END $$;
 -- Locks entities until the transaction ends, always in the same order, so that statements over many keys cannot deadlock. The
 -- caller's next statement sees what the previous holders committed. Versions are drawn under these locks and therefore rise
 -- in commit order, even for changes that lock no other row in common.
-CREATE FUNCTION watchword.lock_entities(p_kind text, p_ids text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Here and below: with a plan for each array, PostgreSQL would plan longer than it works; and a plan made while a table is small
+-- must use the index, for it stays when the table has grown.
+CREATE FUNCTION watchword.lock_entities(p_kind text, p_ids text[]) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_found integer;
 BEGIN
-  PERFORM 1 FROM watchword.entity_version WHERE kind = p_kind AND id = ANY (p_ids) ORDER BY id COLLATE "C" FOR UPDATE;
-  -- Those that are older than this installation have no row yet.
-  INSERT INTO watchword.entity_version AS e (kind, id, version)
-  SELECT p_kind, missing.id, nextval('watchword.outbox_position')
-  FROM (SELECT DISTINCT i.id COLLATE "C" AS id FROM unnest(p_ids) AS i (id)
-        WHERE NOT EXISTS (SELECT 1 FROM watchword.entity_version v WHERE v.kind = p_kind AND v.id = i.id) ORDER BY 1) missing
-  ON CONFLICT (kind, id) DO UPDATE SET version = e.version;
+  PERFORM 1 FROM unnest(p_ids) AS i (id) JOIN watchword.entity_version v ON v.kind = p_kind AND v.id = i.id
+    ORDER BY v.id COLLATE "C" FOR UPDATE OF v;
+  GET DIAGNOSTICS v_found = ROW_COUNT;
+  IF v_found < cardinality(p_ids) THEN   -- some are older than this installation, and have no row yet
+    INSERT INTO watchword.entity_version AS e (kind, id, version)
+    SELECT p_kind, missing.id, nextval('watchword.outbox_position')
+    FROM (SELECT DISTINCT i.id COLLATE "C" AS id FROM unnest(p_ids) AS i (id)
+          WHERE NOT EXISTS (SELECT 1 FROM watchword.entity_version v WHERE v.kind = p_kind AND v.id = i.id) ORDER BY 1) missing
+    ON CONFLICT (kind, id) DO UPDATE SET version = e.version;
+  END IF;
 END $$;
 
 -- RFC 9562, section 5.7: 48 bits of milliseconds, version 7, variant 10, the rest random.
@@ -98,7 +106,7 @@ CREATE FUNCTION watchword.uuid_v7(p_at timestamptz) RETURNS uuid LANGUAGE sql VO
 $$;
 
 -- ISO 8601 in UTC with milliseconds, in the format of JavaScript's toISOString.
-CREATE FUNCTION watchword.iso(p_at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION watchword.iso(p_at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
@@ -139,7 +147,8 @@ END $$;
 
 -- Appends an auth.user.* event for each element of p_data: {subject, data, metadata}. Members of data that are null are left
 -- out; data.timestamp is added. Returns the position of the last.
-CREATE FUNCTION watchword.append_auth_events(p_action text, p_keys text[], p_data jsonb[]) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION watchword.append_auth_events(p_action text, p_keys text[], p_data jsonb[]) RETURNS bigint
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_subject     text  := 'auth.user.' || p_action;
   v_context     jsonb := watchword.context();
@@ -186,7 +195,7 @@ CREATE TYPE watchword.change AS (
 -- p_deleted: true marks the entities as deleted, false as live; null leaves the mark (memberships of a deleted organization
 -- end after it, and must not revive it).
 CREATE FUNCTION watchword.append_changes(p_changes watchword.change[], p_deleted boolean DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_context jsonb := watchword.context();
 BEGIN

@@ -21,7 +21,8 @@ $$;
 -- The user.sync changes of users as they are now. A body combines the user's row with its oldest membership, and concurrent
 -- transactions may change either: it is read here, after the caller has locked the users, from the tables. A user that is
 -- being deleted is not there any more.
-CREATE OR REPLACE FUNCTION watchword.user_changes(p_event text, p_ids text[]) RETURNS watchword.change[] LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION watchword.user_changes(p_event text, p_ids text[]) RETURNS watchword.change[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   RETURN (
     SELECT array_agg(('user', r.fields ->> 'id', 'user.sync', p_event, watchword.user_data(r.fields, r.organization))::watchword.change ORDER BY r.ord)
@@ -30,7 +31,8 @@ BEGIN
           FROM unnest(p_ids::{user.id:type}[]) WITH ORDINALITY i (id, ord) JOIN {user} u ON u.id = i.id OFFSET 0) r);
 END $$;
 
-CREATE OR REPLACE FUNCTION watchword.capture_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION watchword.capture_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_created text[];
   v_updated text[];
@@ -79,7 +81,8 @@ CREATE OR REPLACE FUNCTION watchword.member_change(p_event text, p_member jsonb)
 $$;
 
 -- The users whose oldest membership begins or ends with these rows, or moves in time: their user.sync names its organization.
-CREATE OR REPLACE FUNCTION watchword.users_of_members(p_members jsonb[]) RETURNS text[] LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION watchword.users_of_members(p_members jsonb[]) RETURNS text[] LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
   RETURN (
     SELECT array_agg(DISTINCT p.member ->> 'userId')
@@ -90,7 +93,8 @@ BEGIN
         AND (m."createdAt", m.id::text) < ((p.member ->> 'createdAt')::timestamptz, p.member ->> 'id')));
 END $$;
 
-CREATE OR REPLACE FUNCTION watchword.capture_member() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION watchword.capture_member() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_old   jsonb[] := '{}';
   v_new   jsonb[] := '{}';
@@ -129,71 +133,84 @@ END $$;
 -- ── Sessions ──
 
 -- Sign-out, an administrator, a ban or a statement by hand: they all delete the session.
-CREATE OR REPLACE FUNCTION watchword.capture_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION watchword.capture_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   INSERT INTO watchword.ended_session (session_id) SELECT o.id::text FROM old_rows o ORDER BY 1 ON CONFLICT (session_id) DO NOTHING;
   DELETE FROM watchword.refresh_token t USING old_rows o WHERE t.session_id = o.id::text;
   -- An expired session has ended by itself; its row is only tidied away. A session is no state of its user: no version rises,
   -- and so a logout waits for no other change of the user.
-  PERFORM watchword.append_changes(array_agg((NULL, o.id_of_user, 'session.revoked', 'session.revoked', json_build_object(
-      'sessionId', o.fields ->> 'id', 'userId', o.id_of_user, 'ip', nullif(o.fields ->> 'ipAddress', ''), 'userAgent', nullif(o.fields ->> 'userAgent', '')))::watchword.change ORDER BY o.fields ->> 'id'))
+  PERFORM watchword.append_changes(array_agg((NULL, o.id_of_user, 'session.revoked', 'session.revoked', json_strip_nulls(json_build_object(
+      'sessionId', o.fields ->> 'id', 'userId', o.id_of_user, 'ip', nullif(o.fields ->> 'ipAddress', ''), 'userAgent', nullif(o.fields ->> 'userAgent', ''))))::watchword.change ORDER BY o.fields ->> 'id'))
     FROM (SELECT to_jsonb(s) AS fields, s."userId"::text AS id_of_user FROM old_rows s WHERE s."expiresAt" > clock_timestamp() OFFSET 0) o;
   RETURN NULL;
 END $$;
 
 -- ── All other tables ──
 
--- How a row of such a table is published. A row whose identity changes ends one thing and begins another; one whose state
--- stays the same has not changed. The state can be secret: it is compared, and never published.
-CREATE OR REPLACE FUNCTION watchword.facts(p_table text, p_row jsonb)
-RETURNS TABLE (kind text, key text, identity text, state text, subject text, data jsonb) LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN p_table IN ('organization', 'team', 'organizationRole', 'invitation') THEN 'organization' WHEN p_table = 'teamMember' THEN 'user' END,
-         d.key, d.identity, coalesce(d.state, d.data::text), d.subject, d.data
-  FROM (
-    SELECT p_row ->> 'id' AS key, p_row ->> 'id' AS identity, NULL AS state, 'organization' AS subject,
-           jsonb_build_object('organizationId', p_row ->> 'id', 'name', p_row ->> 'name', 'slug', p_row ->> 'slug',
-                              'logo', p_row ->> 'logo', 'metadata', p_row ->> 'metadata') AS data
-    WHERE p_table = 'organization'
-    UNION ALL
-    SELECT p_row ->> 'organizationId', concat_ws(' ', p_row ->> 'id', p_row ->> 'organizationId'), p_row ->> 'status', 'invitation',
-           jsonb_build_object('invitationId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId', 'email', p_row ->> 'email',
-                              'role', p_row ->> 'role', 'teamId', p_row ->> 'teamId', 'status', p_row ->> 'status', 'inviterId', p_row ->> 'inviterId')
-    WHERE p_table = 'invitation'
-    UNION ALL
-    SELECT p_row ->> 'organizationId', concat_ws(' ', p_row ->> 'id', p_row ->> 'organizationId'), NULL, 'team',
-           jsonb_build_object('teamId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId', 'name', p_row ->> 'name')
-    WHERE p_table = 'team'
-    UNION ALL
-    SELECT p_row ->> 'userId', concat_ws(' ', p_row ->> 'teamId', p_row ->> 'userId'), NULL, 'teamMembership',
-           jsonb_build_object('teamId', p_row ->> 'teamId', 'userId', p_row ->> 'userId')
-    WHERE p_table = 'teamMember'
-    UNION ALL
-    SELECT p_row ->> 'organizationId', concat_ws(' ', p_row ->> 'id', p_row ->> 'organizationId'), NULL, 'organizationRole',
-           jsonb_build_object('roleId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId', 'role', p_row ->> 'role', 'permission', p_row ->> 'permission')
-    WHERE p_table = 'organizationRole'
-    UNION ALL
-    SELECT p_row ->> 'userId', concat_ws(' ', p_row ->> 'providerId', p_row ->> 'accountId', p_row ->> 'userId'), NULL, 'account',
-           jsonb_build_object('accountId', p_row ->> 'id', 'userId', p_row ->> 'userId', 'provider', p_row ->> 'providerId', 'providerAccountId', p_row ->> 'accountId')
-    WHERE p_table = 'account' AND p_row ->> 'providerId' <> 'credential'
-    UNION ALL
-    SELECT p_row ->> 'userId', p_row ->> 'userId', p_row ->> 'password', 'credential',
-           jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'password')
-    WHERE p_table = 'account' AND p_row ->> 'providerId' = 'credential' AND p_row ->> 'password' IS NOT NULL
-    UNION ALL
-    SELECT p_row ->> 'userId', concat_ws(' ', p_row ->> 'id', p_row ->> 'userId'), concat_ws(' ', p_row ->> 'credentialID', p_row ->> 'publicKey'), 'credential',
-           jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'passkey')
-    WHERE p_table = 'passkey'
-    UNION ALL
-    SELECT p_row ->> 'userId', concat_ws(' ', p_row ->> 'id', p_row ->> 'userId'), p_row ->> 'secret', 'credential',
-           jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'twoFactor')
-    WHERE p_table = 'twoFactor'
-    UNION ALL
-    SELECT coalesce(p_row ->> 'referenceId', p_row ->> 'userId'), concat_ws(' ', p_row ->> 'id', p_row ->> 'referenceId', p_row ->> 'userId'), NULL, 'apiKey',
-           jsonb_build_object('apiKeyId', p_row ->> 'id', 'ownerId', coalesce(p_row ->> 'referenceId', p_row ->> 'userId'), 'name', p_row ->> 'name',
-                              'enabled', coalesce((p_row ->> 'enabled')::boolean, true), 'expiresAt', watchword.iso((p_row ->> 'expiresAt')::timestamptz),
-                              'permissions', p_row ->> 'permissions')
-    WHERE p_table = 'apikey') d
-$$;
+-- How a row of such a table is published; without a subject it is not. A row whose identity changes ends one thing and begins
+-- another; one whose state stays the same has not changed. The state can be secret: it is compared, and never published.
+CREATE OR REPLACE FUNCTION watchword.fact(p_table text, p_row jsonb, OUT subject text, OUT key text, OUT identity text, OUT state text, OUT data jsonb)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  CASE p_table
+    WHEN 'organization' THEN
+      subject := 'organization';
+      key := p_row ->> 'id';
+      data := jsonb_build_object('organizationId', p_row ->> 'id', 'name', p_row ->> 'name', 'slug', p_row ->> 'slug',
+                                 'logo', p_row ->> 'logo', 'metadata', p_row ->> 'metadata');
+    WHEN 'invitation' THEN
+      subject := 'invitation';
+      key := p_row ->> 'organizationId';
+      state := p_row ->> 'status';
+      data := jsonb_build_object('invitationId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId', 'email', p_row ->> 'email',
+                                 'role', p_row ->> 'role', 'teamId', p_row ->> 'teamId', 'status', p_row ->> 'status', 'inviterId', p_row ->> 'inviterId');
+    WHEN 'team' THEN
+      subject := 'team';
+      key := p_row ->> 'organizationId';
+      data := jsonb_build_object('teamId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId', 'name', p_row ->> 'name');
+    WHEN 'teamMember' THEN
+      subject := 'teamMembership';
+      key := p_row ->> 'userId';
+      identity := p_row ->> 'teamId';
+      data := jsonb_build_object('teamId', p_row ->> 'teamId', 'userId', p_row ->> 'userId');
+    WHEN 'organizationRole' THEN
+      subject := 'organizationRole';
+      key := p_row ->> 'organizationId';
+      data := jsonb_build_object('roleId', p_row ->> 'id', 'organizationId', p_row ->> 'organizationId',
+                                 'role', p_row ->> 'role', 'permission', p_row ->> 'permission');
+    WHEN 'account' THEN
+      key := p_row ->> 'userId';
+      IF p_row ->> 'providerId' <> 'credential' THEN
+        subject := 'account';
+        identity := concat_ws(' ', p_row ->> 'providerId', p_row ->> 'accountId');
+        data := jsonb_build_object('accountId', p_row ->> 'id', 'userId', p_row ->> 'userId',
+                                   'provider', p_row ->> 'providerId', 'providerAccountId', p_row ->> 'accountId');
+      ELSIF p_row ->> 'password' IS NOT NULL THEN
+        subject := 'credential';
+        state := p_row ->> 'password';
+        data := jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'password');
+      END IF;
+    WHEN 'passkey' THEN
+      subject := 'credential';
+      key := p_row ->> 'userId';
+      state := concat_ws(' ', p_row ->> 'credentialID', p_row ->> 'publicKey');
+      data := jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'passkey');
+    WHEN 'twoFactor' THEN
+      subject := 'credential';
+      key := p_row ->> 'userId';
+      state := p_row ->> 'secret';
+      data := jsonb_build_object('userId', p_row ->> 'userId', 'credential', 'twoFactor');
+    WHEN 'apikey' THEN
+      subject := 'apiKey';
+      key := coalesce(p_row ->> 'referenceId', p_row ->> 'userId');   -- older versions of the plugin have userId
+      data := jsonb_build_object('apiKeyId', p_row ->> 'id', 'ownerId', key, 'name', p_row ->> 'name',
+                                 'enabled', coalesce((p_row ->> 'enabled')::boolean, true),
+                                 'expiresAt', watchword.iso((p_row ->> 'expiresAt')::timestamptz), 'permissions', p_row ->> 'permissions');
+  END CASE;
+  identity := concat_ws(' ', subject, key, identity);
+  state := coalesce(state, data::text);
+END $$;
 
 -- One event of a row. Action: created, updated or deleted.
 CREATE OR REPLACE FUNCTION watchword.event_of(p_subject text, p_action text, p_data jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -208,37 +225,45 @@ CREATE OR REPLACE FUNCTION watchword.event_of(p_subject text, p_action text, p_d
     ELSE p_subject || '.' || p_action END
 $$;
 
-CREATE OR REPLACE FUNCTION watchword.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION watchword.capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_old     jsonb[] := '{}';
   v_new     jsonb[] := '{}';
   v_ended   watchword.change[];
   v_changed watchword.change[];
   v_begun   watchword.change[];
+  -- Whose version a change of such a table raises.
+  v_kind    text    := CASE WHEN TG_ARGV[0] IN ('organization', 'team', 'organizationRole', 'invitation') THEN 'organization'
+                            WHEN TG_ARGV[0] = 'teamMember' THEN 'user' END;
 BEGIN
   IF TG_OP <> 'INSERT' THEN SELECT array_agg(to_jsonb(o)) INTO v_old FROM old_rows o; END IF;
   IF TG_OP <> 'DELETE' THEN SELECT array_agg(to_jsonb(n)) INTO v_new FROM new_rows n; END IF;
-  SELECT array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'deleted'),
-         array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'updated'),
-         array_agg(e.change ORDER BY e.ord) FILTER (WHERE e.action = 'created')
+  SELECT array_agg(c.change ORDER BY c.ord) FILTER (WHERE c.action = 'deleted'),
+         array_agg(c.change ORDER BY c.ord) FILTER (WHERE c.action = 'updated'),
+         array_agg(c.change ORDER BY c.ord) FILTER (WHERE c.action = 'created')
     INTO v_ended, v_changed, v_begun
   FROM (
-    SELECT a.action, coalesce(o.ord, n.ord) AS ord, watchword.event_of(f.subject, a.action, f.data) AS event, f.*
-    FROM (SELECT i.fields ->> 'id' AS id, i.ord, was.* FROM unnest(v_old) WITH ORDINALITY i (fields, ord), watchword.facts(TG_ARGV[0], i.fields) was) o
-    FULL JOIN (SELECT i.fields ->> 'id' AS id, i.ord, is_now.* FROM unnest(v_new) WITH ORDINALITY i (fields, ord), watchword.facts(TG_ARGV[0], i.fields) is_now) n
-      ON n.id = o.id AND n.identity = o.identity
-    CROSS JOIN LATERAL (SELECT CASE WHEN n.identity IS NULL THEN 'deleted' WHEN o.identity IS NULL THEN 'created' WHEN o.state IS DISTINCT FROM n.state THEN 'updated' END AS action) a
-    CROSS JOIN LATERAL (SELECT coalesce(n.kind, o.kind) AS kind, coalesce(n.key, o.key) AS key, coalesce(n.subject, o.subject) AS subject, coalesce(n.data, o.data) AS data) f
-    WHERE a.action IS NOT NULL) c
-  CROSS JOIN LATERAL (SELECT c.action, c.ord, (c.kind, c.key, c.event, c.event, CASE WHEN c.subject = 'credential'
-    THEN c.data || jsonb_build_object('action', CASE c.action WHEN 'created' THEN 'added' WHEN 'deleted' THEN 'removed' ELSE 'changed' END) ELSE c.data END)::watchword.change AS change) e
-  WHERE c.event IS NOT NULL;
-
+    SELECT e.action, e.ord, (v_kind, e.key, e.event, e.event, CASE WHEN e.subject = 'credential'
+             THEN e.data || jsonb_build_object('action', CASE e.action WHEN 'created' THEN 'added' WHEN 'deleted' THEN 'removed' ELSE 'changed' END)
+             ELSE e.data END)::watchword.change AS change
+    FROM (
+      SELECT p.*, watchword.event_of(p.subject, p.action, p.data) AS event
+      FROM (
+        SELECT CASE WHEN n.identity IS NULL THEN 'deleted' WHEN o.identity IS NULL THEN 'created' ELSE 'updated' END AS action,
+               coalesce(o.ord, n.ord) AS ord, coalesce(n.key, o.key) AS key, coalesce(n.subject, o.subject) AS subject, coalesce(n.data, o.data) AS data
+        FROM (SELECT i.fields ->> 'id' AS id, i.ord, f.* FROM unnest(v_old) WITH ORDINALITY i (fields, ord), watchword.fact(TG_ARGV[0], i.fields) f WHERE f.subject IS NOT NULL) o
+        FULL JOIN (SELECT i.fields ->> 'id' AS id, i.ord, f.* FROM unnest(v_new) WITH ORDINALITY i (fields, ord), watchword.fact(TG_ARGV[0], i.fields) f WHERE f.subject IS NOT NULL) n
+          ON n.id = o.id AND n.identity = o.identity
+        WHERE o.state IS DISTINCT FROM n.state OR o.identity IS DISTINCT FROM n.identity) p
+      OFFSET 0) e
+    WHERE e.event IS NOT NULL) c;
   IF v_ended IS NULL AND v_changed IS NULL AND v_begun IS NULL THEN RETURN NULL; END IF;
 
-  IF TG_ARGV[0] IN ('organization', 'team', 'organizationRole', 'invitation', 'teamMember') THEN
-    PERFORM watchword.lock_entities(CASE WHEN TG_ARGV[0] = 'teamMember' THEN 'user' ELSE 'organization' END,
-      ARRAY(SELECT DISTINCT key FROM unnest(v_ended || v_changed || v_begun)));
+  IF v_kind IS NOT NULL THEN
+    -- A new organization is held back by its primary key, as a new user is.
+    PERFORM watchword.lock_entities(v_kind, ARRAY(
+      SELECT DISTINCT key FROM unnest(v_ended || v_changed || CASE WHEN TG_ARGV[0] <> 'organization' THEN v_begun END)));
   END IF;
   PERFORM watchword.append_changes(v_ended, CASE WHEN TG_ARGV[0] = 'organization' THEN true END);
   PERFORM watchword.append_changes(v_changed);
