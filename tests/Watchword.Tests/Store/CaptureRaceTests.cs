@@ -114,7 +114,7 @@ public class CaptureRaceTests(PostgresFixture postgres)
     };
 
     private static async Task AssertLastEventMatchesAsync(TestDatabase db) => Assert.Equal(
-        await db.QueryAsync<string>("""SELECT (watchword.user_changes('', ARRAY[u.id]))[1].data::text FROM "user" u WHERE id IN (SELECT key FROM watchword.outbox) ORDER BY id"""),
+        await db.QueryAsync<string>("""SELECT b.data::text FROM "user" u, watchword.user_bodies(ARRAY[u.id]) b WHERE u.id IN (SELECT key FROM watchword.outbox) ORDER BY u.id"""),
         await db.QueryAsync<string>("""
             SELECT DISTINCT ON (key) payload ->> 'data' FROM watchword.outbox
             WHERE subject = 'user.sync' AND key IN (SELECT id FROM "user") ORDER BY key, position DESC

@@ -127,6 +127,18 @@ CREATE FUNCTION watchword.stream_of(p_subject text) RETURNS text LANGUAGE sql IM
   SELECT CASE WHEN starts_with(p_subject, 'auth.user.') THEN 'auth-events' ELSE 'identity-changes' END
 $$;
 
+-- The bodies of the two kinds of events.
+CREATE FUNCTION watchword.change_body(p_event text, p_at timestamptz, p_data json, p_id uuid, p_version bigint) RETURNS json
+LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('event', p_event, 'timestamp', watchword.iso(p_at), 'data', p_data, 'id', p_id, 'version', p_version, 'schemaVersion', 1)
+$$;
+CREATE FUNCTION watchword.auth_body(p_subject text, p_data json, p_publisher watchword.publisher, p_id uuid, p_correlation text) RETURNS json
+LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('subject', p_subject, 'data', p_data, 'metadata', json_build_object(
+    'service', (p_publisher).service, 'version', (p_publisher).version, 'environment', (p_publisher).environment,
+    'eventId', p_id, 'correlationId', coalesce(p_correlation, p_id::text), 'schemaVersion', 1))
+$$;
+
 -- NOTIFY takes a database-wide lock at commit. Our own servers wake the relay themselves and turn this off.
 CREATE FUNCTION watchword.notify_relay() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -157,15 +169,10 @@ DECLARE
 BEGIN
   SELECT * INTO STRICT v_publisher FROM watchword.publisher;
   INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
-  SELECT nextval('watchword.outbox_position'), e.id, watchword.stream_of(v_subject), v_subject, e.key, json_build_object(
-      'subject', v_subject,
-      'data', json_strip_nulls(json_build_object(
-        'userId', e.data ->> 'userId', 'email', e.data ->> 'email', 'name', e.data ->> 'name', 'reason', e.data ->> 'reason',
-        'timestamp', watchword.iso(e.at), 'until', e.data ->> 'until', 'ip', e.data ->> 'ip', 'userAgent', e.data ->> 'userAgent')),
-      'metadata', json_build_object(
-        'service', v_publisher.service, 'version', v_publisher.version, 'environment', v_publisher.environment,
-        'eventId', e.id, 'correlationId', coalesce(v_correlation, e.id::text), 'schemaVersion', 1)),
-    v_context, e.at
+  SELECT nextval('watchword.outbox_position'), e.id, watchword.stream_of(v_subject), v_subject, e.key, watchword.auth_body(v_subject, json_strip_nulls(json_build_object(
+      'userId', e.data ->> 'userId', 'email', e.data ->> 'email', 'name', e.data ->> 'name', 'reason', e.data ->> 'reason',
+      'timestamp', watchword.iso(e.at), 'until', e.data ->> 'until', 'ip', e.data ->> 'ip', 'userAgent', e.data ->> 'userAgent')),
+      v_publisher, e.id, v_correlation), v_context, e.at
   FROM (SELECT d.key, d.data, t.at, watchword.uuid_v7(t.at) AS id
         FROM unnest(p_keys, p_data) AS d (key, data) CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, d.key OFFSET 0) t OFFSET 0) e;
   PERFORM watchword.notify_relay();
@@ -209,8 +216,7 @@ BEGIN
   stored AS (
     INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
     SELECT position, id, watchword.stream_of(subject), subject, key,
-           json_build_object('event', event, 'timestamp', watchword.iso(at), 'data', data,
-                             'id', id, 'version', position, 'schemaVersion', 1), v_context, at
+           watchword.change_body(event, at, data, id, position), v_context, at
     FROM drawn)
   INSERT INTO watchword.entity_version AS e (kind, id, version, deleted_at)
   SELECT kind, key, max(position), CASE WHEN p_deleted THEN max(at) END

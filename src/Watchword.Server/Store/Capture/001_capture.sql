@@ -18,17 +18,51 @@ CREATE OR REPLACE FUNCTION watchword.user_data(p_user jsonb, p_organization text
     'organizationId', coalesce(p_organization, 'org_default'))
 $$;
 
--- The user.sync changes of users as they are now. A body combines the user's row with its oldest membership, and concurrent
--- transactions may change either: it is read here, after the caller has locked the users, from the tables. A user that is
--- being deleted is not there any more.
-CREATE OR REPLACE FUNCTION watchword.user_changes(p_event text, p_ids text[]) RETURNS watchword.change[] LANGUAGE plpgsql
+-- The bodies of users as they are now. One combines the user's row with its oldest membership, and concurrent transactions may
+-- change either: they are read from the tables, after the caller has locked the users. A user that is being deleted is not
+-- there any more.
+CREATE OR REPLACE FUNCTION watchword.user_bodies(p_ids text[]) RETURNS TABLE (id text, data json) LANGUAGE sql STABLE AS $$
+  SELECT r.fields ->> 'id', watchword.user_data(r.fields, r.organization)
+  FROM (SELECT to_jsonb(u) AS fields,
+               (SELECT m."organizationId"::text FROM {member} m WHERE m."userId" = u.id ORDER BY m."createdAt", m.id LIMIT 1) AS organization
+        FROM unnest(p_ids::{user.id:type}[]) AS i (id) JOIN {user} u ON u.id = i.id OFFSET 0) r
+$$;
+
+-- Appends user.created for new users. They need no lock: until this transaction ends, the primary key holds back whoever else
+-- creates them.
+CREATE OR REPLACE FUNCTION watchword.append_created_users(p_ids text[]) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_context jsonb := watchword.context();
 BEGIN
-  RETURN (
-    SELECT array_agg(('user', r.fields ->> 'id', 'user.sync', p_event, watchword.user_data(r.fields, r.organization))::watchword.change ORDER BY r.ord)
-    FROM (SELECT i.ord, to_jsonb(u) AS fields,
-                 (SELECT m."organizationId"::text FROM {member} m WHERE m."userId" = u.id ORDER BY m."createdAt", m.id LIMIT 1) AS organization
-          FROM unnest(p_ids::{user.id:type}[]) WITH ORDINALITY i (id, ord) JOIN {user} u ON u.id = i.id OFFSET 0) r);
+  WITH drawn AS MATERIALIZED (
+    SELECT b.id AS key, b.data, nextval('watchword.outbox_position') AS position, t.at, watchword.uuid_v7(t.at) AS id
+    FROM watchword.user_bodies(p_ids) b CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, b.id OFFSET 0) t (at, of)),
+  stored AS (
+    INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+    SELECT position, id, 'identity-changes', 'user.sync', key, watchword.change_body('user.created', at, data, id, position), v_context, at FROM drawn)
+  INSERT INTO watchword.entity_version AS e (kind, id, version)
+  SELECT 'user', key, position FROM drawn
+  ON CONFLICT (kind, id) DO UPDATE SET version = EXCLUDED.version, deleted_at = NULL;
+  PERFORM watchword.notify_relay();
+END $$;
+
+-- Appends user.updated for users. Their versions are drawn as they are locked, in one order; see lock_entities.
+CREATE OR REPLACE FUNCTION watchword.append_updated_users(p_ids text[]) RETURNS void LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  v_context jsonb := watchword.context();
+BEGIN
+  INSERT INTO watchword.entity_version AS e (kind, id, version)
+  SELECT 'user', i.id, nextval('watchword.outbox_position')
+  FROM (SELECT DISTINCT id COLLATE "C" AS id FROM unnest(p_ids) AS ids (id) ORDER BY 1) i
+  ON CONFLICT (kind, id) DO UPDATE SET version = nextval('watchword.outbox_position');
+  INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+  SELECT b.version, b.id, 'identity-changes', 'user.sync', b.key, watchword.change_body('user.updated', b.at, b.data, b.id, b.version), v_context, b.at
+  FROM (SELECT u.id AS key, u.data, v.version, t.at, watchword.uuid_v7(t.at) AS id
+        FROM watchword.user_bodies(p_ids) u JOIN watchword.entity_version v ON v.kind = 'user' AND v.id = u.id
+        CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b;
+  PERFORM watchword.notify_relay();
 END $$;
 
 CREATE OR REPLACE FUNCTION watchword.capture_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -37,6 +71,7 @@ DECLARE
   v_created text[];
   v_updated text[];
   v_deleted watchword.change[];
+  v_context jsonb := watchword.context();
 BEGIN
   IF TG_OP = 'INSERT' THEN
     SELECT array_agg(n.id::text) INTO v_created FROM new_rows n;
@@ -58,16 +93,18 @@ BEGIN
     PERFORM watchword.append_changes(v_deleted, true);
   END IF;
   IF v_updated IS NOT NULL THEN
-    PERFORM watchword.lock_entities('user', v_updated);
-    PERFORM watchword.append_changes(watchword.user_changes('user.updated', v_updated));
+    PERFORM watchword.append_updated_users(v_updated);
   END IF;
   IF v_created IS NOT NULL THEN
-    -- Not locked: until this transaction ends, the primary key holds back whoever else creates this user.
-    PERFORM watchword.append_changes(watchword.user_changes('user.created', v_created), false);
+    PERFORM watchword.append_created_users(v_created);
   END IF;
   IF TG_OP = 'INSERT' AND v_created IS NOT NULL THEN
-    PERFORM watchword.append_auth_events('registered', array_agg(n.id::text),
-      array_agg(jsonb_build_object('userId', n.id::text, 'email', n.email, 'name', n.name))) FROM new_rows n;
+    INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
+    SELECT nextval('watchword.outbox_position'), e.event, 'auth-events', 'auth.user.registered', e.id, watchword.auth_body('auth.user.registered',
+      json_build_object('userId', e.id, 'email', e.email, 'name', e.name, 'timestamp', watchword.iso(e.at)), p.publisher, e.event, v_context ->> 'correlationId'), v_context, e.at
+    FROM (SELECT n.id::text AS id, n.email, n.name, t.at, watchword.uuid_v7(t.at) AS event
+          FROM new_rows n CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, n.id OFFSET 0) t (at, of) OFFSET 0) e,
+         (SELECT publisher FROM watchword.publisher) p;
   END IF;
   RETURN NULL;
 END $$;
@@ -124,7 +161,7 @@ BEGIN
   PERFORM watchword.lock_entities('organization', ARRAY(SELECT DISTINCT key FROM unnest(v_changes)));
   IF v_moved IS NOT NULL THEN
     PERFORM watchword.lock_entities('user', ARRAY(SELECT DISTINCT m ->> 'userId' FROM unnest(v_moved) m));
-    PERFORM watchword.append_changes(watchword.user_changes('user.updated', watchword.users_of_members(v_moved)));
+    PERFORM watchword.append_updated_users(watchword.users_of_members(v_moved));
   END IF;
   PERFORM watchword.append_changes(v_changes);
   RETURN NULL;
