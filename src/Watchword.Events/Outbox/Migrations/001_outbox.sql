@@ -78,16 +78,16 @@ END $$;
 -- caller's next statement sees what the previous holders committed. Versions are drawn under these locks and therefore rise
 -- in commit order, even for changes that lock no other row in common.
 -- Here and below: with a plan for each array, PostgreSQL would plan longer than it works; and a plan made while a table is small
--- must use the index, for it stays when the table has grown.
+-- must look each key up by the index, for it stays when the table has grown.
 CREATE FUNCTION watchword.lock_entities(p_kind text, p_ids text[]) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-  v_found integer;
+  v_missing integer;
 BEGIN
-  PERFORM 1 FROM unnest(p_ids) AS i (id) JOIN watchword.entity_version v ON v.kind = p_kind AND v.id = i.id
-    ORDER BY v.id COLLATE "C" FOR UPDATE OF v;
-  GET DIAGNOSTICS v_found = ROW_COUNT;
-  IF v_found < cardinality(p_ids) THEN   -- some are older than this installation, and have no row yet
+  SELECT count(*) FILTER (WHERE v.found IS NULL) INTO v_missing
+  FROM (SELECT DISTINCT id COLLATE "C" AS id FROM unnest(p_ids) AS ids (id) ORDER BY 1) i
+  LEFT JOIN LATERAL (SELECT true AS found FROM watchword.entity_version e WHERE e.kind = p_kind AND e.id = i.id FOR UPDATE) v ON true;
+  IF v_missing > 0 THEN   -- some are older than this installation, and have no row yet
     INSERT INTO watchword.entity_version AS e (kind, id, version)
     SELECT p_kind, missing.id, nextval('watchword.outbox_position')
     FROM (SELECT DISTINCT i.id COLLATE "C" AS id FROM unnest(p_ids) AS i (id)

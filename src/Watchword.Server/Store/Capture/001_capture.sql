@@ -14,7 +14,8 @@ CREATE OR REPLACE FUNCTION watchword.user_data(p_user jsonb, p_organization text
     'emailVerified',  coalesce((p_user ->> 'emailVerified')::boolean, false),
     'isAnonymous',    coalesce((p_user ->> 'isAnonymous')::boolean, false),
     'isActive',       NOT coalesce((p_user ->> 'banned')::boolean, false),
-    'roles',          to_json(string_to_array(replace(coalesce(nullif(p_user ->> 'role', ''), 'user'), ' ', ''), ',')),
+    'roles',          CASE WHEN coalesce(nullif(p_user ->> 'role', ''), 'user') = 'user' THEN '["user"]'::json
+                           ELSE to_json(string_to_array(replace(p_user ->> 'role', ' ', ''), ',')) END,
     'organizationId', coalesce(p_organization, 'org_default'))
 $$;
 
@@ -23,9 +24,11 @@ $$;
 -- there any more.
 CREATE OR REPLACE FUNCTION watchword.user_bodies(p_ids text[]) RETURNS TABLE (id text, data json) LANGUAGE sql STABLE AS $$
   SELECT r.fields ->> 'id', watchword.user_data(r.fields, r.organization)
-  FROM (SELECT to_jsonb(u) AS fields,
-               (SELECT m."organizationId"::text FROM {member} m WHERE m."userId" = u.id ORDER BY m."createdAt", m.id LIMIT 1) AS organization
-        FROM unnest(p_ids::{user.id:type}[]) AS i (id) JOIN {user} u ON u.id = i.id OFFSET 0) r
+  FROM unnest(p_ids::{user.id:type}[]) AS i (id)
+  CROSS JOIN LATERAL (
+    SELECT to_jsonb(u) AS fields,
+           (SELECT m."organizationId"::text FROM {member} m WHERE m."userId" = u.id ORDER BY m."createdAt", m.id LIMIT 1) AS organization
+    FROM {user} u WHERE u.id = i.id OFFSET 0) r
 $$;
 
 -- Appends user.created for new users. They need no lock: until this transaction ends, the primary key holds back whoever else
@@ -35,14 +38,14 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_has
 DECLARE
   v_context jsonb := watchword.context();
 BEGIN
-  WITH drawn AS MATERIALIZED (
-    SELECT b.id AS key, b.data, nextval('watchword.outbox_position') AS position, t.at, watchword.uuid_v7(t.at) AS id
-    FROM watchword.user_bodies(p_ids) b CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, b.id OFFSET 0) t (at, of)),
-  stored AS (
+  WITH stored AS (
     INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
-    SELECT position, id, 'identity-changes', 'user.sync', key, watchword.change_body('user.created', at, data, id, position), v_context, at FROM drawn)
+    SELECT b.position, b.event, 'identity-changes', 'user.sync', b.id, watchword.change_body('user.created', b.at, b.data, b.event, b.position), v_context, b.at
+    FROM (SELECT u.id, u.data, nextval('watchword.outbox_position') AS position, t.at, watchword.uuid_v7(t.at) AS event
+          FROM watchword.user_bodies(p_ids) u CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b
+    RETURNING key, position)
   INSERT INTO watchword.entity_version AS e (kind, id, version)
-  SELECT 'user', key, position FROM drawn
+  SELECT 'user', key, position FROM stored
   ON CONFLICT (kind, id) DO UPDATE SET version = EXCLUDED.version, deleted_at = NULL;
   PERFORM watchword.notify_relay();
 END $$;
@@ -58,10 +61,10 @@ BEGIN
   FROM (SELECT DISTINCT id COLLATE "C" AS id FROM unnest(p_ids) AS ids (id) ORDER BY 1) i
   ON CONFLICT (kind, id) DO UPDATE SET version = nextval('watchword.outbox_position');
   INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
-  SELECT b.version, b.id, 'identity-changes', 'user.sync', b.key, watchword.change_body('user.updated', b.at, b.data, b.id, b.version), v_context, b.at
-  FROM (SELECT u.id AS key, u.data, v.version, t.at, watchword.uuid_v7(t.at) AS id
-        FROM watchword.user_bodies(p_ids) u JOIN watchword.entity_version v ON v.kind = 'user' AND v.id = u.id
-        CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b;
+  SELECT b.version, b.event, 'identity-changes', 'user.sync', b.id, watchword.change_body('user.updated', b.at, b.data, b.event, b.version), v_context, b.at
+  FROM (SELECT u.id, u.data, t.at, watchword.uuid_v7(t.at) AS event,
+               (SELECT v.version FROM watchword.entity_version v WHERE v.kind = 'user' AND v.id = u.id) AS version
+        FROM watchword.user_bodies(p_ids) u CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b;
   PERFORM watchword.notify_relay();
 END $$;
 
@@ -80,13 +83,13 @@ BEGIN
       INTO v_deleted FROM old_rows o;
   ELSE
     -- *<> compares the bytes: it knows no type without an equality. A changed id ends one user and begins another.
-    SELECT array_agg(n.id::text ORDER BY n.ord) FILTER (WHERE o.id IS NULL),
-           array_agg(n.id::text ORDER BY n.ord) FILTER (WHERE o.id IS NOT NULL AND n.id IS NOT NULL AND o.fields *<> n.fields),
+    SELECT array_agg(n.id::text) FILTER (WHERE o.id IS NULL),
+           array_agg(n.id::text) FILTER (WHERE o.id IS NOT NULL AND n.id IS NOT NULL AND o.fields *<> n.fields),
            array_agg(('user', o.id::text, 'user.sync', 'user.deleted', watchword.user_data(to_jsonb(o.fields), NULL))::watchword.change ORDER BY o.id)
              FILTER (WHERE n.id IS NULL)
       INTO v_created, v_updated, v_deleted
       FROM (SELECT id, old_rows AS fields FROM old_rows) o
-      FULL JOIN (SELECT id, row_number() OVER () AS ord, new_rows AS fields FROM new_rows) n ON n.id = o.id;
+      FULL JOIN (SELECT id, new_rows AS fields FROM new_rows) n ON n.id = o.id;
   END IF;
   IF v_deleted IS NOT NULL THEN
     PERFORM watchword.lock_entities('user', ARRAY(SELECT key FROM unnest(v_deleted)));
@@ -124,7 +127,8 @@ BEGIN
   RETURN (
     SELECT array_agg(DISTINCT p.member ->> 'userId')
     FROM unnest(p_members) AS p (member)
-    WHERE NOT EXISTS (
+    WHERE EXISTS (SELECT 1 FROM {user} u WHERE u.id = (p.member ->> 'userId')::{user.id:type})   -- not while the user is being deleted
+    AND NOT EXISTS (
       SELECT 1 FROM {member} m
       WHERE m."userId" = (p.member ->> 'userId')::{user.id:type} AND m.id::text <> p.member ->> 'id'
         AND (m."createdAt", m.id::text) < ((p.member ->> 'createdAt')::timestamptz, p.member ->> 'id')));
