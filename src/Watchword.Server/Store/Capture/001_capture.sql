@@ -54,17 +54,17 @@ END $$;
 CREATE OR REPLACE FUNCTION watchword.append_updated_users(p_ids text[]) RETURNS void LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-  v_context jsonb := watchword.context();
+  v_context jsonb  := watchword.context();
+  v_ids     text[] := ARRAY(SELECT DISTINCT id COLLATE "C" FROM unnest(p_ids) AS ids (id) ORDER BY 1);
 BEGIN
   INSERT INTO watchword.entity_version AS e (kind, id, version)
-  SELECT 'user', i.id, nextval('watchword.outbox_position')
-  FROM (SELECT DISTINCT id COLLATE "C" AS id FROM unnest(p_ids) AS ids (id) ORDER BY 1) i
+  SELECT 'user', i.id, nextval('watchword.outbox_position') FROM unnest(v_ids) AS i (id)
   ON CONFLICT (kind, id) DO UPDATE SET version = nextval('watchword.outbox_position');
   INSERT INTO watchword.outbox (position, id, stream, subject, key, payload, headers, occurred_at)
   SELECT b.version, b.event, 'identity-changes', 'user.sync', b.id, watchword.change_body('user.updated', b.at, b.data, b.event, b.version), v_context, b.at
   FROM (SELECT u.id, u.data, t.at, watchword.uuid_v7(t.at) AS event,
                (SELECT v.version FROM watchword.entity_version v WHERE v.kind = 'user' AND v.id = u.id) AS version
-        FROM watchword.user_bodies(p_ids) u CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b;
+        FROM watchword.user_bodies(v_ids) u CROSS JOIN LATERAL (SELECT clock_timestamp() AS at, u.id OFFSET 0) t (at, of) OFFSET 0) b;
   PERFORM watchword.notify_relay();
 END $$;
 
