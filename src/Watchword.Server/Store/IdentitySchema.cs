@@ -45,11 +45,12 @@ internal static class IdentitySchema
         if (tables is null || await MigrationRunner.HasAppliedAsync(connection, BetterAuth.Name, ct))
         {
             await MigrationRunner.ApplyAsync(database, [BetterAuth with { Schema = schema }], logger, ct);
-            tables = (await IdentityTables.FindAsync(connection, schema, ct))!;
+            tables = await IdentityTables.FindAsync(connection, schema, ct)
+                ?? throw new StartException($"schema {schema} of the identity store has no identity tables, for this database has them in another schema: name that one in {Setting.DatabaseSchema.Key}");
         }
         var functions = tables.Render(Capture.Migrations.Single().Sql);
         var triggers = Captured.Where(c => tables.NameOf(c.Table) is not null)
-            .Select(c => $"SELECT watchword.capture('{tables.NameOf(c.Table)}', '{c.Function}', '{c.Table}', '{{{c.Operations}}}');");
+            .Select(c => $"SELECT watchword.capture('{tables.NameOf(c.Table)!.Replace("'", "''", StringComparison.Ordinal)}', '{c.Function}', '{c.Table}', '{{{c.Operations}}}');");
         var complete = await AreAllTriggersThereAsync(connection, tables, ct);
         await MigrationRunner.ApplyRepeatableAsync(database, Capture.Name, functions + "\n" + string.Join('\n', triggers), complete, logger, ct);
         return tables;

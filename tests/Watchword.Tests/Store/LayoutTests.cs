@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Watchword.Events.Postgres;
+using Watchword.Server.Configuration;
 using Watchword.Server.Store;
 using Watchword.UserSync;
 
@@ -41,12 +42,16 @@ public class LayoutTests(PostgresFixture postgres)
     public async Task The_identity_tables_can_live_in_another_schema()
     {
         await using var database = await postgres.EmptyAsync();
-        await IdentitySchema.ApplyAsync(database.Source, "Log in", NullLogger.Instance, Cancel);
+        await IdentitySchema.ApplyAsync(database.Source, "Ada's", NullLogger.Instance, Cancel);
         var tables = await TablesAsync(database);
-        Assert.Contains("Log in.user", tables);
+        Assert.Contains("Ada's.user", tables);
         Assert.DoesNotContain(tables, t => t.StartsWith("public.", StringComparison.Ordinal));
-        await database.ExecuteAsync("""INSERT INTO "Log in"."user" (id, name, email, "emailVerified") VALUES ('u1', 'Ada', 'ada@example.com', true)""");
+        await database.ExecuteAsync("""INSERT INTO "Ada's"."user" (id, name, email, "emailVerified") VALUES ('u1', 'Ada', 'ada@example.com', true)""");
         Assert.Equal(2, await database.ScalarAsync<int>("SELECT count(*) FROM watchword.outbox"));
+
+        // The tables of a database are in one schema.
+        var refused = await Assert.ThrowsAsync<StartException>(() => IdentitySchema.ApplyAsync(database.Source, "public", NullLogger.Instance, Cancel));
+        Assert.Contains("name that one in DATABASE_SCHEMA", refused.Message, StringComparison.Ordinal);
     }
 
     // The role "public " stands for one that is called public: PostgreSQL itself refuses that name without the blank.
