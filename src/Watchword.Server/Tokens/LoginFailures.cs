@@ -18,6 +18,9 @@ internal sealed class LoginFailures(IdentityStore store, LockoutOptions options)
 {
     private const int AllPlaces = 10;
 
+    // An attempt that was refused neither lengthens a lock nor counts: otherwise one place could lock all others.
+    private const string Locked = "locked";
+
     // Of an address that fails often, one event in ten.
     private const int Published = 20;
     private const int PublishedAfterwards = 10;
@@ -30,13 +33,13 @@ internal sealed class LoginFailures(IdentityStore store, LockoutOptions options)
             return;
         var left = await store.ReadAsync(new("""
             SELECT greatest(max(locked_until) FILTER (WHERE ip = $2) - now(),
-                            CASE WHEN sum(failures) FILTER (WHERE last_at > now() - $4) >= $3 THEN max(last_at) + $4 - now() END)
+                            CASE WHEN sum(least(failures, $5)) FILTER (WHERE last_at > now() - $4) >= $3 THEN max(last_at) + $4 - now() END)
             FROM watchword.login_failure WHERE email = $1
-            """, email, Place(change.ClientIp), (long)limit * AllPlaces, options.Time),
+            """, email, Place(change.ClientIp), (long)limit * AllPlaces, options.Time, limit),
             row => row.IsDBNull(0) ? TimeSpan.Zero : row.GetTimeSpan(0), ct);
         if (left <= TimeSpan.Zero)
             return;
-        await FailAsync(change, email, null, "locked", ct);
+        await FailAsync(change, email, null, Locked, ct);
         throw ApiException.LockedOut(left);
     }
 
@@ -49,26 +52,27 @@ internal sealed class LoginFailures(IdentityStore store, LockoutOptions options)
     public Task FailAsync(ChangeContext change, string email, string? userId, string reason, CancellationToken ct) =>
         store.WriteAsync<object?>(change, [new("""
             WITH counted AS (
-              INSERT INTO watchword.login_failure AS f (email, ip, failures, last_at, locked_until)
-              VALUES ($1, $2, 1, now(), CASE WHEN 1 >= $3 THEN now() + $4 END)
+              INSERT INTO watchword.login_failure AS f (email, ip, failures, refused, last_at)
+              VALUES ($1, $2, 1 - $11, $11, CASE $11 WHEN 1 THEN now() - $4 ELSE now() END)
               ON CONFLICT (email, ip) DO UPDATE SET
-                failures = CASE WHEN f.last_at < now() - $4 OR f.locked_until <= now() THEN 1 ELSE f.failures + 1 END,
-                locked_until = CASE WHEN f.last_at < now() - $4 OR f.locked_until <= now() THEN NULL
+                refused = f.refused + $11,
+                failures = CASE WHEN $11 = 1 THEN f.failures WHEN f.last_at < now() - $4 OR f.locked_until <= now() THEN 1 ELSE f.failures + 1 END,
+                locked_until = CASE WHEN $11 = 1 THEN f.locked_until WHEN f.last_at < now() - $4 OR f.locked_until <= now() THEN NULL
                                     ELSE coalesce(f.locked_until, CASE WHEN f.failures + 1 >= $3 THEN now() + $4 END) END,
-                last_at = now()
-              RETURNING failures, locked_until),
+                last_at = CASE $11 WHEN 1 THEN f.last_at ELSE now() END
+              RETURNING failures, locked_until, failures + refused AS attempts),
             who AS (
               SELECT coalesce($5, (SELECT u.id::text FROM {user} u WHERE u.email = $1)) AS id),
             failed AS (
               SELECT watchword.append_auth_events('login_failed', ARRAY[coalesce(who.id, $1)], ARRAY[jsonb_build_object(
                 'userId', who.id, 'email', $1, 'reason', $6, 'ip', $7, 'userAgent', $8)]) AS position
-              FROM counted, who WHERE counted.failures <= $9 OR counted.failures % $10 = 0)
+              FROM counted, who WHERE counted.attempts <= $9 OR counted.attempts % $10 = 0)
             SELECT (SELECT position FROM failed), watchword.append_auth_events('locked_out', ARRAY[who.id], ARRAY[jsonb_build_object(
               'userId', who.id, 'email', $1, 'until', watchword.iso(counted.locked_until), 'ip', $7, 'userAgent', $8)])
-            FROM counted, who WHERE counted.failures = $3 AND who.id IS NOT NULL
+            FROM counted, who WHERE counted.failures = $3 AND $11 = 0 AND who.id IS NOT NULL
             UNION ALL SELECT position, NULL FROM failed
             """, email, Place(change.ClientIp), options.Failures ?? int.MaxValue, options.Time, userId, reason, change.ClientIp, change.UserAgent,
-            Published, PublishedAfterwards)], _ => null, ct);
+            Published, PublishedAfterwards, reason == Locked ? 1 : 0)], _ => null, ct);
 
     /// <summary>Forgets the failures of an address from one place; part of a login's transaction.</summary>
     public static Statement Forget(ChangeContext change, string email) =>

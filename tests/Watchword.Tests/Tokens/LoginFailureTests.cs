@@ -50,7 +50,10 @@ public class LoginFailureTests(PostgresFixture postgres, ServerFixture fixture)
         Assert.InRange(locked.RetryAfter!.Value, TimeSpan.FromMinutes(14), TimeSpan.FromMinutes(15));
         Assert.Equal(email == "ada@example.com" ? [room.Ada] : (string[])[], await room.Database.QueryAsync<string>("SELECT payload -> 'data' ->> 'userId' FROM watchword.outbox WHERE subject = 'auth.user.locked_out'"));
 
-        // Not from elsewhere: a stranger cannot lock her out.
+        // Not from elsewhere: a stranger cannot lock her out, however often they try. Nor does that lengthen the lock.
+        for (var i = 0; i < 120; i++)
+            locked = await room.FailAsync(Home, email, 429);
+        Assert.True(locked.RetryAfter <= TimeSpan.FromMinutes(15));
         if (email == "ada@example.com")
             await room.Service.LoginAsync(Elsewhere, email, "password123", Cancel);
         await room.PassAsync(TimeSpan.FromMinutes(16));
@@ -82,6 +85,10 @@ public class LoginFailureTests(PostgresFixture postgres, ServerFixture fixture)
         for (var i = 0; i < 100; i++)
             await room.FailAsync(Home with { ClientIp = $"2001:db8:0:{i:x}::{i + 1:x}" }, "ada@example.com", 401);
         await room.FailAsync(Elsewhere, "ada@example.com", 429, "password123");
+        await room.PassAsync(TimeSpan.FromMinutes(14));
+        await room.FailAsync(Elsewhere, "ada@example.com", 429, "password123");
+        await room.PassAsync(TimeSpan.FromMinutes(2));
+        await room.Service.LoginAsync(Elsewhere, "ada@example.com", "password123", Cancel);
     }
 
     [Fact]

@@ -32,6 +32,7 @@ CREATE TABLE watchword.login_failure (
   email        text        NOT NULL,
   ip           text        NOT NULL,
   failures     integer     NOT NULL,
+  refused      integer     NOT NULL DEFAULT 0,   -- attempts while it was locked
   last_at      timestamptz NOT NULL,
   locked_until timestamptz,
   PRIMARY KEY (email, ip)
